@@ -1,0 +1,1 @@
+"""unishare: unikernels that share equal pages."""
