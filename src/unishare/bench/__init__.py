@@ -1,0 +1,1 @@
+"""Benchmarks: one command for one figure, configurations interleaved in one run (DESIGN.md, Benchmarks)."""

@@ -1,0 +1,1 @@
+"""Starting, asking and stopping instances: the client of the monitor's launcher."""

@@ -1,0 +1,109 @@
+"""The launcher's messages as types: what docs/formats/control.md says, and nothing else.
+
+Unknown keys are errors in both directions, so that a launcher and a client of different versions notice at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Tender = Literal["kvm", "process"]
+Sharing = Literal["pool", "copy"]
+State = Literal["starting", "ready", "busy", "exited", "crashed", "stopped", "timed-out"]
+
+LIVE_STATES: frozenset[str] = frozenset({"starting", "ready", "busy"})
+
+
+class Message(BaseModel):
+    """One JSON object on the wire."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Hello(Message):
+    version: str
+    pid: int
+    tenders: list[str]
+    pool: str
+
+
+class StartRequest(Message):
+    """What to start: a manifest, or the floor guest (`empty`)."""
+
+    manifest: str | None = None
+    empty: bool = False
+    tender: Tender = "kvm"
+    sharing: Sharing = "pool"
+    count: int = 1
+    memory: int | None = None
+    argv: list[str] | None = None
+    env: dict[str, str] | None = None
+    logs: str | None = None
+    time_limit_ms: int | None = None
+    name: str | None = None
+
+
+class StartedInstance(Message):
+    """One instance after `start`; `start_us` runs from fork to READY. `state` is given when it has already ended."""
+
+    instance: str
+    pid: int
+    start_us: int | None = None
+    state: State | None = None
+
+
+class Started(Message):
+    instances: list[StartedInstance]
+
+
+class Answer(Message):
+    """A function's answer; `payload` travels behind the JSON object."""
+
+    status: int
+    duration_us: int
+    payload: bytes = b""
+
+
+class Instance(Message):
+    """One line of `unishare ps`."""
+
+    instance: str
+    image: str | None
+    pid: int
+    tender: Tender
+    sharing: Sharing
+    state: State
+    started: Any
+    exit: int | None
+    invocations: int
+
+    @property
+    def live(self) -> bool:
+        """Whether it still has a process."""
+        return self.state in LIVE_STATES
+
+
+class InstanceList(Message):
+    instances: list[Instance]
+
+
+class Stats(Message):
+    """Memory of one instance in bytes, from smaps_rollup; `exits` only under KVM."""
+
+    pss: int
+    rss: int
+    private: int
+    shared: int
+    invocations: int
+    exits: int | None = None
+
+
+class Crash(Message):
+    report: str
+    record: dict[str, Any]
+
+
+class Stopped(Message):
+    stopped: list[str]
