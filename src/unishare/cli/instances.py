@@ -1,0 +1,125 @@
+"""`unishare ps`, `logs`, `stop` and `crash`: the instances that the home's resident launcher holds."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
+from unishare.errors import NotFoundError
+
+
+@click.command()
+@json_option
+@pass_session
+def ps(session: Session, as_json: bool) -> None:
+    """List instances that were started with `run --detach`, running or ended.
+
+    \b
+    Examples:
+      unishare ps
+      unishare ps --json | jq -r '.[] | select(.state == "crashed").instance'
+    """
+    from unishare.fleet import launcher
+    from unishare.fleet.messages import Instance
+
+    async def ask() -> list[Instance]:
+        control = await launcher.running_or_none(session.settings)
+        if control is None:
+            return []
+        async with control:
+            return await control.list()
+
+    found = asyncio.run(ask())
+    if as_json:
+        print_json([instance.model_dump() for instance in found])
+        return
+    if not found:
+        note("no instances; start one with 'unishare run --detach IMAGE'")
+        return
+    columns = ["instance", "image", "pid#", "tender", "sharing", "state", "exit#", "requests#"]
+    rows = [
+        [one.instance, one.image or "(empty)", one.pid, one.tender, one.sharing, one.state, _dash(one.exit), one.invocations]
+        for one in found
+    ]
+    print_table(columns, rows)
+
+
+@click.command()
+@click.argument("instance")
+@pass_session
+def logs(session: Session, instance: str) -> None:
+    """Print what an instance wrote to its console."""
+    log = log_file(session, instance)
+    if not log.is_file():
+        raise NotFoundError(f"there is no log of instance {instance!r}", "'unishare ps' lists instances")
+    with log.open("rb") as stream:
+        while chunk := stream.read(1 << 16):
+            sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+@click.command()
+@click.argument("names", metavar="INSTANCE...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Stop all instances and the launcher that holds them.")
+@pass_session
+def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
+    """Stop instances.
+
+    \b
+    Examples:
+      unishare stop gzip-1 gzip-2
+      unishare stop --all
+    """
+    from unishare.fleet import launcher
+
+    if bool(names) == everything:
+        raise click.UsageError("name the instances to stop, or give --all")
+
+    async def ask() -> list[str]:
+        control = await (launcher.running_or_none if everything else launcher.running)(session.settings)
+        if control is None:
+            return []
+        async with control:
+            if everything:
+                stopped = (await control.stop_all()).stopped
+                await control.shutdown()
+                return stopped
+            return [name for wanted in names for name in (await control.stop(wanted)).stopped]
+
+    for name in asyncio.run(ask()):
+        click.echo(name)
+
+
+@click.command()
+@click.argument("instance")
+@json_option
+@pass_session
+def crash(session: Session, instance: str, as_json: bool) -> None:
+    """Explain why an instance crashed: cause, registers, symbol, library, stack."""
+    from unishare.fleet import launcher
+    from unishare.fleet.messages import Crash
+
+    async def ask() -> Crash:
+        async with await launcher.running(session.settings) as control:
+            return await control.crash(instance)
+
+    found = asyncio.run(ask())
+    if as_json:
+        print_json(found.record)
+    else:
+        click.echo(found.report.rstrip())
+
+
+def log_file(session: Session, instance: str) -> Path:
+    """Where the launcher puts an instance's console."""
+    if "/" in instance:
+        raise NotFoundError(f"{instance!r} is not the name of an instance", "'unishare ps' lists instances")
+    return session.settings.run / "logs" / f"{instance}.log"
+
+
+def _dash(value: object) -> object:
+    return "-" if value is None else value

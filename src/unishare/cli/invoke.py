@@ -1,0 +1,91 @@
+"""`unishare invoke`: ask a function and print its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import BinaryIO
+
+import click
+
+from unishare.cli.options import choose_tender, memory_option, milliseconds, sharing_option, tender_option, time_limit_option
+from unishare.cli.session import Session, pass_session
+from unishare.fleet.messages import Answer, StartRequest
+
+
+@click.command()
+@click.argument("target", metavar="IMAGE-OR-INSTANCE")
+@click.option("--data", metavar="TEXT", help="The request, as text.")
+@click.option("--file", "file", type=click.File("rb"), metavar="F", help="The request, from a file; - is stdin.")
+@tender_option
+@sharing_option
+@memory_option
+@time_limit_option
+@pass_session
+def invoke(
+    session: Session,
+    target: str,
+    data: str | None,
+    file: BinaryIO | None,
+    tender: str | None,
+    sharing: str,
+    memory: int | None,
+    time_limit: float | None,
+) -> None:
+    """Send one request to a function and print its answer.
+
+    Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it. The function's own
+    status is the exit code: 0 is good.
+
+    \b
+    Examples:
+      unishare invoke hello --data world
+      unishare invoke gzip --file report.txt > report.txt.gz
+      unishare invoke gzip-17 --data hello --time-limit 2
+    """
+    if data is not None and file is not None:
+        raise click.UsageError("give --data or --file, not both")
+    payload = data.encode() if data is not None else file.read() if file is not None else b""
+    answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit)))
+    if answer is not None:
+        sys.stdout.buffer.write(answer.payload)
+        sys.stdout.buffer.flush()
+        sys.exit(answer.status)
+    _ask_new(session, target, payload, tender, sharing, memory, milliseconds(time_limit))
+
+
+async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:
+    """The answer of a running instance of that name; None when there is none."""
+    from unishare.fleet import launcher
+
+    control = await launcher.running_or_none(session.settings)
+    if control is None:
+        return None
+    async with control:
+        if not any(one.instance == target for one in await control.list()):
+            return None
+        return await control.invoke(target, payload, limit_ms)
+
+
+def _ask_new(
+    session: Session, target: str, payload: bytes, tender: str | None, sharing: str, memory: int | None, limit_ms: int | None
+) -> None:
+    """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
+    from unishare.fleet.foreground import foreground_command
+    from unishare.fleet.image import resolve
+
+    request = StartRequest(
+        manifest=str(resolve(target, session.settings).manifest),
+        tender=choose_tender(tender),
+        sharing="copy" if sharing == "copy" else "pool",
+        memory=memory,
+        time_limit_ms=limit_ms,
+    )
+    command = foreground_command(session.settings, request, invoke="-")
+    stdin = os.memfd_create("request")
+    with os.fdopen(os.dup(stdin), "wb") as stream:
+        stream.write(payload)
+    os.lseek(stdin, 0, os.SEEK_SET)
+    os.dup2(stdin, 0)
+    os.execv(command[0], command)

@@ -1,0 +1,83 @@
+"""Options that several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from unishare.cli.session import note
+from unishare.fleet.messages import Tender
+
+PAGE = 4096
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+class ByteSize(click.ParamType):
+    """`64M`, `1g`, `65536`: bytes, rounded up to whole pages."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", str(value).strip().lower())
+        if not found:
+            self.fail(f"{value!r} is not a size: write bytes, or a number with K, M or G, such as 64M", param, ctx)
+        size = int(found[1]) * _UNITS[found[2]]
+        if not 0 < size < 1 << 40:
+            self.fail(f"{value!r} is out of range", param, ctx)
+        return -(-size // PAGE) * PAGE
+
+
+class Assignment(click.ParamType):
+    """`NAME=value`."""
+
+    name = "assignment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key:
+            self.fail(f"{value!r} is not NAME=value", param, ctx)
+        return key, text
+
+
+tender_option = click.option(
+    "--tender",
+    type=click.Choice(["kvm", "process"]),
+    help="What confines an instance: a virtual machine or a seccomp process. Default: kvm where /dev/kvm is usable.",
+)
+sharing_option = click.option(
+    "--sharing",
+    type=click.Choice(["pool", "copy"]),
+    default="pool",
+    show_default=True,
+    help="How memory is filled: pages shared from the pool, or private copies as stock monitors make them.",
+)
+time_limit_option = click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."
+)
+memory_option = click.option("--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own.")
+
+
+def choose_tender(wanted: str | None) -> Tender:
+    """The tender to use; says on stderr when it has to be the second best."""
+    from unishare.measure.host import kvm_problem
+
+    if wanted == "kvm":
+        return "kvm"
+    if wanted == "process":
+        return "process"
+    problem = kvm_problem()
+    if problem is None:
+        return "kvm"
+    note(f"note: using the process tender: {problem}")
+    return "process"
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """The protocol's unit of time, at least 1."""
+    return None if seconds is None else max(1, round(seconds * 1000))

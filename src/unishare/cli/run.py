@@ -1,0 +1,123 @@
+"""`unishare run`: start instances, in the foreground or under the home's resident launcher."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import click
+
+from unishare.cli.options import (
+    Assignment,
+    choose_tender,
+    memory_option,
+    milliseconds,
+    sharing_option,
+    tender_option,
+    time_limit_option,
+)
+from unishare.cli.session import Session, json_option, note, pass_session, print_json
+from unishare.fleet.messages import StartedInstance, StartRequest
+
+
+@click.command()
+@click.argument("image")
+@click.argument("argv", nargs=-1, metavar="[-- ARGS...]")
+@click.option("-n", "--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many instances.")
+@tender_option
+@sharing_option
+@memory_option
+@time_limit_option
+@click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
+@click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
+@json_option
+@pass_session
+def run(
+    session: Session,
+    image: str,
+    argv: tuple[str, ...],
+    count: int,
+    tender: str | None,
+    sharing: str,
+    memory: int | None,
+    time_limit: float | None,
+    environment: tuple[tuple[str, str], ...],
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Start instances of IMAGE: an app's name, LAYOUT:APP, an image folder or a manifest.
+
+    One instance in the foreground has its console on stdout and its exit code is the command's. Several, or with --detach, are
+    held by a launcher; `invoke`, `ps`, `logs` and `stop` find detached ones.
+
+    \b
+    Examples:
+      unishare run hello
+      unishare run gzip -n 500 --detach
+      unishare run default:lua --sharing copy --memory 64M -- lua verbose
+    """
+    from unishare.fleet.image import resolve
+
+    found = resolve(image, session.settings)
+    request = StartRequest(
+        manifest=str(found.manifest),
+        tender=choose_tender(tender),
+        sharing="copy" if sharing == "copy" else "pool",
+        count=count,
+        memory=memory,
+        argv=list(argv) or None,
+        env=dict(environment) or None,
+        time_limit_ms=milliseconds(time_limit),
+        name=found.name,
+    )
+    if detach:
+        _print_started(asyncio.run(_start_detached(session, request)), as_json)
+    elif count == 1:
+        _exec_monitor(session, request)
+    else:
+        sys.exit(asyncio.run(_hold(session, request)))
+
+
+async def _start_detached(session: Session, request: StartRequest) -> list[StartedInstance]:
+    from unishare.fleet import launcher
+
+    logs = session.settings.run / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    async with await launcher.resident(session.settings) as control:
+        return await control.start(request.model_copy(update={"logs": str(logs)}))
+
+
+def _print_started(started: list[StartedInstance], as_json: bool) -> None:
+    if as_json:
+        print_json([one.model_dump() for one in started])
+    else:
+        for one in started:
+            click.echo(one.instance + (f" {one.state}" if one.state not in (None, "ready") else ""))
+    failed = [one for one in started if one.state in ("crashed", "timed-out")]
+    if failed:
+        note(f"{len(failed)} of {len(started)} crashed; 'unishare crash {failed[0].instance}' explains it")
+        sys.exit(1)
+
+
+def _exec_monitor(session: Session, request: StartRequest) -> None:
+    """Become the monitor: signals, console and exit code are then its own."""
+    from unishare.fleet.foreground import foreground_command
+
+    command = foreground_command(session.settings, request)
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+async def _hold(session: Session, request: StartRequest) -> int:
+    """Hold instances until they have all ended, or Ctrl-C; the highest of their exit codes."""
+    from unishare.fleet import launcher
+
+    async with launcher.private(session.settings) as (control, _pid):
+        started = await control.start(request)
+        note(f"{len(started)} instances are running; Ctrl-C stops them")
+        while True:
+            found = await control.list()
+            if not any(one.live for one in found):
+                return max((one.exit or 0 for one in found), default=0)
+            await asyncio.sleep(0.2)
