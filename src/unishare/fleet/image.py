@@ -38,7 +38,7 @@ class ImageReference:
 def resolve(image: str, settings: Settings) -> ImageReference:
     """Find an image; `NotFoundError` says how to get it."""
     path = Path(image)
-    if path.is_file():
+    if path.is_file() and (path.suffix == ".json" or "/" in image):
         return ImageReference(path.absolute().parent.name, path.absolute())
     if (path / MANIFEST).is_file():
         return ImageReference(path.absolute().name, path.absolute() / MANIFEST)
