@@ -26,7 +26,9 @@ def catalog(session: Session, as_json: bool) -> None:
             "name": app.name,
             "summary": app.summary,
             "libraries": app.libraries,
-            "built": sorted(folder.parent.parent.name for folder in session.settings.images.glob(f"*/{app.name}/manifest.json")),
+            "built": sorted(
+                folder.parent.parent.name for folder in session.settings.images.glob(f"*/{app.name}/manifest.json")
+            ),
         }
         for app in known.apps()
     ]

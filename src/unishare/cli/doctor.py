@@ -27,7 +27,8 @@ def doctor(as_json: bool) -> None:
         print_json({"fit": fit, "checks": [dataclasses.asdict(check) for check in checks]})
     else:
         print_table(
-            ["check", "state", "found", "why it matters"], [[check.name, check.state, check.found, check.matters] for check in checks]
+            ["check", "state", "found", "why it matters"],
+            [[check.name, check.state, check.found, check.matters] for check in checks],
         )
         for check in checks:
             if check.remedy:

@@ -60,7 +60,9 @@ sharing_option = click.option(
 time_limit_option = click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."
 )
-memory_option = click.option("--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own.")
+memory_option = click.option(
+    "--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own."
+)
 
 
 def choose_tender(wanted: str | None) -> Tender:

@@ -157,7 +157,9 @@ class Control:
         """Stop all instances and end the launcher."""
         await self.request("shutdown")
 
-    async def request(self, op: str, fields: dict[str, Any] | None = None, payload: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    async def request(
+        self, op: str, fields: dict[str, Any] | None = None, payload: bytes = b""
+    ) -> tuple[dict[str, Any], bytes]:
         """Send one request and wait for its answer; `seq` and `ok` are taken off."""
         if self._failure is not None:
             raise self._failure

@@ -43,7 +43,9 @@ def resolve(image: str, settings: Settings) -> ImageReference:
     if (path / MANIFEST).is_file():
         return ImageReference(path.absolute().name, path.absolute() / MANIFEST)
     if "/" in image:
-        raise NotFoundError(f"{image}: neither an image folder nor a manifest", f"an image folder holds {MANIFEST}; 'unishare build' makes one")
+        raise NotFoundError(
+            f"{image}: neither an image folder nor a manifest", f"an image folder holds {MANIFEST}; 'unishare build' makes one"
+        )
     layout, _, app = image.rpartition(":")
     return _built(app, layout or None, settings)
 

@@ -107,10 +107,14 @@ async def _connect_new(process: subprocess.Popen[bytes], folder: Path, socket: s
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
             return await Control.connect(folder / socket)
         if process.poll() is not None:
-            raise HostLacksError(f"the launcher ended with code {process.returncode}: {_tail(folder / LOG)}", "run 'unishare doctor'")
+            raise HostLacksError(
+                f"the launcher ended with code {process.returncode}: {_tail(folder / LOG)}", "run 'unishare doctor'"
+            )
         await asyncio.sleep(0.005)
     _end(process)
-    raise HostLacksError(f"the launcher did not listen within {START_LIMIT_S:.0f} s: {_tail(folder / LOG)}", "run 'unishare doctor'")
+    raise HostLacksError(
+        f"the launcher did not listen within {START_LIMIT_S:.0f} s: {_tail(folder / LOG)}", "run 'unishare doctor'"
+    )
 
 
 def _tail(log: Path) -> str:

@@ -83,7 +83,13 @@ def _machine() -> Check:
     machine, release = platform.machine(), platform.release()
     fits = machine == "x86_64" and platform.system() == "Linux"
     found = f"{platform.system()} {release} on {machine}"
-    return Check("machine", "ok" if fits else "missing", found, "unikernels are x86-64 code", None if fits else "use an x86-64 Linux host")
+    return Check(
+        "machine",
+        "ok" if fits else "missing",
+        found,
+        "unikernels are x86-64 code",
+        None if fits else "use an x86-64 Linux host",
+    )
 
 
 def _kvm() -> Check:
@@ -112,7 +118,13 @@ def _fsgsbase() -> Check:
     matters = "guests set their thread pointer without a call to the tender"
     if there:
         return Check("fsgsbase", "ok", "the processor has it", matters)
-    return Check("fsgsbase", "limited", "the processor lacks it", matters, "nothing to do: guests ask the tender instead, a little slower")
+    return Check(
+        "fsgsbase",
+        "limited",
+        "the processor lacks it",
+        matters,
+        "nothing to do: guests ask the tender instead, a little slower",
+    )
 
 
 def _cpu_flags() -> set[str]:
@@ -156,7 +168,9 @@ def _programs(name: str, wanted: tuple[str, ...], matters: str, packages: str) -
 
 def _version(program: str) -> str:
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=False, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.TimeoutExpired):
         return program
     return (done.stdout.splitlines() or [program])[0].strip()
@@ -186,7 +200,11 @@ def _mappings() -> Check:
     enough = limit >= MAPPINGS_WANTED
     matters = "an instance maps each library window on its own"
     return Check(
-        "mappings", "ok" if enough else "limited", f"vm.max_map_count = {limit}", matters, None if enough else "sysctl vm.max_map_count=65530"
+        "mappings",
+        "ok" if enough else "limited",
+        f"vm.max_map_count = {limit}",
+        matters,
+        None if enough else "sysctl vm.max_map_count=65530",
     )
 
 
@@ -204,4 +222,6 @@ def _frames() -> Check:
     matters = "tests and benchmarks that compare page frames read them from /proc/PID/pagemap"
     if frames_visible():
         return Check("page frames", "ok", "/proc/self/pagemap shows frame numbers", matters)
-    return Check("page frames", "limited", "/proc/self/pagemap hides frame numbers", matters, "run those as root (CAP_SYS_ADMIN)")
+    return Check(
+        "page frames", "limited", "/proc/self/pagemap hides frame numbers", matters, "run those as root (CAP_SYS_ADMIN)"
+    )

@@ -89,9 +89,9 @@ def read_processes(pids: Iterable[int]) -> ProcessMemory:
     return ProcessMemory(pss, rss, private, seen, gone)
 
 
-def pool_resident(pool: Path) -> int:
-    """Bytes of the pool's runs that are in the page cache."""
-    return sum(resident_bytes(run) for run in (pool / "runs").glob("*/*"))
+def pool_resident(pool: Path, runs: Iterable[str]) -> int:
+    """Bytes of these runs of a pool that are in the page cache."""
+    return sum(resident_bytes(pool / "runs" / run[:2] / run) for run in runs)
 
 
 def resident_bytes(file: Path) -> int:
