@@ -1,8 +1,8 @@
 """`bench memory`: what N mixed instances cost with and without sharing, beside the floor that no sharing can remove.
 
-Each round runs `floor` (empty VMs or processes), `copy` and `pool`, in turned order, each from nothing: reading before, start N,
-ask all, reading after. Then `EXTRA` more are started, for what *one more* costs. A total is MemAvailable's fall plus, for `pool`,
-the resident pages of the runs in use (measure/memory.py says why). PSS, of instances and launcher, is the second opinion.
+Each round runs `floor` (empty VMs or processes), `copy` and `pool`, in turned order, each from nothing: reading before,
+start N, ask all, reading after. Then some more are started, for what *one more* costs. A total is MemAvailable's fall plus, for
+`pool`, the resident pages of the runs in use (measure/memory.py says why). PSS, of instances and launcher, is the second opinion.
 """
 
 from __future__ import annotations

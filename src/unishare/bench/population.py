@@ -73,7 +73,7 @@ class Population:
                 step(batch)
 
     async def ask_all(self, step: Step, first: int = 0) -> int:
-        """Ask every function instance from member `first` on each of its examples; the number of right answers. Wrong ones raise."""
+        """Ask every function instance from member `first` on all its examples; how many answers were right. A wrong one raises."""
         gate = asyncio.Semaphore(ASKING)
 
         async def ask(instance: str, function: Function) -> int:

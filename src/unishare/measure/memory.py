@@ -2,8 +2,8 @@
 
 *MemAvailable* falls by everything that instances cost, kernel memory included (VM structures, page tables, stacks, slab). It
 counts clean file pages as available, so the pool's resident pages do not show in it: a fair total adds them once
-(`pool_resident`). *PSS* (smaps_rollup) divides each mapped page among those who map it: it shows the pool, but no kernel memory.
-Neither alone is the truth; benchmarks print both.
+(`pool_resident`). *PSS* (smaps_rollup) divides each mapped page among those who map it: it shows the pool, but no kernel
+memory. Neither alone is the truth; benchmarks print both.
 
 MemAvailable moves by some MB for reasons of its own: per-CPU page lists, dirty pages, slab that is freed late. `settle` waits
 until consecutive readings agree. Nothing is dropped from the caches: a `drop_caches` would need root, disturb the machine, and

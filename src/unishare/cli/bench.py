@@ -1,0 +1,115 @@
+"""`unishare bench`: one command for one figure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from unishare.cli.options import choose_tender, tender_option
+from unishare.cli.progress import steps
+from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
+
+if TYPE_CHECKING:
+    from unishare.bench.report import Report
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+rounds_option = click.option("--rounds", type=click.IntRange(1, 1000), help="How often each configuration is measured.")
+quick_option = click.option("--quick", is_flag=True, help="Fewer and shorter rounds: a look, not a result.")
+
+
+@click.group()
+def bench() -> None:
+    """Measure: one command for one figure, all configurations interleaved in the same run.
+
+    \b
+    Examples:
+      unishare bench memory -n 1000 --tender process
+      unishare bench start --json > start.json
+    """
+
+
+@bench.command()
+@tender_option
+@click.option("-n", "--count", type=click.IntRange(1, 20_000), default=1000, show_default=True, help="Instances in a fleet.")
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def memory(session: Session, tender: str | None, count: int, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Memory of a mixed fleet with sharing, without, and of as many empty ones (the floor)."""
+    from unishare.bench.memory import bench_memory, bench_memory_rounds
+    from unishare.bench.workload import load_functions
+
+    functions = load_functions(session.settings)
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = asyncio.run(
+            bench_memory(session.settings, functions, chosen, count, rounds or bench_memory_rounds(quick), step)
+        )
+    _print(report, as_json)
+
+
+@bench.command()
+@tender_option
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def start(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Time from the monitor's exec to the first answer, against an empty VM or process."""
+    from unishare.bench.start import bench_start
+    from unishare.bench.workload import load_functions
+
+    functions = load_functions(session.settings)
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = bench_start(session.settings, functions, chosen, rounds or (3 if quick else 20), step)
+    _print(report, as_json)
+
+
+@bench.command()
+@tender_option
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Work per second of every built app under each layout.
+
+    Build them first: unishare build --all --layout default, then dce, then aligned.
+    """
+    from unishare.bench.speed import LAYOUTS, MINIMUM_ROUNDS, QUICK_SAMPLE_US, SAMPLE_US, bench_speed
+    from unishare.bench.workload import load_functions
+    from unishare.toolchain.catalog import Catalog
+
+    names = [app.name for app in Catalog().apps() if app.example]
+    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    chosen = choose_tender(tender)
+    count = rounds or (3 if quick else MINIMUM_ROUNDS)
+    with steps() as step:
+        report = asyncio.run(
+            bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
+        )
+    _print(report, as_json)
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+        return
+    rows = [
+        [row.configuration, *(_value(value, row.unit) for value in (row.median, row.min, row.max)), row.n]
+        for row in report.rows
+    ]
+    print_table(["configuration", "median#", "min#", "max#", "n#"], rows, title=f"bench {report.bench}")
+    print_table(["ratio", "value#"], [[name, f"{value:.3f}"] for name, value in report.ratios.items()])
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "bytes":
+        return bytes_text(value)
+    return f"{value:.3f}" if unit == "ratio" else f"{value:.2f} {unit}"

@@ -1,0 +1,100 @@
+"""`unishare demo`: from sources to a thousand running unikernels, and what sharing saved."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unishare.cli.progress import steps
+from unishare.cli.session import Session, bytes_text, note, pass_session, print_table
+
+if TYPE_CHECKING:
+    from unishare.bench.memory import Configuration, Sample
+    from unishare.fleet.messages import Tender
+
+
+@click.command()
+@click.option("-n", "--count", type=click.IntRange(6, 20_000), default=1000, show_default=True, help="Instances in a fleet.")
+@click.option(
+    "--figure", type=click.Path(dir_okay=False, path_type=Path), help="Where the PNG goes. Default: demo.png in the home."
+)
+@pass_session
+def demo(session: Session, count: int, figure: Path | None) -> None:
+    """Build six functions, run a thousand of them without and with sharing, check every answer, print what sharing saved."""
+    from unishare.bench.figure import draw_memory
+    from unishare.bench.workload import FUNCTIONS, load_functions
+    from unishare.cli.build import build_apps
+
+    build_apps(session, FUNCTIONS)
+    functions = load_functions(session.settings)
+    results: dict[str, dict[Configuration, Sample]] = {}
+    for tender in _tenders():
+        results[tender] = asyncio.run(_measure(session, functions, tender, count))
+    _print(results, count)
+    file = figure or session.settings.home / "demo.png"
+    draw_memory(results, count, file)
+    click.echo(f"figure: {file}")
+
+
+def _tenders() -> list[Tender]:
+    from unishare.measure.host import kvm_problem
+
+    problem = kvm_problem()
+    if problem is None:
+        return ["kvm", "process"]
+    note(f"note: only the process tender is shown: {problem}")
+    return ["process"]
+
+
+async def _measure(session: Session, functions: list, tender: Tender, count: int) -> dict[Configuration, Sample]:  # type: ignore[type-arg]
+    from unishare.bench.memory import CONFIGURATIONS, measure_fleet
+
+    with steps() as step:
+        return {name: await measure_fleet(session.settings, functions, tender, name, count, step) for name in CONFIGURATIONS}
+
+
+def _print(results: dict[str, dict[Configuration, Sample]], count: int) -> None:
+    columns = [
+        "tender",
+        "mode",
+        "memory#",
+        "each#",
+        "above floor#",
+        "each above floor#",
+        "one more#",
+        "PSS#",
+        "start p50#",
+        "answers#",
+    ]
+    rows = []
+    for tender, samples in results.items():
+        floor = samples["floor"].total
+        for name, sample in samples.items():
+            above = sample.total - floor
+            rows.append(
+                [
+                    tender,
+                    name,
+                    bytes_text(sample.total),
+                    bytes_text(sample.total / count),
+                    "-" if name == "floor" else bytes_text(above),
+                    "-" if name == "floor" else bytes_text(above / count),
+                    bytes_text(sample.one_more),
+                    bytes_text(sample.pss),
+                    f"{sample.start_ms:.1f} ms",
+                    f"{sample.answers} right" if sample.answers else "-",
+                ]
+            )
+    print_table(columns, rows, title=f"{count} instances of six functions; pool's resident pages and launcher included")
+    for tender, samples in results.items():
+        click.echo(_saving(tender, samples))
+
+
+def _saving(tender: str, samples: dict[Configuration, Sample]) -> str:
+    floor, copy, pool = (samples[name].total for name in ("floor", "copy", "pool"))  # type: ignore[index]
+    share = f"{copy / pool:.1f}x less" if pool > 0 else "-"
+    above = f", {(copy - floor) / (pool - floor):.1f}x less above the floor" if pool > floor else ""
+    return f"{tender}: the pool saved {bytes_text(copy - pool)}: {share} in total{above}"
