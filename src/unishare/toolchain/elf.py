@@ -1,0 +1,126 @@
+"""Reading the few parts of ELF64 that the linker's steps need: sections, symbols, program headers.
+
+Own code, because a build reads thousands of objects: a general reader takes longer than the link. Any damage is one
+`BadInputError`; nothing here trusts an offset of the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import BadInputError
+
+SHT_SYMTAB, SHT_NOBITS = 2, 8
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS = 1, 2, 4, 0x400
+SHN_UNDEF, SHN_COMMON = 0, 0xFFF2
+STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
+PT_LOAD, PT_TLS = 1, 7
+
+_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_SEGMENT = struct.Struct("<IIQQQQQQ")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section header."""
+
+    name: str
+    type: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    alignment: int
+    link: int
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """One symbol that other objects can see or must supply."""
+
+    name: str
+    binding: int
+    section: int
+    value: int
+    size: int
+
+    @property
+    def defined(self) -> bool:
+        """Whether this object supplies the symbol."""
+        return self.section != SHN_UNDEF
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One program header."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    file_size: int
+    memory_size: int
+
+
+class ElfFile:
+    """A parsed ELF file, bytes kept."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = data
+        self.name = name
+        try:
+            header = _HEADER.unpack_from(data)
+            if header[0][:6] != b"\x7fELF\x02\x01" or header[2] != 62:
+                raise BadInputError(f"{name}: not an ELF file for x86-64")
+            self.entry: int = header[4]
+            self.segments = [_segment(data, header[5] + index * _SEGMENT.size) for index in range(header[10])]
+            self.sections = self._sections(header[6], header[12], header[13])
+        except (struct.error, IndexError, ValueError) as error:
+            raise BadInputError(f"{name}: damaged ELF file: {error}") from None
+
+    @classmethod
+    def read(cls, path: Path) -> ElfFile:
+        """Parse a file."""
+        try:
+            return cls(path.read_bytes(), str(path))
+        except OSError as error:
+            raise BadInputError(f"{path}: {error.strerror}") from None
+
+    def symbols(self) -> list[Symbol]:
+        """The global and weak symbols."""
+        for section in self.sections:
+            if section.type == SHT_SYMTAB:
+                return self._symbols(section, self.sections[section.link])
+        return []
+
+    def content(self, section: Section) -> bytes:
+        """A section's bytes; of a section without bytes in the file, zeros."""
+        if section.type == SHT_NOBITS:
+            return bytes(section.size)
+        return self.data[section.offset : section.offset + section.size]
+
+    def _sections(self, start: int, count: int, names_index: int) -> list[Section]:
+        raw = [_SECTION.unpack_from(self.data, start + index * _SECTION.size) for index in range(count)]
+        names = raw[names_index][4] if raw else 0
+        return [Section(_string(self.data, names + r[0]), r[1], r[2], r[3], r[4], r[5], r[8], r[6]) for r in raw]
+
+    def _symbols(self, table: Section, strings: Section) -> list[Symbol]:
+        found = []
+        content = self.data[table.offset : table.offset + table.size]
+        for name, info, _, section, value, size in _SYMBOL.iter_unpack(content):
+            if info >> 4 != STB_LOCAL:
+                found.append(Symbol(_string(self.data, strings.offset + name), info >> 4, section, value, size))
+        return found
+
+
+def _segment(data: bytes, offset: int) -> Segment:
+    kind, flags, start, address, _, file_size, memory_size, _ = _SEGMENT.unpack_from(data, offset)
+    return Segment(kind, flags, start, address, file_size, memory_size)
+
+
+def _string(data: bytes, offset: int) -> str:
+    return data[offset : data.index(b"\0", offset)].decode("utf-8", "replace")

@@ -1,0 +1,81 @@
+"""Running the tools of a build (compiler, linker, preparation commands) so that none outlives it.
+
+`Tools.run` is called from many threads; `Tools.stop`, from the one that was interrupted, ends whatever still runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from unishare.errors import BuildError, HostLacksError
+
+
+class Interrupted(BuildError):
+    """The build was stopped while a tool ran."""
+
+    exit_code = 130
+
+
+class Tools:
+    """The tool processes of one build."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+        self.environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC", "SOURCE_DATE_EPOCH": "0"}
+
+    def run(
+        self, command: Sequence[str], folder: Path | None = None, extra: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Run a command to its end; its exit code and everything it printed."""
+        process = self._start(command, folder, {**self.environment, **(extra or {})})
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            _kill(process)
+            raise
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if self._stopped:
+            raise Interrupted("the build was stopped")
+        return process.returncode, output
+
+    def stop(self) -> None:
+        """End every running tool and let none start any more."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            _kill(process)
+
+    def _start(self, command: Sequence[str], folder: Path | None, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._stopped:
+                raise Interrupted("the build was stopped")
+            try:
+                process = subprocess.Popen(
+                    command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", process_group=0,
+                )  # fmt: skip
+            except FileNotFoundError:
+                raise HostLacksError(f"the program {command[0]!r} is not installed", "Run `make setup`.") from None
+            except PermissionError:
+                raise HostLacksError(f"the program {command[0]!r} cannot be run: permission denied") from None
+            self._running.add(process)
+            return process
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a tool and what it started: each has a process group of its own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
