@@ -1,0 +1,77 @@
+//! One error type: what was wrong and where, what to do, the exit code and the control protocol's error code.
+
+use std::io;
+
+/// Whatever ends a command of the monitor. Display is the first line (`error: ...`), `hint` the second.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("{what}")]
+    NotFound { what: String },
+    #[error("{what}")]
+    BadManifest { what: String },
+    #[error("{what}")]
+    DamagedPool { what: String },
+    #[error("{what}")]
+    BadRequest { what: String },
+    #[error("{what}")]
+    HostLacks { what: String, hint: &'static str },
+    #[error("{what}")]
+    TimeLimit { what: String },
+    #[error("{what}")]
+    Ended { what: String },
+    #[error("a defect of unishare: {what}")]
+    Defect { what: String },
+}
+
+impl Error {
+    /// An operating system error and what was being done.
+    pub fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Io { what: what.into(), source: source.into() }
+    }
+
+    /// docs/errors.md's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } => 74,
+            Self::NotFound { .. } => 66,
+            Self::BadManifest { .. } | Self::DamagedPool { .. } => 65,
+            Self::BadRequest { .. } => 2,
+            Self::HostLacks { .. } => 69,
+            Self::TimeLimit { .. } => 124,
+            Self::Ended { .. } => 1,
+            Self::Defect { .. } => 70,
+        }
+    }
+
+    /// The control protocol's `error.code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::NotFound { .. } => "not-found",
+            Self::BadManifest { .. } => "bad-manifest",
+            Self::DamagedPool { .. } => "damaged-pool",
+            Self::BadRequest { .. } => "bad-request",
+            Self::HostLacks { .. } => "host-lacks",
+            Self::TimeLimit { .. } => "time-limit",
+            Self::Ended { .. } => "ended",
+            Self::Defect { .. } => "defect",
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "look at the named file or limit",
+            Self::NotFound { .. } => "check the name",
+            Self::BadManifest { .. } => "build the image again with 'unishare build'",
+            Self::DamagedPool { .. } => "run 'unishare pool verify', then build the image again",
+            Self::BadRequest { .. } => "see docs/formats/control.md",
+            Self::HostLacks { hint, .. } => hint,
+            Self::TimeLimit { .. } => "give it more time with --time-limit, or look for a loop",
+            Self::Ended { .. } => "see 'unishare logs' and 'unishare crash'",
+            Self::Defect { .. } => "please report it",
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A plan: an image whose manifest was checked and whose runs were opened and verified, ready to be mapped any number of times.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Bytes in a page of x86-64.
+pub const PAGE: u64 = 4096;
+
+/// What the guest may do with an extent's pages. Writable and executable does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rights {
+    ReadExecute,
+    Read,
+    ReadWrite,
+}
+
+/// Where an extent's bytes come from.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Zeros, on demand.
+    Zero,
+    /// Pages of a run, from page `first` on. The file was opened read-only and its digest verified.
+    Run { file: Arc<File>, first: u64 },
+}
+
+/// A stretch of guest memory: `pages` pages from `address` on.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    pub address: u64,
+    pub pages: u64,
+    pub rights: Rights,
+    pub content: Content,
+    /// The library it belongs to, and which section: for reports only.
+    pub library: Option<String>,
+    pub section: String,
+}
+
+/// Page tables as pool content: verified as a run, not yet compared with what the image needs.
+#[derive(Clone, Debug)]
+pub struct PooledPageTables {
+    pub file: Arc<File>,
+    pub pages: u64,
+}
+
+/// A verified image. Extents ascend by address and do not overlap.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub name: String,
+    pub entry: u64,
+    /// Bytes, multiples of a page.
+    pub stack: u64,
+    pub heap: u64,
+    pub argv: Vec<String>,
+    pub env: BTreeMap<String, String>,
+    pub extents: Vec<Extent>,
+    pub page_tables: Option<PooledPageTables>,
+    /// The ELF file for crash reports, if it is there.
+    pub elf: Option<PathBuf>,
+}

@@ -1,0 +1,1 @@
+"""`unishare map`: the global map of address windows."""
