@@ -1,0 +1,88 @@
+//! `unishare-monitor`: loads unikernels from a pool and runs them confined (docs/formats/control.md).
+
+mod abi;
+mod boot_page;
+mod channel;
+mod crash;
+mod error;
+mod foreground;
+mod instance;
+mod launcher;
+mod manifest;
+mod placement;
+mod plan;
+mod pool;
+mod tender;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::Error;
+use plan::Plan;
+use pool::Pool;
+
+#[derive(Parser)]
+#[command(version, about = "Loads unikernels from a pool of shared page runs and confines them")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one instance in the foreground.
+    Run(foreground::Arguments),
+    /// Serve a control socket that starts and invokes instances.
+    Launch {
+        /// The UNIX socket to listen on.
+        #[arg(long)]
+        control: PathBuf,
+        #[arg(long)]
+        pool: PathBuf,
+        /// End when this process does.
+        #[arg(long)]
+        parent_pid: Option<u32>,
+    },
+    /// Validate a manifest and the runs that it names.
+    Check {
+        manifest: PathBuf,
+        #[arg(long)]
+        pool: PathBuf,
+    },
+    /// Write the page tables that the KVM tender would use for a manifest.
+    PageTables {
+        manifest: PathBuf,
+        #[arg(long)]
+        pool: PathBuf,
+        #[arg(short, long)]
+        output: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error}\nhint: {}", error.hint());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<u8, Error> {
+    match command {
+        Command::Run(arguments) => return foreground::run(&arguments),
+        Command::Launch { control, pool, parent_pid } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
+        Command::Check { manifest, pool } => {
+            Plan::load(&manifest, &Pool::open(&pool)?)?;
+        }
+        Command::PageTables { manifest, pool, output } => {
+            let plan = Plan::load(&manifest, &Pool::open(&pool)?)?;
+            tender::kvm::page_tables::write(&plan, &output)?;
+        }
+    }
+    Ok(0)
+}

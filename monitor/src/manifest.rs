@@ -1,0 +1,1 @@
+//! The manifest's mirror (docs/formats/manifest.md).
