@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import click
 
 from unishare.cli.progress import steps
-from unishare.cli.session import Session, pass_session
-from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
+from unishare.cli.session import Session, json_option, pass_session, print_json
+from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS, MANIFEST
 
 
 @click.command()
@@ -17,24 +17,39 @@ from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
 @click.option("--all", "everything", is_flag=True, help="Build every app of the catalogue.")
 @click.option("--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 1024), help="Compilers at the same time. Default: one a core.")
+@json_option
 @pass_session
-def build(session: Session, apps: tuple[str, ...], everything: bool, layout: str, jobs: int | None) -> None:
+def build(session: Session, apps: tuple[str, ...], everything: bool, layout: str, jobs: int | None, as_json: bool) -> None:
     """Build apps: fetch pinned sources, compile libraries once, link, and put the pages into the pool.
 
-    What was built before is taken from the cache. Images lie in the home under images/LAYOUT/APP.
+    What was built before is taken from the cache. Images lie in the home under images/LAYOUT/APP. Without APP, in a project
+    folder (one with app.toml), the project is built.
 
     \b
     Examples:
       unishare build gzip sql
       unishare build --all --layout default
     """
-    if bool(apps) == everything:
-        raise click.UsageError("name the apps to build, or give --all")
+    names = _names(apps, everything)
+    built = build_apps(session, names, layout, jobs)
+    if as_json:
+        print_json({"layout": layout, "images": [{"name": name, "manifest": manifest} for name, manifest in built]})
+        return
+    for name, manifest in built:
+        click.echo(f"{name} {manifest}")
+
+
+def _names(apps: tuple[str, ...], everything: bool) -> Sequence[str]:
     from unishare.toolchain.catalog import Catalog
 
-    names = Catalog().app_names() if everything else apps
-    for name, manifest in build_apps(session, names, layout, jobs):
-        click.echo(f"{name} {manifest}")
+    if apps and everything:
+        raise click.UsageError("name the apps to build, or give --all, not both")
+    if everything:
+        return Catalog.from_here().app_names()
+    own = [recipe.name for recipe in Catalog.from_here().own_apps()]
+    if not apps and not own:
+        raise click.UsageError("name the apps to build, or give --all")
+    return apps or own
 
 
 def build_apps(
@@ -42,17 +57,16 @@ def build_apps(
 ) -> list[tuple[str, str]]:
     """Build and pool apps, with progress; their names and manifests."""
     from unishare.pool.store import Pool
-    from unishare.toolchain.build import build_app
+    from unishare.toolchain.build import Builder
     from unishare.toolchain.catalog import Catalog
 
-    catalog = Catalog()
     pool = Pool.create(session.settings.pool)
     built = []
-    with steps() as step:
-        for number, name in enumerate(names):
-            step(f"building {name}", number, len(names))
-            image = build_app(catalog, name, layout, session.settings, jobs or os.cpu_count() or 1, None)
-            pool.add_image(image.folder)
-            built.append((name, str(image.folder / "manifest.json")))
+    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
+        for image in builder.images(names, layout):
+            manifest = image.folder / MANIFEST
+            if image.fresh or not manifest.is_file():
+                pool.add_image(image.folder)
+            built.append((image.name, str(manifest)))
         step("built", len(names), len(names))
     return built

@@ -59,7 +59,7 @@ for command in (
     instances.crash,
     inspect.inspect,
     inspect.sizes,
-    map.map,
+    map.show_map,
     pool.pool,
     doctor.doctor,
     catalog.catalog,

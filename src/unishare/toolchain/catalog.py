@@ -24,6 +24,17 @@ class Catalog:
         self._libraries: dict[str, LibraryRecipe] = {}
         self._apps: dict[str, AppRecipe] = {}
 
+    @classmethod
+    def from_here(cls) -> Catalog:
+        """The catalogue as seen from the current folder: a project (a folder with recipes) comes first."""
+        here = Path.cwd()
+        is_project = any((here / name).exists() for name in ("app.toml", "libraries", "apps"))
+        return cls([here] if is_project and here != PACKAGE_CATALOG else [])
+
+    def own_apps(self) -> list[AppRecipe]:
+        """The apps that project folders themselves are."""
+        return self._project_apps()
+
     def library(self, name: str) -> LibraryRecipe:
         """The recipe of a library."""
         if name not in self._libraries:
@@ -65,7 +76,9 @@ class Catalog:
         files = (folder / "apps" / name / "app.toml" for folder in self._folders)
         recipe = load_app(self._first(files, "app", name, self.app_names))
         if recipe.name != name:
-            raise BadInputError(f"{recipe.file}: field `name` is {recipe.name!r}, but its folder is called {name}", "Let both agree.")
+            raise BadInputError(
+                f"{recipe.file}: field `name` is {recipe.name!r}, but its folder is called {name}", "Let both agree."
+            )
         return recipe
 
     def _first(self, files: Iterable[Path], what: str, name: str, known: Callable[[], list[str]]) -> Path:

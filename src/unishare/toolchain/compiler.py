@@ -25,7 +25,7 @@ class Variant(enum.StrEnum):
 # folder or the host's own headers.
 HOUSE_FLAGS = (
     "-O2", "-g1", "-pipe", "-nostdinc", "-fno-pic", "-fno-pie", "-mcmodel=small", "-fno-plt", "-fno-common", "-fno-ident",
-    "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fcf-protection=none", "-fno-lto",
+    "-gno-record-gcc-switches", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fcf-protection=none", "-fno-lto",
     "-U_FORTIFY_SOURCE", "-Wa,--noexecstack", "-fdiagnostics-color=never",
 )  # fmt: skip
 LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")}
@@ -40,6 +40,7 @@ class Compiler:
     drivers: tuple[tuple[str, str], ...] = (("c", "gcc"), ("c++", "g++"))
     ld: str = "ld"
     ar: str = "ar"
+    assembler: str = "as"
 
     def driver(self, language: str) -> str:
         """The program that compiles a language."""

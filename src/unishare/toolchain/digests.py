@@ -31,12 +31,12 @@ class Digests:
     def file(self, path: str | Path) -> str:
         """The digest of a file's content."""
         name = os.fspath(path)
-        status = os.stat(name)
+        status = Path(name).stat()
         stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
         known = self._files.get(name)
         if known and known[0] == stamp:
             return known[1]
-        with open(name, "rb") as stream:
+        with Path(name).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         with self._lock:
             self._files[name] = (stamp, digest)
@@ -48,7 +48,7 @@ class Digests:
         for folder, names, files in os.walk(root):
             names[:] = sorted(name for name in names if not name.startswith("."))
             for name in sorted(files):
-                path = os.path.join(folder, name)
-                if not name.startswith(".") and os.path.isfile(path):
-                    entries.append((os.path.relpath(path, root), self.file(path)))
+                path = Path(folder) / name
+                if not name.startswith(".") and path.is_file():
+                    entries.append((str(path.relative_to(root)), self.file(path)))
         return of_value(entries)

@@ -235,7 +235,11 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> tupl
     """Turn pydantic's list into lines that name file and field."""
     lines = []
     for detail in error.errors():
-        parts = [part for part in detail["loc"] if part not in ("debian", "https", "folder", "compiler") or detail["loc"][0] != "source"]
+        parts = [
+            part
+            for part in detail["loc"]
+            if part not in ("debian", "https", "folder", "compiler") or detail["loc"][0] != "source"
+        ]
         field = ".".join(str(part) for part in parts)
         lines.append(f"{file}: field `{field}`: {_reason(model, parts, detail)}")
     return "\n".join(lines), "docs/formats/recipe.md lists every field."

@@ -1,0 +1,174 @@
+"""Building images: the one way from app names to image folders. Called by the CLI, the tests and the population generator.
+
+Libraries first, all files of all of them in one queue; then windows, in a fixed order, so that the map does not depend on the
+number of jobs; then each app: compile, link, write. A folder is replaced as a whole: nobody sees half an image.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from unishare.settings import Settings
+from unishare.toolchain import elf, files_archive, symbols
+from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.closure import libraries_of
+from unishare.toolchain.compiler import Compiler
+from unishare.toolchain.digests import Digests, of_bytes, of_value
+from unishare.toolchain.global_map import GlobalMap
+from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
+from unishare.toolchain.layouts import LAYOUTS, Layout
+from unishare.toolchain.library import Workshop
+from unishare.toolchain.link import STUB, LinkJob, link
+from unishare.toolchain.objects import ObjectCache, UnitObject
+from unishare.toolchain.process import Tools
+from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
+from unishare.toolchain.trees import Trees
+
+# What is done, how much of it, how much in all.
+Progress = Callable[[str, int, int], None]
+KEY_NAME = ".key"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image: `image.elf` and `image.json` in a folder. `fresh` if it was linked just now."""
+
+    name: str
+    layout: str
+    folder: Path
+    fresh: bool
+
+
+class Builder:
+    """One build. Use as a context manager: leaving it ends every tool that still runs."""
+
+    def __init__(self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress) -> None:
+        self._catalog = catalog
+        self._settings = settings
+        self._progress = progress
+        self._tools = Tools()
+        self._compiler = Compiler(self._tools)
+        self._digests = Digests()
+        self._map = GlobalMap(settings.global_map)
+        self._compiles = ThreadPoolExecutor(jobs, "compile")
+        self._steps = ThreadPoolExecutor(jobs + 1, "step")
+        self._built: dict[tuple[str, str], UnitObject | None] = {}
+        self._workshop = Workshop(
+            catalog,
+            Trees(settings, self._compiler, self._tools, self._digests),
+            ObjectCache(settings.objects, self._compiler, self._tools),
+            self._compiler,
+            self._digests,
+        )
+
+    def __enter__(self) -> Builder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._tools.stop()
+        self._compiles.shutdown(cancel_futures=True)
+        self._steps.shutdown(cancel_futures=True)
+
+    def images(self, names: Sequence[str], layout_name: str) -> Iterator[Image]:
+        """Build apps under a layout; each image as soon as it and those before it are done."""
+        layout = LAYOUTS[layout_name]
+        apps = [self._catalog.app(name) for name in names]
+        closures = {app.name: libraries_of(self._catalog, app) for app in apps}
+        recipes = {one.name: one for closure in closures.values() for one in closure}
+        objects = self.libraries(list(recipes.values()), layout)
+        if layout.needs_map:
+            self._map.windows([one for one in objects.values() if one is not None])
+        futures = [
+            self._steps.submit(self._image, app, [one for lib in closures[app.name] if (one := objects[lib.name])], layout)
+            for app in apps
+        ]
+        for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
+            self._progress(f"building {app.name}", number, len(apps))
+            yield _result(future, futures)
+
+    def libraries(self, recipes: Sequence[LibraryRecipe], layout: Layout) -> Mapping[str, UnitObject | None]:
+        """Build libraries at the same time; objects by name, None for those that are only headers."""
+        missing = [one for one in recipes if (one.name, layout.variant) not in self._built]
+        futures = [(one, self._steps.submit(self._workshop.library, one, layout.variant, self._compiles)) for one in missing]
+        for number, (recipe, future) in enumerate(futures):
+            self._progress(f"library {recipe.name}", number, len(futures))
+            self._built[recipe.name, layout.variant] = _result(future, [other for _, other in futures])
+        return {one.name: self._built[one.name, layout.variant] for one in recipes}
+
+    def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
+        unit = self._workshop.app(app, layout.variant, self._compiles)
+        files = files_archive.build(app)
+        windows = self._map.windows(libraries) if layout.needs_map else {}
+        facts = ImageFacts(
+            name=app.name,
+            layout=layout.name,
+            libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
+            argv=app.argv,
+            env=app.run.env,
+            heap=app.run.heap,
+            stack=app.run.stack,
+        )
+        places = {
+            one.name: {kind: window.address for kind, window in windows[one.digest].items()} for one in libraries if windows
+        }
+        key = of_value([self._compiler.identity, STUB, unit.digest, of_bytes(files), facts.model_dump(), places])
+        folder = self._settings.image_folder(layout.name, app.name)
+        if _has_key(folder, key):
+            return Image(app.name, layout.name, folder, fresh=False)
+        symbols.check([unit, *libraries], self._allowed(libraries), self._known(layout))
+        job = LinkJob(unit, libraries, windows, files, _has_thread_local(unit))
+        self._write(folder, facts, key, job, layout)
+        return Image(app.name, layout.name, folder, fresh=True)
+
+    def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
+            work, fresh = Path(temporary) / "work", Path(temporary) / "image"
+            work.mkdir()
+            fresh.mkdir()
+            link(job, layout, self._compiler, self._tools, work).rename(fresh / ELF_NAME)
+            facts.write(fresh)
+            (fresh / KEY_NAME).write_text(key)
+            if folder.exists():
+                folder.rename(Path(temporary) / "old")
+            fresh.rename(folder)
+
+    def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
+        return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
+
+    def _known(self, layout: Layout) -> list[UnitObject]:
+        return [one for (_, variant), one in self._built.items() if one is not None and variant is layout.variant]
+
+
+def build_app(catalog: Catalog, name: str, layout: str, settings: Settings, jobs: int, progress: Progress | None) -> Image:
+    """Build one app."""
+    with Builder(catalog, settings, jobs, progress or (lambda *_: None)) as builder:
+        return next(iter(builder.images([name], layout)))
+
+
+def _result(future: Future[_T], others: Sequence[Future[_T]]) -> _T:
+    """A future's result; when it failed, nothing of the others begins any more."""
+    try:
+        return future.result()
+    except BaseException:
+        for other in others:
+            other.cancel()
+        raise
+
+
+def _has_key(folder: Path, key: str) -> bool:
+    try:
+        return (folder / KEY_NAME).read_text() == key and (folder / ELF_NAME).is_file()
+    except FileNotFoundError:
+        return False
+
+
+def _has_thread_local(unit: UnitObject) -> bool:
+    return any(section.flags & elf.SHF_TLS and section.size for section in elf.ElfFile.read(unit.path).sections)

@@ -1,0 +1,43 @@
+"""What the linker hands to the pool: `image.elf` and `image.json` (docs/formats/image.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+ABI = 0x00010000
+ELF_NAME = "image.elf"
+JSON_NAME = "image.json"
+
+
+class LibraryReference(BaseModel):
+    """A library of an image: which version of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: str
+    hash: str
+
+
+class ImageFacts(BaseModel):
+    """`image.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal["unishare-image"] = "unishare-image"
+    version: Literal[1] = 1
+    name: str
+    layout: str
+    abi: int = ABI
+    libraries: list[LibraryReference]
+    argv: list[str]
+    env: dict[str, str]
+    heap: int
+    stack: int
+
+    def write(self, folder: Path) -> None:
+        """Write it into an image folder."""
+        (folder / JSON_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,132 @@
+"""Recipes to units: include paths, flags and the digests of everything a compilation reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import NotFoundError
+from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.closure import libraries_of, needs_of
+from unishare.toolchain.compile import Unit, matching
+from unishare.toolchain.compiler import Compiler, Variant
+from unishare.toolchain.digests import Digests, of_value
+from unishare.toolchain.objects import ObjectCache, UnitObject
+from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
+from unishare.toolchain.trees import Tree, Trees
+
+APP_FOLDER_NAME = "/unishare/app"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What compiling needs; one a build."""
+
+    catalog: Catalog
+    trees: Trees
+    objects: ObjectCache
+    compiler: Compiler
+    digests: Digests
+
+    def library(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """A library's object; None for one that has only headers."""
+        if not recipe.build.files:
+            return None
+        unit, inputs = self._library_unit(recipe)
+        return self.objects.get(unit, recipe.version, variant, inputs, pool)
+
+    def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject:
+        """An app's object."""
+        unit, inputs = self._app_unit(recipe)
+        return self.objects.get(unit, "", variant, inputs, pool)
+
+    def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
+        build = recipe.build
+        tree = self.trees.of(recipe)
+        overlays = [self._beside(recipe, folder) for folder in build.overlay]
+        forced = [self._beside(recipe, file) for file in build.forced_include]
+        headers = self._headers(needs_of(self.catalog, recipe), build.headers)
+        flags = [
+            *(f"-I{folder}" for folder in overlays),
+            *(f"-I{folder}" for folder in [*build.include, *build.public_include]),
+            *_system(headers),
+            f"-isystem{self.compiler.include}",
+            *(f"-D{define}" for define in build.defines),
+            *(part for file in forced for part in ("-include", str(file))),
+            *build.flags,
+        ]
+        unit = Unit(
+            owner=recipe.name,
+            recipe=recipe.file,
+            root=tree.root,
+            files=matching(recipe, tree.root, build.files, build.exclude),
+            language=build.language,
+            flags=tuple(flags),
+            prefixes=(
+                (str(tree.root), f"/unishare/{recipe.name}-{recipe.version}"),
+                (str(recipe.folder), "/unishare/recipes"),
+                *_prefixes(headers),
+                (str(self.compiler.include), "/unishare/compiler"),
+            ),
+        )
+        inputs = [tree.digest, *_digests(headers), *map(self.digests.folder, overlays), *map(self.digests.file, forced)]
+        return unit, inputs
+
+    def _app_unit(self, recipe: AppRecipe) -> tuple[Unit, list[str]]:
+        build = recipe.build
+        headers = self._headers(libraries_of(self.catalog, recipe), None)
+        files = matching(recipe, recipe.folder, build.files, build.exclude)
+        flags = [
+            "-I.",
+            *(f"-I{folder}" for folder in build.include),
+            *_system(headers),
+            f"-isystem{self.compiler.include}",
+            *(f"-D{define}" for define in build.defines),
+            *build.flags,
+        ]
+        unit = Unit(
+            owner=recipe.name,
+            recipe=recipe.file,
+            root=recipe.folder,
+            files=files,
+            language=build.language,
+            flags=tuple(flags),
+            prefixes=(
+                (str(recipe.folder), APP_FOLDER_NAME),
+                *_prefixes(headers),
+                (str(self.compiler.include), "/unishare/compiler"),
+            ),
+        )
+        # Data files and the recipe itself are not compiled: changing a script compiles nothing.
+        sources = {file: self.digests.file(recipe.folder / file) for file in [*files, *_headers_of(recipe)]}
+        return unit, [of_value(sources), *_digests(headers)]
+
+    def _headers(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[tuple[LibraryRecipe, Tree]]:
+        """The libraries whose public headers a unit sees, users before what they use, a libc's last."""
+        seen = [*reversed(libraries), *([self.catalog.library(last)] if last else [])]
+        return [(one, self.trees.of(one)) for one in seen if one.build.public_include]
+
+    def _beside(self, recipe: LibraryRecipe, name: str) -> Path:
+        path = recipe.folder / name
+        if not path.exists():
+            raise NotFoundError(f"{recipe.file}: {path} does not exist", "The path is relative to the recipe's own folder.")
+        return path
+
+
+def _system(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+    folders = [str(tree.root / folder) for recipe, tree in headers for folder in recipe.build.public_include]
+    return [f"-isystem{folder}" for folder in dict.fromkeys(folders)]
+
+
+def _prefixes(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[tuple[str, str]]:
+    return [(str(tree.root), f"/unishare/{recipe.name}-{recipe.version}") for recipe, tree in headers]
+
+
+def _digests(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+    return [tree.digest for _, tree in headers]
+
+
+def _headers_of(recipe: AppRecipe) -> list[str]:
+    return sorted(str(path.relative_to(recipe.folder)) for path in recipe.folder.rglob("*.h") if path.is_file())

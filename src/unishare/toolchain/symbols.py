@@ -1,0 +1,64 @@
+"""Do the symbols of an image fit together? Checked before the linker runs, to name libraries instead of object files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from unishare.errors import BuildError
+from unishare.toolchain.objects import UnitObject
+
+# Defined by every layout's linker script or by the image's own stub.
+PROVIDED = frozenset(
+    {
+        "__init_array_start", "__init_array_end", "__fini_array_start", "__fini_array_end", "__preinit_array_start",
+        "__preinit_array_end", "unishare_image_table", "_GLOBAL_OFFSET_TABLE_",
+    }
+)  # fmt: skip
+SHOWN = 12
+
+
+def check(units: Sequence[UnitObject], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
+    """Refuse undefined and doubly defined symbols. `known` are libraries that could have been named as well."""
+    definers: dict[str, list[str]] = defaultdict(list)
+    for unit in units:
+        for symbol in unit.facts.strong:
+            definers[symbol].append(unit.name)
+    twice = {symbol: names for symbol, names in definers.items() if len(names) > 1}
+    if twice:
+        lines = [f"{symbol}: defined by {' and by '.join(names)}" for symbol, names in sorted(twice.items())[:SHOWN]]
+        raise BuildError(
+            "symbols are defined twice:\n" + "\n".join(lines) + _more(len(twice)),
+            "Leave one of these libraries out, or exclude the file that defines the symbol in its recipe.",
+        )
+    _refuse_undefined(
+        units, set(definers) | PROVIDED | set(allowed) | {one for unit in units for one in unit.facts.weak}, known
+    )
+
+
+def _refuse_undefined(units: Sequence[UnitObject], defined: set[str], known: Iterable[UnitObject]) -> None:
+    missing: dict[str, list[str]] = defaultdict(list)
+    for unit in units:
+        for symbol in unit.facts.undefined:
+            if symbol not in defined:
+                missing[symbol].append(unit.name)
+    if not missing:
+        return
+    providers: dict[str, set[str]] = defaultdict(set)
+    for library in known:
+        for symbol in missing.keys() & {*library.facts.strong, *library.facts.weak}:
+            providers[symbol].add(library.name)
+    lines = []
+    for symbol, users in sorted(missing.items())[:SHOWN]:
+        could = f"; {' or '.join(sorted(providers[symbol]))} could provide it" if symbol in providers else ""
+        lines.append(f"undefined symbol {symbol}: needed by {', '.join(users)}{could}")
+    named = sorted({name for names in providers.values() for name in names})
+    hint = f"Add to `libraries` (app) or `link.needs` (library): {', '.join(named)}." if named else None
+    raise BuildError(
+        "\n".join(lines) + _more(len(missing)),
+        hint or "No library built so far defines it. Is a source file missing in a recipe, or a library in `libraries`?",
+    )
+
+
+def _more(count: int) -> str:
+    return f"\n... and {count - SHOWN} more" if count > SHOWN else ""
