@@ -14,7 +14,7 @@ PAGE = 4096
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-class ByteSize(click.ParamType):
+class ByteSize(click.ParamType[Any]):
     """`64M`, `1g`, `65536`: bytes, rounded up to whole pages."""
 
     name = "size"
@@ -31,7 +31,7 @@ class ByteSize(click.ParamType):
         return -(-size // PAGE) * PAGE
 
 
-class Assignment(click.ParamType):
+class Assignment(click.ParamType[Any]):
     """`NAME=value`."""
 
     name = "assignment"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from unishare.settings import Settings
-from unishare.toolchain import elf, files_archive, symbols
+from unishare.toolchain import files_archive, symbols
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import libraries_of
 from unishare.toolchain.compiler import Compiler
@@ -123,7 +123,7 @@ class Builder:
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
         symbols.check([unit, *libraries], self._allowed(libraries), self._known(layout))
-        job = LinkJob(unit, libraries, windows, files, _has_thread_local(unit))
+        job = LinkJob(unit, libraries, windows, files)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 
@@ -168,7 +168,3 @@ def _has_key(folder: Path, key: str) -> bool:
         return (folder / KEY_NAME).read_text() == key and (folder / ELF_NAME).is_file()
     except FileNotFoundError:
         return False
-
-
-def _has_thread_local(unit: UnitObject) -> bool:
-    return any(section.flags & elf.SHF_TLS and section.size for section in elf.ElfFile.read(unit.path).sections)

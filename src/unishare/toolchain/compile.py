@@ -68,7 +68,9 @@ def submit(unit: Unit, variant: Variant, compiler: Compiler, tools: Tools, pool:
 def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools: Tools, output: Path) -> Path:
     if file.endswith(OBJECT):
         return unit.root / file
-    maps = [f"-ffile-prefix-map={path}={name}" for path, name in unit.prefixes]
+    # The compiler takes the last prefix that fits: the longest must come last.
+    prefixes = sorted(unit.prefixes, key=lambda pair: len(pair[0]))
+    maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
     command = [driver, *HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, "-c", file, "-o", str(output)]

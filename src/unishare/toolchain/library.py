@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-from unishare.errors import NotFoundError
+from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import libraries_of, needs_of
 from unishare.toolchain.compile import Unit, matching
@@ -35,7 +35,13 @@ class Workshop:
         if not recipe.build.files:
             return None
         unit, inputs = self._library_unit(recipe)
-        return self.objects.get(unit, recipe.version, variant, inputs, pool)
+        made = self.objects.get(unit, recipe.version, variant, inputs, pool)
+        if made.facts.thread_local:
+            raise BadInputError(
+                f"{recipe.file}: {recipe.name} has thread-local data (.tdata or .tbss)",
+                "Its place depends on the whole image, so it cannot be shared: compile without it, or keep it in an app.",
+            )
+        return made
 
     def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject:
         """An app's object."""

@@ -55,7 +55,6 @@ class LinkJob:
     libraries: Sequence[UnitObject]
     windows: Mapping[str, Mapping[Kind, Window]]
     files: bytes
-    thread_local: bool
 
 
 def link(job: LinkJob, layout: Layout, compiler: Compiler, tools: Tools, work: Path) -> Path:
@@ -83,7 +82,7 @@ def _contents(job: LinkJob) -> Contents:
         libraries=parts,
         constructors=sum(one.facts.constructors for one in units),
         destructors=sum(one.facts.destructors for one in units),
-        thread_local=job.thread_local,
+        thread_local=job.app.facts.thread_local,
     )
     if max(contents.constructors, contents.destructors) > TABLE_SLOTS:
         raise BadInputError(

@@ -25,7 +25,7 @@ from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.process import Tools
 from unishare.toolchain.sections import INPUT_PATTERNS, Kind, kind_of
 
-FORMAT = 3
+FORMAT = 4
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 
@@ -48,6 +48,7 @@ class UnitFacts(BaseModel):
     windows: dict[Kind, WindowSize]
     constructors: int
     destructors: int
+    thread_local: bool
     strong: list[str]
     weak: list[str]
     undefined: list[str]
@@ -119,6 +120,7 @@ class ObjectCache:
             windows=self._window_sizes(unit, path, work) if variant is Variant.WHOLE else {},
             constructors=_pointers(parsed, (".init_array", ".ctors")),
             destructors=_pointers(parsed, (".fini_array", ".dtors")),
+            thread_local=any(section.flags & elf.SHF_TLS and section.size for section in parsed.sections),
             strong=sorted({one.name for one in symbols if one.defined and one.binding != elf.STB_WEAK}),
             weak=sorted({one.name for one in symbols if one.defined and one.binding == elf.STB_WEAK}),
             undefined=sorted({one.name for one in symbols if not one.defined and one.binding != elf.STB_WEAK and one.name}),
