@@ -21,9 +21,9 @@ from unishare.toolchain.compiler import Compiler
 from unishare.toolchain.digests import Digests, of_bytes, of_value
 from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
-from unishare.toolchain.layouts import LAYOUTS, Layout
+from unishare.toolchain.layout import LAYOUTS, Layout
 from unishare.toolchain.library import Workshop
-from unishare.toolchain.link import STUB, LinkJob, link
+from unishare.toolchain.link import STUB, LinkJob, Site
 from unishare.toolchain.objects import ObjectCache, UnitObject
 from unishare.toolchain.process import Tools
 from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
@@ -133,8 +133,7 @@ class Builder:
             work, fresh = Path(temporary) / "work", Path(temporary) / "image"
             work.mkdir()
             fresh.mkdir()
-            link(job, layout, self._compiler, self._tools, work).rename(fresh / ELF_NAME)
-            facts.write(fresh)
+            layout.write(job, facts, Site(self._compiler, self._tools, work, fresh))
             (fresh / KEY_NAME).write_text(key)
             if folder.exists():
                 folder.rename(Path(temporary) / "old")

@@ -18,6 +18,7 @@ class Variant(enum.StrEnum):
 
     WHOLE = "whole"
     DCE = "dce"
+    PIC = "pic"
 
 
 # Why these: absolute code in the low 2 GiB (no GOT, no PLT); no unwind tables and no stack protector, which freestanding C
@@ -29,7 +30,13 @@ HOUSE_FLAGS = (
     "-U_FORTIFY_SOURCE", "-Wa,--noexecstack", "-fdiagnostics-color=never",
 )  # fmt: skip
 LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")}
-VARIANT_FLAGS = {Variant.WHOLE: (), Variant.DCE: ("-ffunction-sections", "-fdata-sections")}
+# PIC: what a library calls of others it calls through its own linkage table (-fno-plt, a house flag); what it calls of itself
+# it calls directly, for the linker binds it (module.py).
+VARIANT_FLAGS = {
+    Variant.WHOLE: (),
+    Variant.DCE: ("-ffunction-sections", "-fdata-sections"),
+    Variant.PIC: ("-fPIC", "-fno-semantic-interposition", "-ftls-model=initial-exec"),
+}
 
 
 @dataclass(frozen=True)

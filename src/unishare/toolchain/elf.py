@@ -12,15 +12,17 @@ from pathlib import Path
 
 from unishare.errors import BadInputError
 
-SHT_SYMTAB, SHT_NOBITS = 2, 8
+SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_DYNSYM = 2, 4, 8, 11
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS = 1, 2, 4, 0x400
 SHN_UNDEF, SHN_COMMON = 0, 0xFFF2
 STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
+STT_GNU_IFUNC = 10
 PT_LOAD, PT_TLS = 1, 7
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
+_RELA = struct.Struct("<QQq")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
 
 
@@ -36,6 +38,7 @@ class Section:
     size: int
     alignment: int
     link: int
+    info: int
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,22 @@ class Symbol:
     section: int
     value: int
     size: int
+    type: int
 
     @property
     def defined(self) -> bool:
         """Whether this object supplies the symbol."""
         return self.section != SHN_UNDEF
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """One record of a SHT_RELA section (psABI x86-64, 4.4). `symbol` is an index into the section's symbol table."""
+
+    offset: int
+    type: int
+    symbol: int
+    addend: int
 
 
 @dataclass(frozen=True)
@@ -92,10 +106,24 @@ class ElfFile:
 
     def symbols(self) -> list[Symbol]:
         """The global and weak symbols."""
+        return [one for one in self.symbol_table(SHT_SYMTAB) if one.binding != STB_LOCAL]
+
+    def symbol_table(self, kind: int) -> list[Symbol]:
+        """All entries of the symbol table of a kind (SHT_SYMTAB or SHT_DYNSYM), so that indices mean what they say."""
         for section in self.sections:
-            if section.type == SHT_SYMTAB:
+            if section.type == kind:
                 return self._symbols(section, self.sections[section.link])
         return []
+
+    def relocations(self, section: Section) -> list[Relocation]:
+        """The records of a SHT_RELA section."""
+        content = self.data[section.offset : section.offset + section.size]
+        try:
+            return [
+                Relocation(offset, info & 0xFFFFFFFF, info >> 32, addend) for offset, info, addend in _RELA.iter_unpack(content)
+            ]
+        except struct.error as error:
+            raise BadInputError(f"{self.name}: damaged ELF file: section {section.name}: {error}") from None
 
     def content(self, section: Section) -> bytes:
         """A section's bytes; of a section without bytes in the file, zeros."""
@@ -106,14 +134,13 @@ class ElfFile:
     def _sections(self, start: int, count: int, names_index: int) -> list[Section]:
         raw = [_SECTION.unpack_from(self.data, start + index * _SECTION.size) for index in range(count)]
         names = raw[names_index][4] if raw else 0
-        return [Section(_string(self.data, names + r[0]), r[1], r[2], r[3], r[4], r[5], r[8], r[6]) for r in raw]
+        return [Section(_string(self.data, names + r[0]), r[1], r[2], r[3], r[4], r[5], r[8], r[6], r[7]) for r in raw]
 
     def _symbols(self, table: Section, strings: Section) -> list[Symbol]:
         found = []
         content = self.data[table.offset : table.offset + table.size]
         for name, info, _, section, value, size in _SYMBOL.iter_unpack(content):
-            if info >> 4 != STB_LOCAL:
-                found.append(Symbol(_string(self.data, strings.offset + name), info >> 4, section, value, size))
+            found.append(Symbol(_string(self.data, strings.offset + name), info >> 4, section, value, size, info & 15))
         return found
 
 

@@ -22,6 +22,26 @@ class LibraryReference(BaseModel):
     hash: str
 
 
+class ModuleReference(BaseModel):
+    """A module of an `aslr` image: its file in the image folder, and its span in pages, holes included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    hash: str
+    pages: int
+    file: str
+
+
+class RelocationsReference(BaseModel):
+    """The relocations of an `aslr` image: a file of 24-byte records in the image folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    count: int
+
+
 class ImageFacts(BaseModel):
     """`image.json`."""
 
@@ -37,7 +57,9 @@ class ImageFacts(BaseModel):
     env: dict[str, str]
     heap: int
     stack: int
+    modules: list[ModuleReference] | None = None
+    relocations: RelocationsReference | None = None
 
     def write(self, folder: Path) -> None:
         """Write it into an image folder."""
-        (folder / JSON_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / JSON_NAME).write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")

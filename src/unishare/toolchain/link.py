@@ -1,4 +1,4 @@
-"""The final link: objects and a layout's script to one static ELF file.
+"""The final link of the static layouts: objects and a generated script to one ELF file.
 
 The linker runs in a temporary folder where everything has a short fixed name, so that nothing in the image depends on where
 caches lie.
@@ -6,13 +6,13 @@ caches lie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, BuildError
-from unishare.toolchain.compiler import Compiler
-from unishare.toolchain.layouts import Layout
+from unishare.toolchain.compiler import Compiler, Variant
+from unishare.toolchain.image import ELF_NAME, ImageFacts
 from unishare.toolchain.layouts.contents import TABLE_SLOTS, Contents, LibraryPart
 from unishare.toolchain.objects import UnitObject
 from unishare.toolchain.process import Tools
@@ -57,21 +57,41 @@ class LinkJob:
     files: bytes
 
 
-def link(job: LinkJob, layout: Layout, compiler: Compiler, tools: Tools, work: Path) -> Path:
-    """Link in the folder `work`; the ELF file's path."""
-    (work / "app.o").symlink_to(job.app.path)
-    (work / "libs").mkdir()
-    for library in job.libraries:
-        (work / "libs" / f"{library.name}.o").symlink_to(library.path)
-    _assemble_stub(job, compiler, tools, work)
-    contents = _contents(job)
-    (work / "image.ld").write_text(layout.script(contents))
-    inputs = [*contents.app_objects, *(library.object for library in contents.libraries)]
-    command = [compiler.ld, *FLAGS, *layout.linker_flags, "-T", "image.ld", "-o", "image.elf", *inputs]
-    code, output = tools.run(command, work)
-    if code:
-        raise BuildError(f"{job.app.name}: the link failed:\n{output.strip()[:MESSAGE_LENGTH]}", _hint(output))
-    return work / "image.elf"
+@dataclass(frozen=True)
+class Site:
+    """Where and with what a link runs: `work` is a temporary folder, `image` the image folder that is being made."""
+
+    compiler: Compiler
+    tools: Tools
+    work: Path
+    image: Path
+
+
+@dataclass(frozen=True)
+class ScriptLayout:
+    """A layout that is one run of the linker over all objects under one script."""
+
+    name: str
+    variant: Variant
+    needs_map: bool
+    linker_flags: tuple[str, ...]
+    script: Callable[[Contents], str]
+
+    def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
+        """Write `image.elf` and `image.json` into the image folder."""
+        (site.work / "app.o").symlink_to(job.app.path)
+        (site.work / "libs").mkdir()
+        for library in job.libraries:
+            (site.work / "libs" / f"{library.name}.o").symlink_to(library.path)
+        assemble_stub(STUB, job, site)
+        contents = _contents(job)
+        (site.work / "image.ld").write_text(self.script(contents))
+        inputs = [*contents.app_objects, *(library.object for library in contents.libraries)]
+        command = [site.compiler.ld, *FLAGS, *self.linker_flags, "-T", "image.ld", "-o", str(site.image / ELF_NAME), *inputs]
+        code, output = site.tools.run(command, site.work)
+        if code:
+            raise BuildError(f"{job.app.name}: the link failed:\n{output.strip()[:MESSAGE_LENGTH]}", _hint(output))
+        facts.write(site.image)
 
 
 def _contents(job: LinkJob) -> Contents:
@@ -84,23 +104,28 @@ def _contents(job: LinkJob) -> Contents:
         destructors=sum(one.facts.destructors for one in units),
         thread_local=job.app.facts.thread_local,
     )
-    if max(contents.constructors, contents.destructors) > TABLE_SLOTS:
-        raise BadInputError(
-            f"{job.app.name}: {contents.constructors} constructors and {contents.destructors} destructors, but the image "
-            f"table has room for {TABLE_SLOTS} of each",
-            "Use fewer static objects with constructors, or collect them in one.",
-        )
+    refuse_too_many_constructors(job.app.name, contents.constructors, contents.destructors)
     return contents
 
 
-def _assemble_stub(job: LinkJob, compiler: Compiler, tools: Tools, work: Path) -> None:
+def refuse_too_many_constructors(name: str, constructors: int, destructors: int) -> None:
+    """The image table has a fixed number of slots, so that the C library's code is the same in all images."""
+    if max(constructors, destructors) > TABLE_SLOTS:
+        raise BadInputError(
+            f"{name}: {constructors} constructors and {destructors} destructors, but the image table has room for {TABLE_SLOTS} of each",
+            "Use fewer static objects with constructors, or collect them in one.",
+        )
+
+
+def assemble_stub(template: str, job: LinkJob, site: Site) -> None:
+    """Make `stub.o`: the image table, the entry and the files archive."""
     files = "unishare_files" if job.files else "0"
-    text = STUB.format(magic=IMAGE_MAGIC, files=files, files_size=len(job.files))
+    text = template.format(magic=IMAGE_MAGIC, files=files, files_size=len(job.files))
     if job.files:
-        (work / "files.tar").write_bytes(job.files)
+        (site.work / "files.tar").write_bytes(job.files)
         text += FILES
-    (work / "stub.s").write_text(text)
-    code, output = tools.run([compiler.assembler, "-o", "stub.o", "stub.s"], work)
+    (site.work / "stub.s").write_text(text)
+    code, output = site.tools.run([site.compiler.assembler, "-o", "stub.o", "stub.s"], site.work)
     if code:
         raise BuildError(f"{job.app.name}: the image's stub does not assemble:\n{output.strip()[:MESSAGE_LENGTH]}")
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from unishare.toolchain.address_space import PAGE, round_up
-from unishare.toolchain.compiler import Variant
 from unishare.toolchain.layouts.contents import (
     Contents,
     LibraryPart,
@@ -26,25 +25,16 @@ from unishare.toolchain.zones import Window
 _FLAGS = {Kind.TEXT: 5, Kind.RODATA: 4, Kind.DATA: 6, Kind.BSS: 6}
 
 
-@dataclass(frozen=True)
-class Aligned:
+def script(contents: Contents) -> str:
     """Libraries at the same absolute addresses in all images."""
-
-    name: str = "aligned"
-    variant: Variant = Variant.WHOLE
-    needs_map: bool = True
-    linker_flags: tuple[str, ...] = ()
-
-    def script(self, contents: Contents) -> str:
-        """The linker script."""
-        placed = sorted(_placed(contents.libraries), key=lambda one: one.window.address)
-        headers = app_segments(contents)
-        body = app_sections(contents, contents.app_objects)
-        for number, group in enumerate(_groups(placed)):
-            segment = f"w{number}"
-            headers.append((segment, f"PT_LOAD FLAGS({_FLAGS[group[0].kind]})"))
-            body += [_section(one, segment) for one in group]
-        return "\n".join(["ENTRY(unishare_entry)", segments(headers), "SECTIONS {", *body, discarded(), "}", ""])
+    placed = sorted(_placed(contents.libraries), key=lambda one: one.window.address)
+    headers = app_segments(contents)
+    body = app_sections(contents, contents.app_objects)
+    for number, group in enumerate(_groups(placed)):
+        segment = f"w{number}"
+        headers.append((segment, f"PT_LOAD FLAGS({_FLAGS[group[0].kind]})"))
+        body += [_section(one, segment) for one in group]
+    return "\n".join(["ENTRY(unishare_entry)", segments(headers), "SECTIONS {", *body, discarded(), "}", ""])
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from unishare.toolchain.compiler import Variant
 from unishare.toolchain.layouts.contents import Contents, app_sections, app_segments, discarded, segments
 
 
-@dataclass(frozen=True)
-class Compact:
+def script(contents: Contents) -> str:
     """One text, one rodata, one data, one bss."""
-
-    name: str
-    variant: Variant
-    linker_flags: tuple[str, ...]
-    needs_map: bool = False
-
-    def script(self, contents: Contents) -> str:
-        """The linker script."""
-        objects = [*contents.app_objects, *(library.object for library in contents.libraries)]
-        body = [*app_sections(contents, objects), discarded()]
-        return "\n".join(["ENTRY(unishare_entry)", segments(app_segments(contents)), "SECTIONS {", *body, "}", ""])
+    objects = [*contents.app_objects, *(library.object for library in contents.libraries)]
+    body = [*app_sections(contents, objects), discarded()]
+    return "\n".join(["ENTRY(unishare_entry)", segments(app_segments(contents)), "SECTIONS {", *body, "}", ""])

@@ -1,0 +1,1 @@
+"""Layout `aslr`: position-independent modules, linked once each, and the relocations that place them (docs/formats/aslr.md)."""

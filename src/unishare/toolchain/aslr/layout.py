@@ -1,0 +1,129 @@
+"""The layout `aslr` as the builder sees it: link the app's module, take the libraries', write modules and relocations."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from unishare.errors import BadInputError
+from unishare.toolchain import elf
+from unishare.toolchain.address_space import PAGE
+from unishare.toolchain.aslr.module import app_script, library_script, link_module, refuse_absolute_code
+from unishare.toolchain.aslr.resolve import Module, resolve
+from unishare.toolchain.compiler import Variant
+from unishare.toolchain.elf import ElfFile
+from unishare.toolchain.image import ELF_NAME, ImageFacts, ModuleReference, RelocationsReference
+from unishare.toolchain.link import LinkJob, Site, assemble_stub, refuse_too_many_constructors
+from unishare.toolchain.objects import UnitObject
+
+MODULES = "modules"
+RELOCATIONS = "relocations.bin"
+LINKER_SEGMENT_SECTION = ".dynsym"
+
+STUB = """\
+    .section .unishare.image, "aw"
+    .globl unishare_image_table
+unishare_image_table:
+    .quad {magic:#x}, main, 0, 0, 0, 0
+    .quad {files}, {files_size}
+    .section .text.unishare_entry, "ax"
+    .globl unishare_entry
+    .type unishare_entry, @function
+unishare_entry:
+    xor %ebp, %ebp
+    lea unishare_image_table(%rip), %rsi
+    call *unishare_boot_enter@GOTPCREL(%rip)
+    ud2
+    .size unishare_entry, . - unishare_entry
+    .section .note.GNU-stack, "", @progbits
+"""
+
+
+@dataclass(frozen=True)
+class AslrLayout:
+    """Every library at a base of its own, drawn when an instance starts."""
+
+    name: str = "aslr"
+    variant: Variant = Variant.PIC
+    needs_map: bool = False
+
+    def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
+        """Write `image.elf` (the app's module), the libraries' modules, the relocations and `image.json`."""
+        if job.app.facts.thread_local:
+            raise BadInputError(
+                f"{job.app.name}: has thread-local data, which the layout aslr does not support",
+                "Build it with --layout aligned, or use ordinary variables: guests have one thread.",
+            )
+        units = [job.app, *job.libraries]
+        refuse_too_many_constructors(
+            job.app.name, sum(one.facts.constructors for one in units), sum(one.facts.destructors for one in units)
+        )
+        refuse_absolute_code(job.app.name, job.app.path)
+        (site.image / MODULES).mkdir()
+        app = self._link_app(job, site)
+        modules = [(job.app, app), *((library, _library_module(library, site)) for library in job.libraries)]
+        references = []
+        for unit, path in modules:
+            file = f"{MODULES}/{unit.name}.so" if path != app else ELF_NAME
+            if path != app:
+                _link_or_copy(path, site.image / file)
+            references.append(ModuleReference(name=unit.name, hash=unit.digest, pages=_span(ElfFile.read(path)), file=file))
+        records = resolve([Module(unit.name, ElfFile.read(path)) for unit, path in modules])
+        (site.image / RELOCATIONS).write_bytes(b"".join(one.pack() for one in records))
+        relocations = RelocationsReference(file=RELOCATIONS, count=len(records))
+        facts.model_copy(update={"modules": references, "relocations": relocations}).write(site.image)
+
+    def _link_app(self, job: LinkJob, site: Site) -> Path:
+        (site.work / "app.o").symlink_to(job.app.path)
+        assemble_stub(STUB, job, site)
+        objects = ["stub.o", "app.o"]
+        link_module(job.app.name, job.app.facts, app_script(), objects, ELF_NAME, site.compiler, site.tools, site.work)
+        (site.work / ELF_NAME).rename(site.image / ELF_NAME)
+        return site.image / ELF_NAME
+
+
+def _library_module(library: UnitObject, site: Site) -> Path:
+    """A library's module: linked once, kept beside its object."""
+    kept = library.path.with_name("module.so")
+    if kept.is_file():
+        return kept
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.is_file():
+            refuse_absolute_code(library.name, library.path)
+            with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
+                work = Path(folder)
+                (work / "unit.o").symlink_to(library.path)
+                link_module(
+                    library.name, library.facts, library_script(), ["unit.o"], "module.so", site.compiler, site.tools, work
+                ).rename(kept)
+    return kept
+
+
+def _span(parsed: ElfFile) -> int:
+    """Pages from a module's base to the end of what an image holds of it: the linker's own segment comes last and is left out."""
+    end = max(
+        (
+            one.address + one.size
+            for one in parsed.sections
+            if one.flags & elf.SHF_ALLOC and one.address < _linker_segment(parsed)
+        ),
+        default=0,
+    )
+    return max(1, -(-end // PAGE))
+
+
+def _linker_segment(parsed: ElfFile) -> int:
+    return next((one.address for one in parsed.sections if one.name == LINKER_SEGMENT_SECTION), 1 << 63)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a module of the cache; a copy where the two lie on different file systems."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
