@@ -1,5 +1,9 @@
 //! The Rust mirror of guest/abi/include/unishare/abi.h, which is the truth; a test compiles it and compares.
 
+#![allow(dead_code)] // A mirror holds what its original holds, used or not.
+
+use bytemuck::{Pod, Zeroable};
+
 pub const MAGIC: u64 = 0x4552_4148_5349_4e55;
 pub const VERSION: u32 = 0x0001_0000;
 pub const APP_BASE: u64 = 0x0040_0000;
@@ -22,6 +26,7 @@ pub const CALL_HEAP_GROW: u64 = 7;
 pub const CALL_SET_FS_BASE: u64 = 8;
 pub const RANDOM_MAX: u64 = 256;
 
+pub const CRASH_STACK_MAX: usize = 1024;
 pub const MESSAGE_MAX: usize = 65536;
 pub const MESSAGE_MORE: u32 = 1;
 pub const MESSAGE_REQUEST: u32 = 1;
@@ -31,7 +36,7 @@ pub const MESSAGE_CRASH: u32 = 4;
 
 /// `struct unishare_message`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Message {
     pub kind: u32,
     pub flags: u32,
@@ -42,7 +47,7 @@ pub struct Message {
 
 /// `struct unishare_boot`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct Boot {
     pub magic: u64,
     pub abi_version: u32,
@@ -67,7 +72,7 @@ pub struct Boot {
 
 /// `struct unishare_crash`.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub struct Crash {
     pub exception: u32,
     pub error_code: u32,
@@ -86,5 +91,8 @@ pub struct Crash {
     pub r: [u64; 8],
     pub stack_bytes: u32,
     pub reserved: u32,
-    pub stack: [u8; 1024],
+    pub stack: [u8; CRASH_STACK_MAX],
 }
+
+#[cfg(test)]
+mod tests;

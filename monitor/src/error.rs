@@ -28,7 +28,10 @@ pub enum Error {
 impl Error {
     /// An operating system error and what was being done.
     pub fn io(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Self::Io { what: what.into(), source: source.into() }
+        Self::Io {
+            what: what.into(),
+            source: source.into(),
+        }
     }
 
     /// docs/errors.md's exit code.
@@ -43,6 +46,26 @@ impl Error {
             Self::Ended { .. } => 1,
             Self::Defect { .. } => 70,
         }
+    }
+
+    /// What a child meant that ended with `code` and said `what`; `None` for a code that no error has.
+    pub fn from_exit_code(code: u8, what: String) -> Option<Self> {
+        Some(match code {
+            74 => Self::Io {
+                what,
+                source: io::Error::other("the instance could not start"),
+            },
+            66 => Self::NotFound { what },
+            65 => Self::BadManifest { what },
+            2 => Self::BadRequest { what },
+            69 => Self::HostLacks {
+                what,
+                hint: "run 'unishare doctor'",
+            },
+            1 => Self::Ended { what },
+            70 => Self::Defect { what },
+            _ => return None,
+        })
     }
 
     /// The control protocol's `error.code`.

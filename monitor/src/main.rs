@@ -5,13 +5,16 @@ mod boot_page;
 mod channel;
 mod crash;
 mod error;
+mod floor;
 mod foreground;
 mod instance;
 mod launcher;
+mod loading;
 mod manifest;
 mod placement;
 mod plan;
 mod pool;
+mod sealed;
 mod tender;
 
 use std::path::PathBuf;
@@ -75,7 +78,11 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<u8, Error> {
     match command {
         Command::Run(arguments) => return foreground::run(&arguments),
-        Command::Launch { control, pool, parent_pid } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
+        Command::Launch {
+            control,
+            pool,
+            parent_pid,
+        } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
         Command::Check { manifest, pool } => {
             Plan::load(&manifest, &Pool::open(&pool)?)?;
         }

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::error::Error;
+use crate::placement::Placement;
+
 /// Bytes in a page of x86-64.
 pub const PAGE: u64 = 4096;
 
@@ -58,4 +61,18 @@ pub struct Plan {
     pub page_tables: Option<PooledPageTables>,
     /// The ELF file for crash reports, if it is there.
     pub elf: Option<PathBuf>,
+}
+
+impl Plan {
+    /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.
+    pub fn heap_for(&self, memory: Option<u64>) -> Result<u64, Error> {
+        let Some(memory) = memory else { return Ok(self.heap) };
+        let limit = Placement::heap_limit(self.stack).unwrap_or(0);
+        match memory.checked_next_multiple_of(PAGE) {
+            Some(heap) if heap <= limit => Ok(heap),
+            _ => Err(Error::BadRequest {
+                what: format!("memory: {memory} is more than the heap can have ({limit} bytes)"),
+            }),
+        }
+    }
 }

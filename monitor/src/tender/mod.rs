@@ -7,8 +7,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{Mode, OFlags};
+
 use crate::error::Error;
 use crate::plan::Plan;
+
+const KVM: &str = "/dev/kvm";
 
 /// Which tender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
@@ -45,6 +49,30 @@ pub struct Descriptors {
     pub channel: OwnedFd,
     pub console: OwnedFd,
     pub kvm: Option<OwnedFd>,
+}
+
+/// Make what all instances of one parent share, before the first of them is forked. Says early what the host lacks.
+pub fn prepare(tender: Tender) -> Result<(), Error> {
+    match tender {
+        Tender::Kvm => Ok(()),
+        Tender::Process => process::prepare(),
+    }
+}
+
+/// The device that instances of this tender share, opened once.
+pub fn device(tender: Tender) -> Result<Option<OwnedFd>, Error> {
+    match tender {
+        Tender::Kvm => kvm_device().map(Some),
+        Tender::Process => Ok(None),
+    }
+}
+
+fn kvm_device() -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    rustix::fs::open(KVM, flags, Mode::empty()).map_err(|error| Error::HostLacks {
+        what: format!("{KVM} cannot be opened: {}", std::io::Error::from(error)),
+        hint: "use --tender process, or get read and write access to /dev/kvm",
+    })
 }
 
 /// Become the instance. Does not return but for an error before the guest's first instruction; the guest's end is the process's end

@@ -1,10 +1,106 @@
 //! The process tender: a Linux process that keeps nothing but the guest, behind a seccomp filter.
+//!
+//! The forked child maps the guest at its own addresses, gives up every descriptor but two, every signal handler and every system
+//! call that the hypercall page does not make, and then unmaps itself. What stays is the guest, one page of code and two small
+//! pages: there is nothing of the monitor to read, to overwrite, or to pay for.
+
+mod departure;
+mod faults;
+mod hypercall_page;
+mod memory;
+mod sandbox;
 
 use std::convert::Infallible;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::sync::OnceLock;
+
+use rustix::process::{Resource, Rlimit};
+use seccompiler::BpfProgram;
 
 use super::{Descriptors, Spec};
+use crate::boot_page::{self, Clock};
 use crate::error::Error;
+use crate::placement::Placement;
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
 
-pub fn enter(_spec: &Spec<'_>, _descriptors: Descriptors) -> Result<Infallible, Error> {
-    todo!()
+/// asm/prctl.h.
+const ARCH_SET_FS: u64 = 0x1002;
+
+static FILTER: OnceLock<BpfProgram> = OnceLock::new();
+
+/// Make the hypercall page and the filter, which all instances share.
+pub fn prepare() -> Result<(), Error> {
+    hypercall_page::file()?;
+    filter(crate::abi::INSTANCE_BASE).map(drop)
+}
+
+fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
+    match FILTER.get() {
+        Some(filter) => Ok(filter),
+        None => {
+            let filter = sandbox::filter(page)?;
+            Ok(FILTER.get_or_init(|| filter))
+        }
+    }
+}
+
+/// Become the guest.
+pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
+    let placement = Placement::fixed(spec.plan.stack);
+    let filter = filter(placement.hypercall)?;
+    // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
+    let boot = boot_page::build(spec, &placement, Clock::default())?;
+    memory::map(spec, &placement, &boot)?;
+    limit(&spec.plan.name)?;
+    faults::install(&placement)?;
+    departure::forget_rseq()?;
+    keep_only(descriptors)?;
+    sandbox::enter(filter)?;
+    // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
+    unsafe { departure::depart(&placement, spec.plan.entry) }
+}
+
+/// What the process may not have, beyond what the filter keeps it from.
+fn limit(name: &str) -> Result<(), Error> {
+    let failed = |what: &'static str| move |error| Error::io(what, error);
+    // So that ps shows the image.
+    let name: Vec<u8> = name.bytes().chain([0]).collect();
+    let name = std::ffi::CStr::from_bytes_until_nul(&name).unwrap_or_default();
+    rustix::thread::set_name(name).map_err(failed("PR_SET_NAME"))?;
+    rustix::thread::set_no_new_privs(true).map_err(failed("PR_SET_NO_NEW_PRIVS"))?;
+    // A host that gives every process huge pages would give each instance 2 MiB for its first byte of heap.
+    rustix::thread::disable_transparent_huge_pages(true).map_err(failed("PR_SET_THP_DISABLE"))?;
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    rustix::process::setrlimit(Resource::Core, none).map_err(failed("RLIMIT_CORE"))
+}
+
+/// Put the channel and the console where the hypercall page expects them and close all else.
+fn keep_only(descriptors: Descriptors) -> Result<(), Error> {
+    let failed = |error: rustix::io::Errno| Error::io("arranging the instance's descriptors", error);
+    let above = |descriptor: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, CONSOLE_FD + 1).map_err(failed);
+    let (channel, console) = (above(&descriptors.channel)?, above(&descriptors.console)?);
+    for (descriptor, number) in [(channel.as_raw_fd(), CHANNEL_FD), (console.as_raw_fd(), CONSOLE_FD)] {
+        // SAFETY: the child is about to close all descriptors that it knows of; none is used again under its old number.
+        if unsafe { libc::dup2(descriptor, number) } < 0 {
+            return Err(Error::io(
+                "arranging the instance's descriptors",
+                std::io::Error::last_os_error(),
+            ));
+        }
+    }
+    // close_range closes them; their owners must not do it again.
+    for descriptor in [descriptors.channel, descriptors.console, channel, console] {
+        let _ = descriptor.into_raw_fd();
+    }
+    // SAFETY: as above.
+    if unsafe { libc::close_range(CONSOLE_FD as u32 + 1, u32::MAX, 0) } < 0 {
+        return Err(Error::io(
+            "closing the monitor's descriptors",
+            std::io::Error::last_os_error(),
+        ));
+    }
+    Ok(())
 }

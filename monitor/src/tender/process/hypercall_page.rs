@@ -1,0 +1,109 @@
+//! The hypercall page: assembled into the monitor, copied from there once into a sealed memory file that every instance maps.
+
+use core::mem::offset_of;
+use std::arch::global_asm;
+use std::fs::File;
+use std::io::Write;
+use std::sync::OnceLock;
+
+use crate::abi::{self, Boot};
+use crate::error::Error;
+use crate::plan::PAGE;
+use crate::sealed;
+
+/// The instance's only descriptors.
+pub const CHANNEL_FD: i32 = 0;
+pub const CONSOLE_FD: i32 = 1;
+
+const BOOT_PAGE: usize = PAGE as usize;
+const SIGNAL_PAGE: usize = 2 * PAGE as usize;
+const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
+
+global_asm!(
+    include_str!("hypercall_page.s"),
+    LAST_CALL = const abi::CALL_SET_FS_BASE,
+    RANDOM_MAX = const abi::RANDOM_MAX,
+    MESSAGE_MAX = const abi::MESSAGE_MAX,
+    MESSAGE_CRASH = const abi::MESSAGE_CRASH,
+    CHANNEL_FD = const CHANNEL_FD,
+    CONSOLE_FD = const CONSOLE_FD,
+    BOOT_HEAP_LIMIT = const BOOT_PAGE + offset_of!(Boot, heap_limit),
+    BOOT_HEAP_START = const BOOT_PAGE + offset_of!(Boot, heap_start),
+    BOOT_STACK_BOTTOM = const BOOT_PAGE + offset_of!(Boot, stack_bottom),
+    BOOT_STACK_TOP = const BOOT_PAGE + offset_of!(Boot, stack_top),
+    SIGNAL_PAGE = const SIGNAL_PAGE,
+    RECORD = const RECORD,
+    STACK_COPY = const RECORD + offset_of!(abi::Crash, stack),
+    ENOSYS = const libc::ENOSYS,
+    EINVAL = const libc::EINVAL,
+    EMSGSIZE = const libc::EMSGSIZE,
+    ENOMEM = const libc::ENOMEM,
+    POLLIN = const libc::POLLIN,
+    MSG_TRUNC = const libc::MSG_TRUNC,
+    MSG_NOSIGNAL = const libc::MSG_NOSIGNAL,
+    SIGSYS = const libc::SIGSYS,
+    SIGILL = const libc::SIGILL,
+    ARCH_SET_FS = const super::ARCH_SET_FS,
+    SYS_exit_group = const libc::SYS_exit_group,
+    SYS_write = const libc::SYS_write,
+    SYS_clock_gettime = const libc::SYS_clock_gettime,
+    SYS_getrandom = const libc::SYS_getrandom,
+    SYS_ppoll = const libc::SYS_ppoll,
+    SYS_recvfrom = const libc::SYS_recvfrom,
+    SYS_sendto = const libc::SYS_sendto,
+    SYS_arch_prctl = const libc::SYS_arch_prctl,
+    SYS_munmap = const libc::SYS_munmap,
+);
+
+unsafe extern "C" {
+    #[link_name = "unishare_hypercall_page"]
+    static CODE: [u8; PAGE as usize];
+    #[link_name = "unishare_hypercall_page_end"]
+    static CODE_END: [u8; 0];
+    #[link_name = "unishare_fault"]
+    static FAULT: [u8; 0];
+    #[link_name = "unishare_fault_return"]
+    static FAULT_RETURN: [u8; 0];
+    #[link_name = "unishare_depart"]
+    static DEPART: [u8; 0];
+}
+
+/// Where something is in the page.
+#[derive(Clone, Copy)]
+pub enum Label {
+    Fault,
+    FaultReturn,
+    Depart,
+    End,
+}
+
+impl Label {
+    /// Its distance from the page's start.
+    pub fn offset(self) -> u64 {
+        let symbol = match self {
+            Self::Fault => &raw const FAULT,
+            Self::FaultReturn => &raw const FAULT_RETURN,
+            Self::Depart => &raw const DEPART,
+            Self::End => &raw const CODE_END,
+        };
+        (symbol.addr() - (&raw const CODE).addr()) as u64
+    }
+}
+
+static FRAME: OnceLock<File> = OnceLock::new();
+
+/// The page as a file, made when first asked for. That must be before the first fork, or each instance has a frame of its own.
+pub fn file() -> Result<&'static File, Error> {
+    if let Some(file) = FRAME.get() {
+        return Ok(file);
+    }
+    if Label::End.offset() > PAGE {
+        return Err(Error::Defect {
+            what: "the hypercall page is more than a page".into(),
+        });
+    }
+    // SAFETY: hypercall_page.s defines this symbol as one page of constant bytes.
+    let code = unsafe { &CODE };
+    let file = sealed::file("unishare-hypercalls", |file| file.write_all(code))?;
+    Ok(FRAME.get_or_init(|| file))
+}

@@ -1,0 +1,108 @@
+//! Maps an instance's memory into the calling process at its guest addresses. Nothing is replaced: an address that is taken is an
+//! error.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
+
+use super::hypercall_page;
+use crate::boot_page;
+use crate::error::Error;
+use crate::placement::Placement;
+use crate::plan::{Content, Extent, PAGE, Rights};
+use crate::tender::{Sharing, Spec};
+
+const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+
+/// Map all that `spec` asks for.
+pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Result<(), Error> {
+    for extent in &spec.plan.extents {
+        let what = || format!("mapping {} pages at {:#x} ({})", extent.pages, extent.address, extent.section);
+        map_extent(extent, spec.sharing).map_err(|error| Error::io(what(), error))?;
+    }
+    map_instance(spec, placement, boot)
+}
+
+fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
+    let length = (extent.pages * PAGE) as usize;
+    match (&extent.content, sharing) {
+        (Content::Zero, _) => anonymous(extent.address, length),
+        (Content::Run { file, first }, Sharing::Pool) => {
+            let (protection, flags) = match extent.rights {
+                Rights::ReadExecute => (ProtFlags::READ | ProtFlags::EXEC, MapFlags::SHARED),
+                Rights::Read => (ProtFlags::READ, MapFlags::SHARED),
+                Rights::ReadWrite => (READ_WRITE, MapFlags::PRIVATE),
+            };
+            of_file(extent.address, length, protection, flags, file, first * PAGE)
+        }
+        (Content::Run { file, first }, Sharing::Copy) => {
+            anonymous(extent.address, length)?;
+            // SAFETY: these bytes were mapped just now, writable, for nobody else.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(extent.address).cast::<u8>(), length) };
+            file.read_exact_at(bytes, first * PAGE)?;
+            protect(extent.address, length, extent.rights)
+        }
+    }
+}
+
+/// The instance's own pages: hypercall page, boot page, signal page, guard, stack, guard, heap.
+fn map_instance(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Result<(), Error> {
+    let failed = |what: &str| {
+        let what = format!("mapping the instance's {what}");
+        move |error: std::io::Error| Error::io(what, error)
+    };
+    let page = PAGE as usize;
+    let code = hypercall_page::file()?;
+    of_file(
+        placement.hypercall,
+        page,
+        ProtFlags::READ | ProtFlags::EXEC,
+        MapFlags::SHARED,
+        code,
+        0,
+    )
+    .map_err(failed("hypercall page"))?;
+    anonymous(placement.boot, page).map_err(failed("boot page"))?;
+    // SAFETY: this page was mapped just now, writable, for nobody else.
+    unsafe { pointer(placement.boot).cast::<boot_page::Page>().write(*boot) };
+    protect(placement.boot, page, Rights::Read).map_err(failed("boot page"))?;
+    anonymous(placement.tender_page, page).map_err(failed("signal page"))?;
+    anonymous(placement.stack_bottom, spec.plan.stack as usize).map_err(failed("stack"))?;
+    if spec.heap > 0 {
+        anonymous(placement.heap_start, spec.heap as usize).map_err(failed("heap"))?;
+    }
+    Ok(())
+}
+
+/// Zero pages on demand. NORESERVE: a heap that is never touched costs nothing, not even a promise.
+fn anonymous(address: u64, length: usize) -> std::io::Result<()> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED_NOREPLACE;
+    // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
+    unsafe { mmap_anonymous(pointer(address), length, READ_WRITE, flags) }?;
+    Ok(())
+}
+
+fn of_file(address: u64, length: usize, rights: ProtFlags, flags: MapFlags, file: &File, offset: u64) -> std::io::Result<()> {
+    let flags = flags | MapFlags::FIXED_NOREPLACE;
+    // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
+    unsafe { mmap(pointer(address), length, rights, flags, file, offset) }?;
+    Ok(())
+}
+
+fn protect(address: u64, length: usize, rights: Rights) -> std::io::Result<()> {
+    let flags = match rights {
+        Rights::ReadExecute => MprotectFlags::READ | MprotectFlags::EXEC,
+        Rights::Read => MprotectFlags::READ,
+        Rights::ReadWrite => return Ok(()),
+    };
+    // SAFETY: the callers mapped these pages for the guest; no reference into them is left.
+    unsafe { mprotect(pointer(address), length, flags) }?;
+    Ok(())
+}
+
+/// Guest virtual addresses are this process's own.
+fn pointer(address: u64) -> *mut c_void {
+    std::ptr::with_exposed_provenance_mut(address as usize)
+}

@@ -1,0 +1,117 @@
+//! The seccomp filter: system calls come from the hypercall page, with the arguments that its code uses, or they are faults.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, sock_filter,
+};
+
+use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use super::{ARCH_SET_FS, departure};
+use crate::abi;
+use crate::error::Error;
+use crate::plan::PAGE;
+
+// struct seccomp_data (linux/seccomp.h).
+const DATA_ARCH: u32 = 4;
+const DATA_INSTRUCTION_POINTER: u32 = 8;
+/// linux/audit.h.
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+/// linux/bpf_common.h and linux/filter.h: operations of the classic BPF machine.
+const LOAD: u16 = 0x20;
+const AND: u16 = 0x54;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
+/// The filter for a hypercall page at `page`.
+///
+/// The compiler of rules knows arguments only, so the test of where the call comes from stands before its program. A call of the
+/// 32-bit table (`int 0x80`) is a fault like any other: TRAP leads to the page's handler, which reports #UD.
+pub fn filter(page: u64) -> Result<BpfProgram, Error> {
+    let mut program = prelude(page);
+    program.extend(rules().and_then(compile).map_err(|error| Error::Defect {
+        what: format!("the sandbox's rules: {error}"),
+    })?);
+    Ok(program)
+}
+
+/// Confine the calling thread, for ever.
+pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
+    seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
+        what: format!("the seccomp filter was refused: {error}"),
+        hint: "the process tender needs a Linux kernel with seccomp filters",
+    })
+}
+
+fn prelude(page: u64) -> BpfProgram {
+    let statement = |code, k| sock_filter { code, jt: 0, jf: 0, k };
+    // Each test but the last jumps over the next ones to TRAP when it fails.
+    let require = |k, to_trap| sock_filter {
+        code: JUMP_IF_EQUAL,
+        jt: 0,
+        jf: to_trap,
+        k,
+    };
+    vec![
+        statement(LOAD, DATA_ARCH),
+        require(AUDIT_ARCH_X86_64, 5),
+        statement(LOAD, DATA_INSTRUCTION_POINTER + 4),
+        require((page >> 32) as u32, 3),
+        statement(LOAD, DATA_INSTRUCTION_POINTER),
+        statement(AND, !(PAGE as u32 - 1)),
+        sock_filter {
+            code: JUMP_IF_EQUAL,
+            jt: 1,
+            jf: 0,
+            k: page as u32,
+        },
+        statement(RETURN, libc::SECCOMP_RET_TRAP),
+    ]
+}
+
+fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, seccompiler::BackendError> {
+    SeccompFilter::new(rules, SeccompAction::Trap, SeccompAction::Allow, TargetArch::x86_64)?.try_into()
+}
+
+/// What hypercall_page.s does, and nothing else.
+fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+    let is = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value);
+    let at_most = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Le, value);
+    let rule = |conditions| Ok::<_, seccompiler::BackendError>(vec![SeccompRule::new(conditions)?]);
+    Ok(BTreeMap::from([
+        (libc::SYS_exit_group, Vec::new()),
+        (libc::SYS_write, rule(vec![is(0, CONSOLE_FD as u64)?])?),
+        (
+            libc::SYS_clock_gettime,
+            rule(vec![at_most(0, libc::CLOCK_MONOTONIC as u64)?])?,
+        ),
+        (libc::SYS_getrandom, rule(vec![at_most(1, abi::RANDOM_MAX)?, is(2, 0)?])?),
+        (libc::SYS_ppoll, rule(vec![at_most(1, 1)?, is(3, 0)?])?),
+        (
+            libc::SYS_recvfrom,
+            rule(vec![
+                is(0, CHANNEL_FD as u64)?,
+                is(3, libc::MSG_TRUNC as u64)?,
+                is(4, 0)?,
+                is(5, 0)?,
+            ])?,
+        ),
+        (
+            libc::SYS_sendto,
+            rule(vec![
+                is(0, CHANNEL_FD as u64)?,
+                at_most(2, abi::MESSAGE_MAX as u64)?,
+                is(3, libc::MSG_NOSIGNAL as u64)?,
+                is(4, 0)?,
+                is(5, 0)?,
+            ])?,
+        ),
+        (libc::SYS_arch_prctl, rule(vec![is(0, ARCH_SET_FS)?])?),
+        // The departure's. Afterwards nothing is there any more.
+        (
+            libc::SYS_munmap,
+            rule(vec![is(0, departure::UNMAP_FROM)?, is(1, departure::UNMAP_BYTES)?])?,
+        ),
+    ]))
+}
