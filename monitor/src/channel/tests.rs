@@ -1,1 +1,112 @@
+use super::*;
 
+fn message(kind: u32, flags: u32, data: &[u8]) -> Vec<u8> {
+    let header = Message {
+        kind,
+        flags,
+        id: 9,
+        status: 3,
+        reserved: 0,
+    };
+    [bytemuck::bytes_of(&header), data].concat()
+}
+
+#[test]
+fn a_request_is_cut_into_parts_that_fit() {
+    let (parent, instance) = pair().expect("a channel");
+    let payload: Vec<u8> = (0..150_000_u32).map(|number| number as u8).collect();
+    let (mut offset, mut received, mut buffer) = (Some(0), Vec::new(), vec![0; abi::MESSAGE_MAX]);
+    while let Some(start) = offset {
+        offset = send_request_part(parent.as_fd(), 5, &payload, start).expect("a part");
+        let (length, _) = rustix::net::recv(&instance, &mut buffer[..], RecvFlags::DONTWAIT).expect("a message");
+        let header: Message = bytemuck::pod_read_unaligned(&buffer[..HEADER]);
+        assert_eq!((header.kind, header.id), (abi::MESSAGE_REQUEST, 5));
+        assert_eq!(header.flags & abi::MESSAGE_MORE != 0, offset.is_some());
+        received.extend_from_slice(&buffer[HEADER..length]);
+    }
+    assert_eq!(received, payload);
+}
+
+#[test]
+fn a_full_channel_makes_no_progress_and_does_not_wait() {
+    let (parent, _instance) = pair().expect("a channel");
+    let payload = vec![0; 64 << 20];
+    let mut offset = 0;
+    while let Some(next) = send_request_part(parent.as_fd(), 5, &payload, offset).expect("a part") {
+        if next == offset {
+            return;
+        }
+        offset = next;
+    }
+    panic!("64 MiB went into a channel that nobody reads");
+}
+
+#[test]
+fn the_other_sides_end_is_told() {
+    let (parent, instance) = pair().expect("a channel");
+    let mut buffer = vec![0; abi::MESSAGE_MAX];
+    assert!(matches!(receive(parent.as_fd(), &mut buffer), Ok(Received::Empty)));
+    drop(instance);
+    assert!(matches!(receive(parent.as_fd(), &mut buffer), Ok(Received::Closed)));
+    assert!(matches!(
+        send_request_part(parent.as_fd(), 1, b"", 0),
+        Err(Error::Ended { .. })
+    ));
+}
+
+#[test]
+fn a_failure_reaches_the_parent() {
+    let (parent, instance) = pair().expect("a channel");
+    send_failure(
+        instance.as_fd(),
+        &Error::BadRequest {
+            what: "argv is too long".into(),
+        },
+    );
+    let mut buffer = vec![0; abi::MESSAGE_MAX];
+    match receive(parent.as_fd(), &mut buffer) {
+        Ok(Received::Message(Incoming::Failed(error))) => {
+            assert_eq!((error.exit_code(), error.to_string()), (2, "argv is too long".into()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn replies_and_crashes_are_understood() {
+    let last = message(abi::MESSAGE_REPLY, 0, b"ab");
+    assert!(matches!(
+        parse(&last),
+        Incoming::Reply {
+            id: 9,
+            last: true,
+            status: 3,
+            data: b"ab"
+        }
+    ));
+    let part = message(abi::MESSAGE_REPLY, abi::MESSAGE_MORE, b"");
+    assert!(matches!(parse(&part), Incoming::Reply { last: false, .. }));
+    // A record that ends with its 16 valid stack bytes.
+    let mut crash: abi::Crash = Zeroable::zeroed();
+    (crash.exception, crash.stack_bytes) = (14, 16);
+    let bytes = &bytemuck::bytes_of(&crash)[..CRASH_HEAD + 16];
+    assert!(matches!(parse(&message(abi::MESSAGE_CRASH, 0, bytes)), Incoming::Crash(record) if record.exception == 14));
+}
+
+#[test]
+fn what_no_guest_should_send_is_malformed() {
+    let mut lying: abi::Crash = Zeroable::zeroed();
+    lying.stack_bytes = u32::MAX;
+    let cases = [
+        b"short".to_vec(),
+        message(77, 0, b""),
+        message(abi::MESSAGE_CRASH, 0, b"too short"),
+        message(abi::MESSAGE_CRASH, 0, bytemuck::bytes_of(&lying)),
+        message(abi::MESSAGE_CRASH, 0, &vec![0; size_of::<abi::Crash>() + 1]),
+        message(MESSAGE_FAILED, 0, b""),
+        message(MESSAGE_FAILED, 0, b"\xfftext"),
+    ];
+    for bytes in cases {
+        assert!(matches!(parse(&bytes), Incoming::Malformed), "{bytes:?}");
+    }
+}
