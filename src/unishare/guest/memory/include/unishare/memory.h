@@ -1,0 +1,16 @@
+/* Pages of the heap: what the C library asks for with mmap. All sizes in bytes; zeroed, page-aligned. */
+#ifndef UNISHARE_MEMORY_H
+#define UNISHARE_MEMORY_H
+
+#include <stddef.h>
+
+/* Take zeroed pages; NULL when the heap's limit is reached. */
+void *unishare_pages_take(size_t size);
+
+/* Give pages back: any page-aligned part of what was taken. */
+void unishare_pages_give(void *start, size_t size);
+
+/* Make a range larger or smaller, moving it if `may_move`; NULL if it cannot be done, the old range then stays. */
+void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move);
+
+#endif

@@ -1,0 +1,122 @@
+/* System calls about the process: there is one, with one thread, one user, and no signals but its own end. */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include <unishare/clock.h>
+#include <unishare/console.h>
+#include <unishare/platform.h>
+#include <unishare/random.h>
+
+#include "calls.h"
+
+enum { PROCESS = 1, SIGNALLED = 128, FUTEX_WAIT = 0, FUTEX_COMMAND = 0x7f };
+
+struct interval {
+    int64_t seconds, nanoseconds;
+};
+
+static long set_thread_pointer(long address)
+{
+    if (unishare_boot_page->flags & UNISHARE_BOOT_NO_WRFSBASE)
+        return (long)unishare_hypercall(UNISHARE_CALL_SET_FS_BASE, (uint64_t)address, 0, 0);
+    __asm__ volatile("wrfsbase %0" : : "r"(address) : "memory");
+    return 0;
+}
+
+static long name_system(struct utsname *into)
+{
+    memset(into, 0, sizeof *into);
+    strcpy(into->sysname, "unishare");
+    strcpy(into->nodename, "unikernel");
+    strcpy(into->release, "1.0");
+    strcpy(into->version, "1");
+    strcpy(into->machine, "x86_64");
+    return 0;
+}
+
+/* A signal to oneself ends the instance, as its default action would: abort() is the one that matters. */
+_Noreturn static void die_of(long signal)
+{
+    static const char message[] = "unishare: ended by a signal of its own (abort?)\n";
+
+    unishare_console_write(message, sizeof message - 1);
+    unishare_exit(SIGNALLED + (int)signal);
+}
+
+/* With one thread, waiting for another's word without a time limit is for ever: say so and end rather than hang. */
+static long wait_on_futex(const struct call *call)
+{
+    static const char message[] = "unishare: deadlock: a lock is waited for that no other thread can open\n";
+    const struct interval *limit = (const struct interval *)call->d;
+
+    if ((call->b & FUTEX_COMMAND) != FUTEX_WAIT)
+        return 0;
+    if (*(volatile int *)call->a != (int)call->c)
+        return -EAGAIN;
+    if (!limit) {
+        unishare_console_write(message, sizeof message - 1);
+        unishare_exit(SIGNALLED);
+    }
+    unishare_sleep((uint64_t)limit->seconds * 1000000000u + (uint64_t)limit->nanoseconds);
+    return -ETIMEDOUT;
+}
+
+static long get_limit(struct rlimit *into)
+{
+    if (into)
+        *into = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    return 0;
+}
+
+int process_call(const struct call *call, long *result)
+{
+    *result = 0;
+    switch (call->number) {
+    case SYS_exit:
+    case SYS_exit_group:
+        unishare_exit((int)call->a);
+    case SYS_kill:
+    case SYS_tkill:
+        die_of(call->b);
+    case SYS_tgkill:
+        die_of(call->c);
+    case SYS_set_thread_area:
+        *result = set_thread_pointer(call->a);
+        return 1;
+    case SYS_arch_prctl: /* ARCH_SET_FS */
+        *result = call->a == 0x1002 ? set_thread_pointer(call->b) : -EINVAL;
+        return 1;
+    case SYS_futex:
+        *result = wait_on_futex(call);
+        return 1;
+    case SYS_getrandom:
+        *result = (long)unishare_random_fill((void *)call->a, (size_t)call->b);
+        return 1;
+    case SYS_uname:
+        *result = name_system((struct utsname *)call->a);
+        return 1;
+    case SYS_prlimit64:
+        *result = get_limit((struct rlimit *)call->d);
+        return 1;
+    case SYS_getpid:
+    case SYS_gettid:
+    case SYS_set_tid_address:
+        *result = PROCESS;
+        return 1;
+    case SYS_getppid:
+    case SYS_getuid:
+    case SYS_geteuid:
+    case SYS_getgid:
+    case SYS_getegid:
+    case SYS_sched_yield:
+    case SYS_rt_sigaction:
+    case SYS_rt_sigprocmask:
+        return 1;
+    default:
+        return 0;
+    }
+}
