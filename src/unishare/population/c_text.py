@@ -8,15 +8,18 @@ from textwrap import dedent, indent
 
 MASK = 0xFFFFFFFF
 _COLUMN = 110
-_PLACE = re.compile(r"@(\w+)@")
-_OWN_LINE = re.compile(r"^([ \t]*)@(\w+)@$", re.MULTILINE)
+_PLACE = re.compile(r"^([ \t]*)@(\w+)@$|@(\w+)@", re.MULTILINE)
 
 
 def fill(template: str, **values: object) -> str:
     """Put values in the place of `@name@`; one alone on its line may have many lines and is indented like the place."""
-    text = dedent(template).strip("\n") + "\n"
-    text = _OWN_LINE.sub(lambda found: indent(str(values[found[2]]).strip("\n"), found[1]), text)
-    return _PLACE.sub(lambda found: str(values[found[1]]), text)
+
+    def put(found: re.Match[str]) -> str:
+        if found[2]:
+            return indent(str(values[found[2]]).strip("\n"), found[1])
+        return str(values[found[3]])
+
+    return _PLACE.sub(put, dedent(template).strip("\n") + "\n")
 
 
 def literal(text: str | bytes) -> str:
