@@ -4,6 +4,7 @@ mod abi;
 mod boot_page;
 mod channel;
 mod crash;
+mod descriptor_table;
 mod error;
 mod floor;
 mod foreground;

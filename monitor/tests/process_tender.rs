@@ -34,7 +34,7 @@ fn the_floor_guest_answers() {
 
 #[test]
 fn a_request_of_many_messages_comes_back_whole() {
-    let request: Vec<u8> = (0..300_000_u32).map(|number| (number * 7 >> 3) as u8).collect();
+    let request: Vec<u8> = (0..300_000_u32).map(|number| ((number * 7) >> 3) as u8).collect();
     for sharing in ["pool", "copy"] {
         let ending = Workshop::new().invoke(ECHO, &request, &["--sharing", sharing]);
         ending.expect(7);

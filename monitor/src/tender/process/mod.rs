@@ -19,6 +19,7 @@ use seccompiler::BpfProgram;
 
 use super::{Descriptors, Spec};
 use crate::boot_page::{self, Clock};
+use crate::descriptor_table;
 use crate::error::Error;
 use crate::placement::Placement;
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
@@ -30,6 +31,8 @@ static FILTER: OnceLock<BpfProgram> = OnceLock::new();
 
 /// Make the hypercall page and the filter, which all instances share.
 pub fn prepare() -> Result<(), Error> {
+    // Asked for once here, or every child would have to ask the kernel again.
+    rustix::param::linux_hwcap();
     hypercall_page::file()?;
     filter(crate::abi::INSTANCE_BASE).map(drop)
 }
@@ -91,16 +94,11 @@ fn keep_only(descriptors: Descriptors) -> Result<(), Error> {
             ));
         }
     }
-    // close_range closes them; their owners must not do it again.
+    let highest = channel.as_raw_fd().max(console.as_raw_fd());
+    // They are closed below; their owners must not do it again.
     for descriptor in [descriptors.channel, descriptors.console, channel, console] {
         let _ = descriptor.into_raw_fd();
     }
-    // SAFETY: as above.
-    if unsafe { libc::close_range(CONSOLE_FD as u32 + 1, u32::MAX, 0) } < 0 {
-        return Err(Error::io(
-            "closing the monitor's descriptors",
-            std::io::Error::last_os_error(),
-        ));
-    }
-    Ok(())
+    // SAFETY: the child knows of no other descriptors, but for the pool's runs, which it never uses again.
+    unsafe { descriptor_table::close_from(CONSOLE_FD as u32 + 1, highest) }
 }
