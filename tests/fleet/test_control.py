@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleet.fake_launcher import Handler, serve
 
+from fleet.fake_launcher import Handler, serve
 from unishare.errors import BadInputError, NotFoundError, TimeLimitError, UnishareError
 from unishare.fleet.control import PAYLOAD_MAX, Control, LauncherGoneError, ProtocolError, encode
 from unishare.fleet.messages import StartRequest
@@ -112,9 +112,8 @@ def test_a_socket_in_a_deep_folder_can_be_reached(tmp_path: Path) -> None:
         before = Path.cwd()
         os.chdir(deep)
         try:
-            async with serve(Path("s"), handler):
-                async with await Control.connect(deep / "s") as control:
-                    return len(await control.list())
+            async with serve(Path("s"), handler), await Control.connect(deep / "s") as control:
+                return len(await control.list())
         finally:
             os.chdir(before)
 

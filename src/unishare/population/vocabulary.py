@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-_SYLLABLES = (
-    "ba be bo ca ce co da de di do fa fe fi fo ga ge go ha he hi ka ke ki ko la le li lo ma me mi mo na ne ni no pa pe pi po "
-    "ra re ri ro sa se si so ta te ti to va ve vi vo xa xi za ze zo"
-).split()
+_SYLLABLES = ["ba", "be", "bo", "ca", "ce", "co", "da", "de", "di", "do", "fa", "fe", "fi", "fo", "ga", "ge", "go", "ha", "he", "hi", "ka", "ke", "ki", "ko", "la", "le", "li", "lo", "ma", "me", "mi", "mo", "na", "ne", "ni", "no", "pa", "pe", "pi", "po", "ra", "re", "ri", "ro", "sa", "se", "si", "so", "ta", "te", "ti", "to", "va", "ve", "vi", "vo", "xa", "xi", "za", "ze", "zo"]
 _ENDINGS = ("", "", "n", "r", "s", "l", "t", "x", "m")
 
 

@@ -144,6 +144,22 @@ class ElfFile:
         return found
 
 
+def expose_hidden(path: Path) -> None:
+    """Give the hidden and internal symbols of an object default visibility (gABI, st_other), in place.
+
+    Parts of one upstream library, or of the compiler's runtime, hide symbols from everybody outside their own file; under the
+    layout aslr each part is a file of its own.
+    """
+    parsed = ElfFile.read(path)
+    data = bytearray(parsed.data)
+    for section in parsed.sections:
+        if section.type == SHT_SYMTAB:
+            for entry in range(section.offset, section.offset + section.size, _SYMBOL.size):
+                if data[entry + 4] >> 4 != STB_LOCAL:
+                    data[entry + 5] &= 0xFC
+    path.write_bytes(data)
+
+
 def _segment(data: bytes, offset: int) -> Segment:
     kind, flags, start, address, _, file_size, memory_size, _ = _SEGMENT.unpack_from(data, offset)
     return Segment(kind, flags, start, address, file_size, memory_size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sqlite3
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
-from unishare.toolchain.recipe import AppRecipe, line_of
+from unishare.toolchain.recipe import AppRecipe, Database, line_of
 
 
 def build(app: AppRecipe) -> bytes:
@@ -29,7 +31,27 @@ def build(app: AppRecipe) -> bytes:
 
 
 def _contents(app: AppRecipe) -> Mapping[str, bytes]:
-    return {guest: _read(app, guest, app.folder / local) for guest, local in app.files.items()}
+    return {guest: _content(app, guest, local) for guest, local in app.files.items()}
+
+
+def _content(app: AppRecipe, guest: str, local: str | Database) -> bytes:
+    if isinstance(local, Database):
+        return _database(app, guest, _read(app, guest, app.folder / local.sqlite))
+    return _read(app, guest, app.folder / local)
+
+
+def _database(app: AppRecipe, guest: str, sql: bytes) -> bytes:
+    """Run SQL text in an empty database and take its file. The library's version, which SQLite notes in the header (offsets 96 to
+    99 of https://sqlite.org/fileformat.html), is cleared: the same text gives the same bytes on other machines."""
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
+            database.executescript(sql.decode())
+            database.commit()
+            content = bytearray(database.serialize())
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+        raise BadInputError(f"{app.file}:{line_of(app.file, guest)}: field `files`: {guest}: {error}", "Correct the SQL text.") from None
+    content[96:100] = bytes(4)
+    return bytes(content)
 
 
 def _read(app: AppRecipe, guest: str, file: Path) -> bytes:

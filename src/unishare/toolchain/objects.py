@@ -25,7 +25,7 @@ from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.process import Tools
 from unishare.toolchain.sections import INPUT_PATTERNS, Kind, kind_of
 
-FORMAT = 4
+FORMAT = 5
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 
@@ -107,6 +107,8 @@ class ObjectCache:
                     job.cancel()
             command = [self._compiler.ld, "-r", "--force-group-allocation", "-o", str(fresh / "unit.o"), *objects]
             self._must(unit, command)
+            if variant is Variant.PIC:
+                elf.expose_hidden(fresh / "unit.o")
             facts = self._facts(unit, variant, fresh / "unit.o", work)
             (fresh / "unit.json").write_text(facts.model_dump_json())
             shutil.move(fresh, entry)

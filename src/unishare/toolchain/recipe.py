@@ -174,6 +174,12 @@ class LibraryRecipe(_Recipe):
     link: LibraryLink = LibraryLink()
 
 
+class Database(_Model):
+    """A file in the guest that is an SQLite database made from SQL text beside the recipe."""
+
+    sqlite: SourcePath
+
+
 class AppRecipe(_Recipe):
     """`apps/<name>/app.toml`."""
 
@@ -181,7 +187,7 @@ class AppRecipe(_Recipe):
     license: str = ""
     libraries: list[Name] = []
     build: AppBuild = AppBuild()
-    files: dict[GuestPath, SourcePath] = {}
+    files: dict[GuestPath, SourcePath | Database] = {}
     run: AppRun = AppRun()
     example: list[Example] = []
 

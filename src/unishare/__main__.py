@@ -1,0 +1,5 @@
+"""`python -m unishare`."""
+
+from unishare.cli.entry import main
+
+main()

@@ -1,0 +1,1 @@
+"""Looking at images and the pool: what shares what, and what spoils it."""

@@ -1,0 +1,64 @@
+"""What spoils equality: pages of a library's read-only windows that are not the canonical ones, and the symbol whose bytes differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.pool.manifest import Extent, Manifest
+from unishare.pool.store import Pool
+from unishare.toolchain.address_space import PAGE
+from unishare.toolchain.elf import SHT_SYMTAB, ElfFile, Symbol
+
+
+@dataclass(frozen=True)
+class UnequalPage:
+    """One page: where it first differs, which symbol lies there, and the 32-bit words in this image and in the canonical run."""
+
+    address: str
+    library: str
+    section: str
+    offset: str
+    symbol: str
+    here: str
+    there: str
+
+
+def unequal_pages(manifest: Manifest, pool: Pool, folder: Path) -> tuple[list[UnequalPage], int]:
+    """The unequal pages, and how many read-only library pages there are in all."""
+    hashes = {library.name: library.hash for library in manifest.libraries}
+    elf = folder / manifest.elf.file
+    symbols = sorted(ElfFile.read(elf).symbol_table(SHT_SYMTAB), key=lambda one: one.value) if elf.is_file() else []
+    found: list[UnequalPage] = []
+    total = 0
+    for extent in manifest.extents:
+        if extent.library is None or extent.rights == "rw-" or extent.run is None:
+            continue
+        total += extent.pages
+        record = pool.folder / "canonical" / hashes[extent.library] / extent.section
+        canonical = record.read_text(encoding="ascii").strip() if record.exists() else extent.run
+        if canonical != extent.run:
+            found += [_explain(extent, page, pool, canonical, symbols) for page in range(extent.pages)]
+    return found, total
+
+
+def _explain(extent: Extent, page: int, pool: Pool, canonical: str, symbols: list[Symbol]) -> UnequalPage:
+    at = (extent.first + page) * PAGE
+    assert extent.run is not None and extent.library is not None
+    own, other = pool.read_run(extent.run)[at : at + PAGE], pool.read_run(canonical)[at : at + PAGE]
+    place = next((index for index in range(0, PAGE, 4) if own[index : index + 4] != other[index : index + 4]), 0)
+    address = extent.start + page * PAGE
+    return UnequalPage(
+        address=hex(address),
+        library=extent.library,
+        section=extent.section,
+        offset=hex(address + place),
+        symbol=_symbol_at(symbols, address + place),
+        here=own[place : place + 4].hex(),
+        there=other[place : place + 4].hex(),
+    )
+
+
+def _symbol_at(symbols: list[Symbol], address: int) -> str:
+    below = [one for one in symbols if one.name and one.value <= address]
+    return f"{below[-1].name}+{address - below[-1].value:#x}" if below else "?"

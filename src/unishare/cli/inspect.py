@@ -1,0 +1,101 @@
+"""`unishare inspect` and `unishare sizes`: what an image is made of, and what layouts cost."""
+
+from __future__ import annotations
+
+import click
+
+from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+
+
+@click.command()
+@click.argument("image")
+@click.option("--why", is_flag=True, help="List library pages that are not the shared ones, and what makes them differ.")
+@json_option
+@pass_session
+def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
+    """Show an image's extents: address, size, rights, library, and who else shares each of them.
+
+    \b
+    Examples:
+      unishare inspect sql
+      unishare inspect sql --why
+    """
+    from unishare.analyze.sharing import label, pages_of, users_of_pages
+    from unishare.fleet.image import resolve
+    from unishare.pool.manifest import Manifest
+    from unishare.pool.store import Pool
+
+    reference = resolve(image, session.settings)
+    manifest = Manifest.read(reference.manifest)
+    pool = Pool.open(session.settings.pool)
+    if why:
+        _explain(session, manifest, pool, as_json)
+        return
+    users = users_of_pages(pool.images())
+    rows = []
+    for extent in manifest.extents:
+        others = {user for page in pages_of(extent) for user in users.get(page, set())} - {label(manifest)}
+        rows.append({**extent.model_dump(exclude={"module", "relocated"}), "shared_with": sorted(others)})
+    if as_json:
+        print_json({"image": label(manifest), "entry": manifest.entry, "extents": rows})
+        return
+    print_table(
+        ["address", "pages#", "rights", "library", "section", "shared with"],
+        [
+            [row["address"], row["pages"], row["rights"], row["library"] or "-", row["section"], _others(row["shared_with"])]
+            for row in rows
+        ],
+        title=f"{label(manifest)}: entry {manifest.entry}, {bytes_text(sum(one.pages for one in manifest.extents) * 4096)}",
+    )
+
+
+@click.command()
+@click.argument("apps", metavar="[APP...]", nargs=-1)
+@json_option
+@pass_session
+def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
+    """Compare layouts: bytes on disk, sections, pages, and what the pooled image adds to the disk.
+
+    Shows what is built. Build first: unishare build --all --layout default, dce, aligned.
+    """
+    from unishare.analyze.sizes import compare, ratios
+
+    rows = compare(session.settings, apps)
+    found = ratios(rows)
+    if as_json:
+        print_json({"rows": [row.__dict__ for row in rows], "ratios": found})
+        return
+    print_table(
+        ["app", "layout", "file#", "text#", "rodata#", "data#", "bss#", "holes#", "pages#", "adds to disk#"],
+        [
+            [row.app, row.layout, *(bytes_text(value) for value in (row.file, row.text, row.rodata, row.data, row.bss, row.holes)),
+             row.pages, bytes_text(row.added)]
+            for row in rows
+        ],
+    )  # fmt: skip
+    for name, value in found.items():
+        click.echo(f"{name}: {value:.3f} (geometric mean)")
+
+
+def _explain(session: Session, manifest: object, pool: object, as_json: bool) -> None:
+    from unishare.analyze.why import unequal_pages
+    from unishare.pool.manifest import Manifest
+    from unishare.pool.store import Pool
+
+    assert isinstance(manifest, Manifest) and isinstance(pool, Pool)
+    found, total = unequal_pages(manifest, pool, session.settings.image_folder(manifest.layout, manifest.name))
+    if as_json:
+        print_json({"library_pages": total, "unequal": [row.__dict__ for row in found]})
+        return
+    if found:
+        print_table(
+            ["address", "library", "section", "first difference", "in", "word here", "word there"],
+            [[row.address, row.library, row.section, row.offset, row.symbol, row.here, row.there] for row in found],
+        )
+    equal = total - len(found)
+    click.echo(f"{equal} of {total} read-only library pages are the shared ones" + (f" ({equal / total:.1%})" if total else ""))
+
+
+def _others(names: list[str]) -> str:
+    shown = ", ".join(names[:4])
+    return f"{shown} and {len(names) - 4} more" if len(names) > 4 else shown or "-"

@@ -1,0 +1,190 @@
+"""The manifest: an image's description file (docs/formats/manifest.md). This model is the format's source of truth.
+
+Whatever contradicts itself is refused here, and again by the monitor, which trusts nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from unishare.errors import BadInputError, NotFoundError
+from unishare.toolchain.address_space import APP_BASE, APP_END, LIBRARY_BASE, LIBRARY_END, PAGE
+from unishare.toolchain.image import LibraryReference, ModuleReference
+
+NAME = "manifest.json"
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{1,16}$")]
+Rights = Literal["r-x", "r--", "rw-"]
+Pages = Annotated[int, Field(ge=1, le=1 << 20)]
+SizeInPages = Annotated[int, Field(ge=0, multiple_of=PAGE)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Extent(_Model):
+    """A stretch of an instance's memory: `pages` pages from `address` on, from page `first` of a run, or zeros."""
+
+    module: int | None = None
+    address: HexAddress
+    pages: Pages
+    rights: Rights
+    run: Digest | None
+    first: Annotated[int, Field(ge=0)] = 0
+    library: str | None = None
+    section: str
+    relocated: bool = False
+
+    @property
+    def start(self) -> int:
+        """Its first address (under `aslr`: offset in its module)."""
+        return int(self.address, 16)
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.start + self.pages * PAGE
+
+    @model_validator(mode="after")
+    def _check(self) -> Extent:
+        if self.start % PAGE:
+            raise ValueError(f"address {self.address} is not the start of a page")
+        if self.run is None and (self.rights != "rw-" or self.first):
+            raise ValueError("zero pages must have the rights rw- and first 0")
+        if self.module is None and not (
+            APP_BASE <= self.start < self.end <= APP_END or LIBRARY_BASE <= self.start < self.end <= LIBRARY_END
+        ):
+            raise ValueError(f"{self.address} + {self.pages} pages lies outside the app and library regions")
+        return self
+
+
+class ElfReference(_Model):
+    """The linked program, for debuggers and crash reports."""
+
+    file: str
+    sha256: Digest
+
+
+class RunReference(_Model):
+    """A whole run: the page tables."""
+
+    run: Digest
+    pages: Pages
+
+
+class RelocationRun(_Model):
+    """The relocations of an `aslr` image: `count` records of 24 bytes."""
+
+    run: Digest
+    count: Annotated[int, Field(ge=0)]
+
+
+class Manifest(_Model):
+    """`manifest.json`."""
+
+    format: Literal["unishare-manifest"] = "unishare-manifest"
+    version: Literal[1] = 1
+    name: str
+    layout: Literal["default", "dce", "aligned", "aslr"]
+    abi: int
+    entry: HexAddress
+    elf: ElfReference
+    image_table: HexAddress
+    stack: SizeInPages
+    heap: SizeInPages
+    argv: list[str]
+    env: dict[str, str]
+    libraries: list[LibraryReference]
+    modules: list[ModuleReference] | None = None
+    relocations: RelocationRun | None = None
+    extents: list[Extent]
+    page_tables: RunReference | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Manifest:
+        if (self.layout == "aslr") != (self.modules is not None) or (self.modules is None) != (self.relocations is None):
+            raise ValueError("modules and relocations belong to the layout aslr, both or none")
+        for before, after in pairwise(self.extents):
+            if (before.module or 0, before.end) > (after.module or 0, after.start):
+                raise ValueError(f"extent at {after.address} overlaps the one before it, or is out of order")
+        for extent in self.extents:
+            if (extent.module is None) != (self.modules is None):
+                raise ValueError(f"extent at {extent.address}: `module` is for the layout aslr, and there for every extent")
+            if self.modules is not None and not self._in_module(extent, self.modules):
+                raise ValueError(f"extent at {extent.address} lies outside its module {extent.module}")
+        return self
+
+    @staticmethod
+    def _in_module(extent: Extent, modules: list[ModuleReference]) -> bool:
+        number = extent.module or 0
+        return number < len(modules) and extent.end <= modules[number].pages * PAGE
+
+    @property
+    def runs(self) -> frozenset[str]:
+        """All runs that it names."""
+        named = {extent.run for extent in self.extents if extent.run is not None}
+        named.update(part.run for part in (self.page_tables, self.relocations) if part is not None)
+        return frozenset(named)
+
+    def to_text(self) -> str:
+        """The file's text: the same for the same manifest."""
+        return self.model_dump_json(indent=1, exclude_none=False, exclude=self._absent()) + "\n"
+
+    def _absent(self) -> dict[str, object]:
+        """Fields of other layouts are left out, so that readers without them stay strict."""
+        absent: dict[str, object] = {}
+        if self.modules is None:
+            absent = {"modules": True, "relocations": True, "extents": {"__all__": {"module", "relocated"}}}
+        if self.page_tables is None:
+            absent["page_tables"] = True
+        return absent
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> Manifest:
+        """Read a manifest's bytes; `where` names them in errors."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            lines = [
+                f"{where}: {_field(detail['loc'])}{detail['msg'].removeprefix('Value error, ')}"
+                for detail in error.errors()[:8]
+            ]
+            raise BadInputError(
+                "\n".join(lines), "Build the image again; docs/formats/manifest.md describes the format."
+            ) from None
+
+    @classmethod
+    def read(cls, file: Path) -> Manifest:
+        """Read a manifest file."""
+        try:
+            return cls.parse(file.read_bytes(), str(file))
+        except FileNotFoundError:
+            raise NotFoundError(f"{file}: no such manifest", "unishare build makes one") from None
+        except OSError as error:
+            raise BadInputError(f"{file}: {error.strerror}") from None
+
+    def write(self, file: Path) -> None:
+        """Write the file as a whole: readers see the old one or the new one."""
+        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".manifest-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(self.to_text())
+            Path(name).chmod(0o644)
+            Path(name).rename(file)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return f"{text}: " if text else ""

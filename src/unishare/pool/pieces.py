@@ -1,0 +1,134 @@
+"""An image's ELF file as pieces of memory: what each PT_LOAD puts where, in whole pages.
+
+In: `image.elf` and `image.json`. Out: pieces with bytes, and zero pages. What a page holds behind its segment's bytes is zeros,
+always, so that equal libraries are equal pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import BadInputError
+from unishare.pool.manifest import Rights
+from unishare.toolchain import elf
+from unishare.toolchain.address_space import PAGE, round_up
+from unishare.toolchain.elf import ElfFile, Section, Segment
+
+_RIGHTS: dict[int, Rights] = {5: "r-x", 4: "r--", 6: "rw-"}
+_ZERO = bytes(PAGE)
+_OWN_SECTIONS = {"r-x": "text", "r--": "rodata", "rw-": "data"}
+_LINKER_SECTION = ".dynsym"
+_LINKAGE_SECTIONS = (".unishare.image", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Whole pages at an address: `data`, then `zero_pages` of zeros."""
+
+    address: int
+    rights: Rights
+    data: bytes
+    zero_pages: int
+    library: str | None
+    section: str
+    relocated: bool = False
+
+
+def pieces_of(file: Path, libraries: Sequence[str]) -> list[Piece]:
+    """The pieces of a fixed layout's image, by address."""
+    parsed = ElfFile.read(file)
+    found = []
+    for segment in parsed.segments:
+        if segment.type == elf.PT_LOAD and segment.memory_size:
+            library, section = _owner(parsed, segment, libraries)
+            found.append(_piece(parsed, segment, library, section))
+    return _in_order(parsed, found)
+
+
+def pieces_of_module(file: Path, library: str | None, relocated_pages: frozenset[int]) -> list[Piece]:
+    """The pieces of a module of the layout aslr, by offset: the linker's own segment is left out, and data is cut where the loader
+    writes."""
+    parsed = ElfFile.read(file)
+    found: list[Piece] = []
+    for segment in parsed.segments:
+        if segment.type != elf.PT_LOAD or not segment.memory_size or _has_section(parsed, segment, (_LINKER_SECTION,)):
+            continue
+        linkage = _has_section(parsed, segment, _LINKAGE_SECTIONS)
+        section = "linkage" if linkage else _OWN_SECTIONS[_rights(parsed, segment)]
+        found += _cut(_piece(parsed, segment, library, section), relocated_pages)
+    return _in_order(parsed, found)
+
+
+def _rights(parsed: ElfFile, segment: Segment) -> Rights:
+    rights = _RIGHTS.get(segment.flags)
+    if rights is None:
+        raise BadInputError(
+            f"{parsed.name}: the segment at {segment.address:#x} has the rights {segment.flags:#o}: "
+            "writable and executable, or unreadable, memory is refused"
+        )
+    return rights
+
+
+def _piece(parsed: ElfFile, segment: Segment, library: str | None, section: str) -> Piece:
+    rights = _rights(parsed, segment)
+    start = segment.address // PAGE * PAGE
+    lead = segment.address - start
+    content = parsed.data[segment.offset : segment.offset + segment.file_size]
+    if len(content) != segment.file_size or segment.file_size > segment.memory_size or segment.memory_size > 1 << 31:
+        raise BadInputError(f"{parsed.name}: the segment at {segment.address:#x} is larger than the file or than memory")
+    data = bytes(lead) + content if lead else content
+    data += bytes(-len(data) % PAGE)
+    total = round_up(lead + segment.memory_size, PAGE)
+    if rights == "rw-":
+        while data.endswith(_ZERO):
+            data = data[:-PAGE]
+    return Piece(start, rights, data, (total - len(data)) // PAGE, library, section)
+
+
+def _owner(parsed: ElfFile, segment: Segment, libraries: Sequence[str]) -> tuple[str | None, str]:
+    """Which library's window a segment is, from its sections' names; a page of several belongs to none."""
+    names = [one.name for one in _sections_in(parsed, segment)]
+    owners = {name.split(".", 2)[2] if name.count(".") > 1 else None for name in names}
+    kinds = [name.split(".")[1] for name in names if name.startswith(".")]
+    owner = owners.pop() if len(owners) == 1 else None
+    kind = kinds[0] if kinds and owner in libraries else _OWN_SECTIONS[_rights(parsed, segment)]
+    return (owner if owner in libraries else None), kind
+
+
+def _sections_in(parsed: ElfFile, segment: Segment) -> list[Section]:
+    end = segment.address + segment.memory_size
+    return [one for one in parsed.sections if one.flags & elf.SHF_ALLOC and one.size and segment.address <= one.address < end]
+
+
+def _has_section(parsed: ElfFile, segment: Segment, names: Sequence[str]) -> bool:
+    return any(one.name in names for one in _sections_in(parsed, segment))
+
+
+def _cut(piece: Piece, relocated: frozenset[int]) -> Iterator[Piece]:
+    """Split a piece's data where pages change between shared and written by the loader; zeros stay with the last part."""
+    count = len(piece.data) // PAGE
+    first = piece.address // PAGE
+    start = 0
+    while start < count:
+        written = first + start in relocated
+        end = start + 1
+        while end < count and (first + end in relocated) == written:
+            end += 1
+        zeros = piece.zero_pages if end == count else 0
+        data = piece.data[start * PAGE : end * PAGE]
+        yield Piece(piece.address + start * PAGE, piece.rights, data, zeros, piece.library, piece.section, written)
+        start = end
+    if count == 0:
+        yield piece
+
+
+def _in_order(parsed: ElfFile, pieces: list[Piece]) -> list[Piece]:
+    ordered = sorted(pieces, key=lambda one: one.address)
+    end = 0
+    for piece in ordered:
+        if piece.address < end:
+            raise BadInputError(f"{parsed.name}: two segments share the page at {piece.address:#x}")
+        end = piece.address + len(piece.data) + piece.zero_pages * PAGE
+    return ordered
