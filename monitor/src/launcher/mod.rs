@@ -6,5 +6,7 @@ use crate::pool::Pool;
 
 /// Serve the control socket until shut down.
 pub fn launch(_control: &Path, _pool: Pool, _parent_pid: Option<u32>) -> Result<(), Error> {
-    Err(Error::Defect { what: "launch is not there yet".into() })
+    Err(Error::Defect {
+        what: "launch is not there yet".into(),
+    })
 }

@@ -1,0 +1,145 @@
+//! All instances: by number, by name, by deadline. The last ended ones are remembered for a while.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::exchange::Job;
+use super::member::{Event, Member};
+use super::names::Names;
+use super::poller::Poller;
+use super::refusal::Refusal;
+use crate::abi;
+
+/// Ended instances that `list` and `crash` still know.
+const ENDED_MAX: usize = 1000;
+
+pub struct Fleet {
+    members: BTreeMap<u64, Member>,
+    numbers: HashMap<Box<str>, u64>,
+    deadlines: BTreeSet<(Instant, u64)>,
+    ended: VecDeque<u64>,
+    names: Names,
+    last_number: u64,
+    /// One for all instances: each message is done with before the next is read.
+    buffer: Box<[u8]>,
+    events: Vec<Event>,
+}
+
+impl Fleet {
+    pub fn new() -> Self {
+        Self {
+            members: BTreeMap::new(),
+            numbers: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            ended: VecDeque::new(),
+            names: Names::default(),
+            last_number: 0,
+            buffer: vec![0; abi::MESSAGE_MAX].into_boxed_slice(),
+            events: Vec::new(),
+        }
+    }
+
+    /// A number and a name for an instance to be.
+    pub fn christen(&mut self, prefix: &str) -> (u64, Box<str>) {
+        self.last_number += 1;
+        (self.last_number, self.names.next(prefix).into_boxed_str())
+    }
+
+    pub fn add(&mut self, member: Member) {
+        let number = member.identity.number;
+        self.numbers.insert(member.identity.name.clone(), number);
+        self.deadlines.extend(member.deadline().map(|deadline| (deadline, number)));
+        self.members.insert(number, member);
+    }
+
+    pub fn find(&self, name: &str) -> Result<&Member, Refusal> {
+        let member = self.numbers.get(name).and_then(|number| self.members.get(number));
+        member.ok_or_else(|| Refusal::no_instance(name))
+    }
+
+    pub fn get(&self, number: u64) -> Option<&Member> {
+        self.members.get(&number)
+    }
+
+    /// All that are known, in the order of their start.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    pub fn live(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.is_live())
+    }
+
+    pub fn invoke(&mut self, number: u64, job: Job, poller: &Poller) {
+        self.with(number, |member, _, events| member.invoke(job, poller, events));
+    }
+
+    pub fn converse(&mut self, number: u64, poller: &Poller) {
+        self.with(number, |member, buffer, events| member.converse(buffer, poller, events));
+    }
+
+    pub fn ended(&mut self, number: u64, poller: &Poller) {
+        self.with(number, |member, buffer, events| member.ended(buffer, poller, events));
+    }
+
+    pub fn stop(&mut self, number: u64, poller: &Poller) {
+        self.with(number, |member, _, _| member.stop(poller));
+    }
+
+    pub fn forget_client(&mut self, client: u64) {
+        for member in self.members.values_mut() {
+            member.forget_client(client);
+        }
+    }
+
+    /// End those whose time is over.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some(&(deadline, number)) = self.deadlines.first() {
+            if deadline > now {
+                return;
+            }
+            self.deadlines.pop_first();
+            self.with(number, |member, _, _| member.deadline_passed());
+        }
+    }
+
+    /// How long nothing expires.
+    pub fn patience(&self, now: Instant) -> Option<Duration> {
+        self.deadlines.first().map(|(deadline, _)| deadline.saturating_duration_since(now))
+    }
+
+    /// What has happened since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
+            if let Event::Ended(number) = event {
+                self.ended.push_back(*number);
+            }
+        }
+        events
+    }
+
+    /// Forget the oldest ended ones. Only when nobody waits for them any more.
+    pub fn tidy(&mut self) {
+        while self.ended.len() > ENDED_MAX {
+            let member = self.ended.pop_front().and_then(|number| self.members.remove(&number));
+            if let Some(member) = member {
+                self.numbers.remove(&member.identity.name);
+            }
+        }
+    }
+
+    /// Do something with a member and keep its deadline's place up to date.
+    fn with(&mut self, number: u64, action: impl FnOnce(&mut Member, &mut [u8], &mut Vec<Event>)) {
+        let Some(member) = self.members.get_mut(&number) else { return };
+        let before = member.deadline();
+        action(member, &mut self.buffer, &mut self.events);
+        let after = member.deadline();
+        if before != after {
+            if let Some(deadline) = before {
+                self.deadlines.remove(&(deadline, number));
+            }
+            self.deadlines.extend(after.map(|deadline| (deadline, number)));
+        }
+    }
+}
