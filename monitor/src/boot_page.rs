@@ -30,7 +30,6 @@ pub struct Clock {
 
 impl Clock {
     /// Read the TSC and both clocks together, for a TSC of `tsc_hz`.
-    #[allow(dead_code)] // Serves the KVM tender, where a hypercall is dear; the process tender's guests ask the kernel.
     pub fn read(tsc_hz: u64) -> Self {
         let nanoseconds = |clock| {
             let time = rustix::time::clock_gettime(clock);
@@ -48,8 +47,8 @@ impl Clock {
     }
 }
 
-/// The boot page's bytes.
-pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock) -> Result<Page, Error> {
+/// The boot page's bytes. `heap_ready`: bytes of the heap that need no hypercall.
+pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock, heap_ready: u64) -> Result<Page, Error> {
     let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let argv_offset = size_of::<Boot>();
     let env_offset = argv_offset + packed_length(spec.argv);
@@ -73,7 +72,7 @@ pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock) -> Result<Pag
         stack_bottom: placement.stack_bottom,
         stack_top: placement.stack_top,
         heap_start: placement.heap_start,
-        heap_ready: spec.heap,
+        heap_ready,
         heap_limit: spec.heap,
         tsc_hz: clock.tsc_hz,
         tsc_start: clock.tsc_start,

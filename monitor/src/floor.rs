@@ -5,7 +5,7 @@ use core::mem::offset_of;
 use std::arch::global_asm;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::abi;
 use crate::error::Error;
@@ -62,6 +62,7 @@ impl Plan {
             }],
             page_tables: None,
             elf: None,
+            kvm_tables: OnceLock::new(),
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct Child {
 /// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel.rs).
 /// The calling process must have one thread only.
 pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
-    tender::prepare(tender)?;
+    tender::prepare(tender, spec.plan)?;
     let (parent_end, instance_end) = channel::pair()?;
     let duplicate = |descriptor: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(descriptor, 0).map_err(|error| Error::io("duplicating a descriptor", error))

@@ -74,6 +74,7 @@ impl Plan {
             extents,
             page_tables,
             elf,
+            kvm_tables: std::sync::OnceLock::new(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::Error;
 use crate::placement::Placement;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub page_tables: Option<PooledPageTables>,
     /// The ELF file for crash reports, if it is there.
     pub elf: Option<PathBuf>,
+    /// The KVM tender's page tables once they were made or compared (`tender::prepare`), for all instances forked after that.
+    pub kvm_tables: OnceLock<Arc<File>>,
 }
 
 impl Plan {

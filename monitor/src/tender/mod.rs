@@ -52,9 +52,9 @@ pub struct Descriptors {
 }
 
 /// Make what all instances of one parent share, before the first of them is forked. Says early what the host lacks.
-pub fn prepare(tender: Tender) -> Result<(), Error> {
+pub fn prepare(tender: Tender, plan: &Plan) -> Result<(), Error> {
     match tender {
-        Tender::Kvm => Ok(()),
+        Tender::Kvm => kvm::prepare(plan),
         Tender::Process => process::prepare(),
     }
 }

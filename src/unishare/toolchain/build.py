@@ -32,6 +32,8 @@ from unishare.toolchain.trees import Trees
 # What is done, how much of it, how much in all.
 Progress = Callable[[str, int, int], None]
 KEY_NAME = ".key"
+# Raised when the linker scripts or the form of an image change, so that images of before are linked again.
+LINK_FORMAT = 2
 _T = TypeVar("_T")
 
 
@@ -118,7 +120,7 @@ class Builder:
         places = {
             one.name: {kind: window.address for kind, window in windows[one.digest].items()} for one in libraries if windows
         }
-        key = of_value([self._compiler.identity, STUB, unit.digest, of_bytes(files), facts.model_dump(), places])
+        key = of_value([LINK_FORMAT, self._compiler.identity, STUB, unit.digest, of_bytes(files), facts.model_dump(), places])
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)

@@ -25,7 +25,7 @@ from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.process import Tools
 from unishare.toolchain.sections import INPUT_PATTERNS, Kind, kind_of
 
-FORMAT = 5
+FORMAT = 6
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 

@@ -1,16 +1,169 @@
-//! Placeholder: the KVM tender is being written.
-pub mod page_tables {
-    use crate::error::Error;
-    use crate::plan::Plan;
-    use std::path::Path;
-    pub fn write(_plan: &Plan, _path: &Path) -> Result<(), Error> {
-        Err(Error::Defect { what: "page tables are not there yet".into() })
+//! The KVM tender: a virtual machine whose one processor runs the guest at ring 3 from its first instruction.
+
+mod constant_pages;
+mod fault;
+mod hypercalls;
+mod layout;
+mod machine;
+mod memory;
+pub mod page_tables;
+mod sandbox;
+
+use std::convert::Infallible;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use kvm_ioctls::{SyncReg, VcpuExit};
+
+use super::{Descriptors, Spec};
+use crate::boot_page::{self, Clock};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::sealed;
+use hypercalls::{Outcome, Service};
+use layout::Layout;
+use machine::Machine;
+use memory::{Memory, Tables};
+
+/// Usable at start; more comes by hypercalls.
+const FIRST_HEAP: u64 = 128 << 10;
+const DEFECT: i32 = 70;
+
+/// Make what all instances of a plan share, in the parent: the constant pages, the sandbox's filter, and page tables, which are
+/// compared with what they should be before anything trusts them.
+pub fn prepare(plan: &Plan) -> Result<(), Error> {
+    constant_pages::file()?;
+    sandbox::prepare()?;
+    rustix::param::linux_hwcap();
+    if plan.kvm_tables.get().is_some() {
+        return Ok(());
+    }
+    let built = page_tables::build(&Layout::new(plan, plan.heap).mappings());
+    let file = match &plan.page_tables {
+        Some(pooled) => {
+            let mut bytes = Vec::with_capacity(built.len());
+            let mut file = pooled.file.as_ref();
+            file.seek(SeekFrom::Start(0))
+                .and_then(|_| file.read_to_end(&mut bytes))
+                .map_err(|error| Error::io("reading page tables", error))?;
+            if bytes != built {
+                return Err(Error::BadManifest {
+                    what: format!("{}: page_tables: the run is not what this image's page tables must be", plan.name),
+                });
+            }
+            Arc::clone(&pooled.file)
+        }
+        None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
+    };
+    let _ = plan.kvm_tables.set(file);
+    Ok(())
+}
+
+/// Become the tender of a guest.
+pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
+    let Descriptors { channel, console, kvm } = descriptors;
+    let device = kvm.ok_or_else(|| Error::Defect {
+        what: "the KVM tender was not given /dev/kvm".into(),
+    })?;
+    let layout = Layout::new(spec.plan, spec.heap);
+    let mut machine = Machine::new(device)?;
+    let boot = boot_page(spec, &layout, &machine)?;
+    let memory = map(spec, &layout, &boot)?;
+    machine.add_memory(0, memory.base, layout.size())?;
+    let mut service = Service {
+        memory,
+        channel,
+        console,
+        heap_start: layout.placement.heap_start,
+        heap_limit: spec.heap,
+        heap_ready: 0,
+    };
+    if spec.heap > 0 {
+        service.grow_heap(&mut machine, FIRST_HEAP.min(spec.heap))?;
+    }
+    machine.set_start(spec.plan.entry, &layout.placement)?;
+    drop(layout);
+    confine(&spec.plan.name, &mut service, &machine)?;
+    let code = run(&mut machine, &mut service);
+    // SAFETY: ends the process without the parent's exit handlers.
+    unsafe { libc::_exit(code) }
+}
+
+fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine) -> Result<boot_page::Page, Error> {
+    let (tsc_hz, tsc_start) = machine.clock();
+    let clock = Clock {
+        tsc_start,
+        ..Clock::read(tsc_hz)
+    };
+    boot_page::build(spec, &layout.placement, clock, FIRST_HEAP.min(spec.heap))
+}
+
+/// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
+fn map(spec: &Spec<'_>, layout: &Layout, boot: &boot_page::Page) -> Result<Memory, Error> {
+    match spec.plan.kvm_tables.get() {
+        Some(file) if spec.heap == spec.plan.heap => Memory::map(spec.plan, layout, spec.sharing, Tables::Shared(file), boot),
+        _ => {
+            let own = page_tables::build(&layout.mappings());
+            Memory::map(spec.plan, layout, spec.sharing, Tables::Own(&own), boot)
+        }
     }
 }
-use super::{Descriptors, Spec};
-use crate::error::Error;
-use std::convert::Infallible;
 
-pub fn enter(_spec: &Spec<'_>, _descriptors: Descriptors) -> Result<Infallible, Error> {
-    Err(Error::Defect { what: "the KVM tender is not there yet".into() })
+/// Give up descriptors and system calls that the run loop does not need.
+fn confine(name: &str, service: &mut Service, machine: &Machine) -> Result<(), Error> {
+    let name: Vec<u8> = name.bytes().chain([0]).collect();
+    let name = std::ffi::CStr::from_bytes_until_nul(&name).unwrap_or_default();
+    rustix::thread::set_name(name).map_err(|error| Error::io("PR_SET_NAME", error))?;
+    let kept = [
+        service.channel.as_raw_fd(),
+        service.console.as_raw_fd(),
+        machine.vm.as_raw_fd(),
+        machine.processor.as_raw_fd(),
+    ];
+    close_others(kept)?;
+    sandbox::enter(sandbox::prepare()?)
+}
+
+/// Close every descriptor but those kept, range by range.
+fn close_others(mut kept: [i32; 4]) -> Result<(), Error> {
+    kept.sort_unstable();
+    let mut from = 0_u32;
+    for descriptor in kept {
+        let descriptor = descriptor as u32;
+        if descriptor > from {
+            close_range(from, descriptor - 1)?;
+        }
+        from = descriptor + 1;
+    }
+    close_range(from, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> Result<(), Error> {
+    // SAFETY: the child uses none of these any more: files were mapped, and their owners are never dropped, as it ends by _exit.
+    if unsafe { libc::close_range(first, last, 0) } < 0 {
+        return Err(Error::io("closing the monitor's descriptors", std::io::Error::last_os_error()));
+    }
+    Ok(())
+}
+
+/// Let the guest run to its end; the process's exit code.
+fn run(machine: &mut Machine, service: &mut Service) -> i32 {
+    loop {
+        match machine.processor.run() {
+            Ok(VcpuExit::IoOut(constant_pages::PORT, _)) => {}
+            Ok(VcpuExit::Intr) => continue,
+            Err(error) if error.errno() == libc::EINTR || error.errno() == libc::EAGAIN => continue,
+            Ok(_) | Err(_) => return fault::report(machine, service),
+        }
+        let registers = machine.processor.sync_regs().regs;
+        match service.call(machine, registers.rdi, registers.rsi, registers.rdx) {
+            Ok(Outcome::Return(value)) => {
+                machine.processor.sync_regs_mut().regs.rax = value as u64;
+                machine.processor.set_sync_dirty_reg(SyncReg::Register);
+            }
+            Ok(Outcome::Exit(code)) => return code.into(),
+            Err(_) => return DEFECT,
+        }
+    }
 }

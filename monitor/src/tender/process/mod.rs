@@ -52,7 +52,7 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let placement = Placement::fixed(spec.plan.stack);
     let filter = filter(placement.hypercall)?;
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
-    let boot = boot_page::build(spec, &placement, Clock::default())?;
+    let boot = boot_page::build(spec, &placement, Clock::default(), spec.heap)?;
     memory::map(spec, &placement, &boot)?;
     limit(&spec.plan.name)?;
     faults::install(&placement)?;

@@ -34,17 +34,21 @@ PHDRS {{
 SECTIONS {{
   .text 0 : {{ KEEP(*(.text.unishare_entry)) *(.text .text.*) }} :text
   .plt : {{ *(.plt .plt.got .plt.sec .iplt) }} :text
-  .rodata ALIGN({page}) : {{ *(.rodata .rodata.*) }} :rodata
-  .unishare.files ALIGN({page}) : {{ KEEP(*(.unishare.files)) }} :rodata
+  . = ALIGN({page});
+  .rodata : {{ *(.rodata .rodata.*) }} :rodata
+  . = ALIGN({page});
+  .unishare.files : {{ KEEP(*(.unishare.files)) }} :rodata
   . = ALIGN({page});
   {table}
   .got : {{ *(.got .igot) }} :linkage
   .got.plt : {{ *(.got.plt .igot.plt) }} :linkage
   .data.rel.ro : {{ *(.data.rel.ro .data.rel.ro.*) }} :linkage
   {own_constructors}
-  .data ALIGN({page}) : {{ *(.data .data.*) }} :data
+  . = ALIGN({page});
+  .data : {{ *(.data .data.*) }} :data
   .bss : {{ *(.bss .bss.* COMMON) }} :data
-  .dynsym ALIGN({page}) : {{ *(.dynsym) }} :linker
+  . = ALIGN({page});
+  .dynsym : {{ *(.dynsym) }} :linker
   .dynstr : {{ *(.dynstr) }} :linker
   .hash : {{ *(.hash) }} :linker
   .rela.dyn : {{ *(.rela.*) *(.rela) }} :linker

@@ -46,15 +46,17 @@ def input_sections(objects: Sequence[str], kind: Kind) -> str:
 
 
 def app_sections(contents: Contents, objects: Sequence[str], extra: str = "") -> list[str]:
-    """The app region: image table, constants and files; code; data. `objects` are those whose sections go there."""
+    """The app region: image table, constants and files; code; data. `objects` are those whose sections go there.
+
+    Borders are aligned between sections, not by them: an empty section takes its alignment with it."""
     thread_local = _thread_local(contents)
     return [
         f".unishare.image {APP_BASE:#x} : {{ {_table(contents)} }} :image",
         f".rodata : {{ {input_sections(objects, Kind.RODATA)} *(.got .got.plt) }} :image",
         *thread_local,
-        f".unishare.files ALIGN({PAGE}) : {{ KEEP(*(.unishare.files)) }} :image",
-        f".text ALIGN({PAGE}) : {{ KEEP(*(.text.unishare_entry)) {input_sections(objects, Kind.TEXT)} }} :code",
-        f".data ALIGN({PAGE}) : {{ {input_sections(objects, Kind.DATA)} }} :data",
+        f". = ALIGN({PAGE}); .unishare.files : {{ KEEP(*(.unishare.files)) }} :image",
+        f". = ALIGN({PAGE}); .text : {{ KEEP(*(.text.unishare_entry)) {input_sections(objects, Kind.TEXT)} }} :code",
+        f". = ALIGN({PAGE}); .data : {{ {input_sections(objects, Kind.DATA)} }} :data",
         f".bss : {{ {input_sections(objects, Kind.BSS)} {extra}}} :data",
         f'ASSERT(. <= {APP_END:#x}, "unishare: the app is larger than its window")',
     ]

@@ -1,0 +1,152 @@
+//! The hypercalls of abi.h, served by the tender's process. Guest pointers are checked against the guest's own memory first.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::layout::HEAP_PHYSICAL;
+use super::machine::Machine;
+use super::memory::{Memory, pointer};
+use crate::abi;
+use crate::error::Error;
+use crate::plan::PAGE;
+
+/// The heap is grown at least by this, and then doubled: few memory slots.
+const HEAP_STEP: u64 = 128 << 10;
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// What a call leads to.
+pub enum Outcome {
+    Return(i64),
+    Exit(u8),
+}
+
+/// An instance while it runs.
+pub struct Service {
+    pub memory: Memory,
+    pub channel: OwnedFd,
+    pub console: OwnedFd,
+    pub heap_start: u64,
+    pub heap_limit: u64,
+    pub heap_ready: u64,
+}
+
+impl Service {
+    /// Serve one call.
+    pub fn call(&mut self, machine: &mut Machine, number: u64, a: u64, b: u64) -> Result<Outcome, Error> {
+        let result = match number {
+            abi::CALL_EXIT => return Ok(Outcome::Exit(a as u8)),
+            abi::CALL_CONSOLE_WRITE => self.write_console(a, b),
+            abi::CALL_CLOCK => self.read_clock(a, b),
+            abi::CALL_RANDOM => self.fill_random(a, b),
+            abi::CALL_POLL => self.poll(a, b),
+            abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
+            abi::CALL_CHANNEL_SEND => self.send(a, b),
+            abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
+            // The guest has WRFSBASE: the boot page says so.
+            _ => -i64::from(libc::ENOSYS),
+        };
+        Ok(Outcome::Return(result))
+    }
+
+    fn write_console(&self, address: u64, bytes: u64) -> i64 {
+        match self.memory.find(address, bytes, false) {
+            // SAFETY: these bytes are the guest's and stay mapped.
+            Some(host) => answer(unsafe { libc::write(self.console.as_raw_fd(), pointer(host), bytes as usize) }),
+            None => -i64::from(libc::EFAULT),
+        }
+    }
+
+    fn read_clock(&self, clock: u64, address: u64) -> i64 {
+        let id = match clock {
+            0 => libc::CLOCK_MONOTONIC,
+            1 => libc::CLOCK_REALTIME,
+            _ => return -i64::from(libc::EINVAL),
+        };
+        match self.memory.find(address, size_of::<libc::timespec>() as u64, true) {
+            // SAFETY: the kernel writes two 64-bit numbers into memory of the guest.
+            Some(host) => answer(unsafe { libc::clock_gettime(id, pointer(host).cast()) } as isize),
+            None => -i64::from(libc::EFAULT),
+        }
+    }
+
+    fn fill_random(&self, address: u64, bytes: u64) -> i64 {
+        if bytes > abi::RANDOM_MAX {
+            return -i64::from(libc::EINVAL);
+        }
+        match self.memory.find(address, bytes, true) {
+            // SAFETY: the kernel writes into memory of the guest.
+            Some(host) => answer(unsafe { libc::getrandom(pointer(host), bytes as usize, 0) }),
+            None => -i64::from(libc::EFAULT),
+        }
+    }
+
+    fn poll(&self, what: u64, nanoseconds: u64) -> i64 {
+        if what > 1 {
+            return -i64::from(libc::EINVAL);
+        }
+        let mut waited = libc::pollfd {
+            fd: self.channel.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        let limit = libc::timespec {
+            tv_sec: (nanoseconds / NANOSECONDS) as i64,
+            tv_nsec: (nanoseconds % NANOSECONDS) as i64,
+        };
+        let limit_pointer = if nanoseconds == u64::MAX { std::ptr::null() } else { &raw const limit };
+        // SAFETY: both structures live until the call returns.
+        answer(unsafe { libc::ppoll(&raw mut waited, what, limit_pointer, std::ptr::null()) } as isize)
+    }
+
+    fn receive(&self, address: u64, room: u64) -> i64 {
+        let Some(host) = self.memory.find(address, room, true) else {
+            return -i64::from(libc::EFAULT);
+        };
+        // MSG_TRUNC: the true length, also when it did not fit.
+        // SAFETY: the kernel writes at most `room` bytes into memory of the guest.
+        let got = unsafe { libc::recv(self.channel.as_raw_fd(), pointer(host), room as usize, libc::MSG_TRUNC) };
+        if got > 0 && got as u64 > room { -i64::from(libc::EMSGSIZE) } else { answer(got) }
+    }
+
+    fn send(&self, address: u64, bytes: u64) -> i64 {
+        if bytes > abi::MESSAGE_MAX as u64 {
+            return -i64::from(libc::EMSGSIZE);
+        }
+        match self.memory.find(address, bytes, false) {
+            Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
+            None => -i64::from(libc::EFAULT),
+        }
+    }
+
+    /// Make at least `wanted` bytes of the heap usable: one more memory slot, as large as what is there.
+    pub fn grow_heap(&mut self, machine: &mut Machine, wanted: u64) -> Result<i64, Error> {
+        if wanted > self.heap_limit {
+            return Ok(-i64::from(libc::ENOMEM));
+        }
+        if wanted > self.heap_ready {
+            let target = wanted.max(self.heap_ready + self.heap_ready.max(HEAP_STEP)).min(self.heap_limit);
+            let target = target.next_multiple_of(PAGE);
+            machine.add_memory(
+                HEAP_PHYSICAL + self.heap_ready,
+                self.memory.heap + self.heap_ready,
+                target - self.heap_ready,
+            )?;
+            self.heap_ready = target;
+            self.memory.set_heap(self.heap_start, target);
+        }
+        Ok(self.heap_ready as i64)
+    }
+}
+
+/// Send host memory over the channel.
+pub fn send(channel: RawFd, host: u64, bytes: usize) -> i64 {
+    // SAFETY: the callers checked that these bytes are mapped.
+    answer(unsafe { libc::send(channel, pointer(host), bytes, libc::MSG_NOSIGNAL) })
+}
+
+/// A C result as abi.h wants it.
+fn answer(result: isize) -> i64 {
+    if result >= 0 {
+        return result as i64;
+    }
+    -i64::from(std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}

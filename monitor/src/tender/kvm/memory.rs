@@ -1,0 +1,177 @@
+//! An instance's memory in the tender's own address space, and the way from guest addresses to it.
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+
+use super::constant_pages;
+use super::layout::{Layout, Part};
+use crate::boot_page;
+use crate::error::Error;
+use crate::plan::{Content, PAGE, Plan, Rights};
+use crate::tender::Sharing;
+
+const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+
+/// Guest memory, mapped.
+#[derive(Debug)]
+pub struct Memory {
+    /// Host address of guest physical address 0, and of the heap.
+    pub base: u64,
+    pub heap: u64,
+    regions: Vec<Region>,
+}
+
+/// Guest virtual addresses that lie together in host memory too.
+#[derive(Debug)]
+struct Region {
+    start: u64,
+    end: u64,
+    host: u64,
+    writable: bool,
+}
+
+impl Memory {
+    /// Map everything. `tables` is the file of shared page tables, or their bytes.
+    pub fn map(plan: &Plan, layout: &Layout, sharing: Sharing, tables: Tables<'_>, boot: &boot_page::Page) -> Result<Self, Error> {
+        let failed = |what: &'static str| move |error: std::io::Error| Error::io(format!("mapping the guest's {what}"), error);
+        let base = reserve(layout.size()).map_err(failed("memory"))?;
+        match tables {
+            Tables::Shared(file) if sharing == Sharing::Pool => {
+                shared(base, layout.table_pages, file, 0).map_err(failed("page tables"))?;
+            }
+            Tables::Shared(file) => private(base, layout.table_pages, file, 0).map_err(failed("page tables"))?,
+            Tables::Own(bytes) => fill(base, layout.table_pages, |room| {
+                room.copy_from_slice(bytes);
+                Ok(())
+            })
+            .map_err(failed("page tables"))?,
+        }
+        let mut memory = Self {
+            base,
+            heap: if layout.heap > 0 { reserve_writable(layout.heap).map_err(failed("heap"))? } else { 0 },
+            regions: Vec::with_capacity(layout.parts.len() + 1),
+        };
+        for placed in &layout.parts {
+            let (host, pages) = (base + placed.mapping.physical_address, placed.mapping.pages);
+            match placed.part {
+                Part::Constant { first } => shared(host, pages, constant_pages::file()?, first).map_err(failed("hypercall page"))?,
+                Part::Boot => fill(host, pages, |room| {
+                    room.copy_from_slice(boot);
+                    Ok(())
+                })
+                .map_err(failed("boot page"))?,
+                Part::Extent(number) => {
+                    let extent = &plan.extents[number];
+                    map_content(host, pages, &extent.content, extent.rights, sharing).map_err(|error| {
+                        Error::io(format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section), error)
+                    })?;
+                }
+                Part::Stack => anonymous(host, pages).map_err(failed("stack"))?,
+            }
+            memory.add_region(placed.mapping.virtual_address, pages, host, placed.mapping.rights == Rights::ReadWrite);
+        }
+        Ok(memory)
+    }
+
+    /// Let the guest name the heap's first `bytes` bytes in hypercalls.
+    pub fn set_heap(&mut self, start: u64, bytes: u64) {
+        let host = self.heap;
+        self.regions.retain(|region| region.host != host);
+        self.add_region(start, bytes / PAGE, host, true);
+    }
+
+    fn add_region(&mut self, start: u64, pages: u64, host: u64, writable: bool) {
+        let end = start + pages * PAGE;
+        if let Some(last) = self.regions.last_mut()
+            && last.end == start
+            && last.host + (last.end - last.start) == host
+            && last.writable == writable
+        {
+            last.end = end;
+        } else {
+            self.regions.push(Region { start, end, host, writable });
+        }
+    }
+
+    /// Host address of `bytes` bytes at a guest address, if all of them are there and, if asked, writable.
+    pub fn find(&self, address: u64, bytes: u64, writable: bool) -> Option<u64> {
+        let region = self.regions.iter().find(|region| (region.start..region.end).contains(&address))?;
+        let fits = bytes <= region.end - address && (region.writable || !writable);
+        fits.then(|| region.host + (address - region.start))
+    }
+
+    /// How many bytes follow a guest address in its region.
+    pub fn room(&self, address: u64) -> u64 {
+        let region = self.regions.iter().find(|region| (region.start..region.end).contains(&address));
+        region.map_or(0, |region| region.end - address)
+    }
+}
+
+/// Where an instance's page tables come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Tables<'a> {
+    Shared(&'a File),
+    Own(&'a [u8]),
+}
+
+fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing: Sharing) -> std::io::Result<()> {
+    match (content, sharing) {
+        (Content::Zero, _) => anonymous(host, pages),
+        (Content::Run { file, first }, Sharing::Copy) => private(host, pages, file, *first),
+        (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
+            of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)
+        }
+        (Content::Run { file, first }, Sharing::Pool) => shared(host, pages, file, *first),
+    }
+}
+
+fn shared(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
+    of_file(host, pages, ProtFlags::READ, MapFlags::SHARED, file, first)
+}
+
+/// A private copy of a file's pages, made now, as stock monitors do.
+fn private(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
+    fill(host, pages, |room| file.read_exact_at(room, first * PAGE))
+}
+
+fn fill(host: u64, pages: u64, write: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+    anonymous(host, pages)?;
+    // SAFETY: these pages were mapped just now, writable, inside our own reservation; the guest does not run yet.
+    write(unsafe { std::slice::from_raw_parts_mut(pointer(host).cast::<u8>(), (pages * PAGE) as usize) })
+}
+
+fn reserve(bytes: u64) -> std::io::Result<u64> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    // SAFETY: a new mapping at an address that the kernel chooses.
+    let address = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes as usize, ProtFlags::empty(), flags) }?;
+    Ok(address.expose_provenance() as u64)
+}
+
+fn reserve_writable(bytes: u64) -> std::io::Result<u64> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    // SAFETY: a new mapping at an address that the kernel chooses.
+    let address = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes as usize, READ_WRITE, flags) }?;
+    Ok(address.expose_provenance() as u64)
+}
+
+fn anonymous(host: u64, pages: u64) -> std::io::Result<()> {
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+    // SAFETY: replaces pages of our own reservation, which nothing refers to yet.
+    unsafe { mmap_anonymous(pointer(host), (pages * PAGE) as usize, READ_WRITE, flags) }?;
+    Ok(())
+}
+
+fn of_file(host: u64, pages: u64, rights: ProtFlags, flags: MapFlags, file: &File, first: u64) -> std::io::Result<()> {
+    let flags = flags | MapFlags::FIXED;
+    // SAFETY: replaces pages of our own reservation, which nothing refers to yet.
+    unsafe { mmap(pointer(host), (pages * PAGE) as usize, rights, flags, file, first * PAGE) }?;
+    Ok(())
+}
+
+/// A host address as the kernel wants it.
+pub fn pointer(address: u64) -> *mut c_void {
+    std::ptr::with_exposed_provenance_mut(address as usize)
+}

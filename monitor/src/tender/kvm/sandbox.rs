@@ -1,0 +1,54 @@
+//! The tender's own seccomp filter: what the run loop and the report of a fault need, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+
+use crate::error::Error;
+
+/// `brk`, `mmap`, `munmap`, `mremap` and `madvise` are the allocator's; `sigaltstack` and `munmap` the runtime's at exit.
+const ALLOWED: [i64; 17] = [
+    libc::SYS_ioctl,
+    libc::SYS_write,
+    libc::SYS_clock_gettime,
+    libc::SYS_getrandom,
+    libc::SYS_ppoll,
+    libc::SYS_recvfrom,
+    libc::SYS_sendto,
+    libc::SYS_exit_group,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_restart_syscall,
+    libc::SYS_brk,
+    libc::SYS_mmap,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_sigaltstack,
+    libc::SYS_futex,
+];
+
+static FILTER: OnceLock<BpfProgram> = OnceLock::new();
+
+/// Make the filter, once a process.
+pub fn prepare() -> Result<&'static BpfProgram, Error> {
+    if let Some(filter) = FILTER.get() {
+        return Ok(filter);
+    }
+    let rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)
+        .and_then(BpfProgram::try_from)
+        .map_err(|error| Error::Defect {
+            what: format!("the KVM tender's sandbox: {error}"),
+        })?;
+    Ok(FILTER.get_or_init(|| filter))
+}
+
+/// Confine the calling thread, for ever.
+pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
+    rustix::thread::set_no_new_privs(true).map_err(|error| Error::io("PR_SET_NO_NEW_PRIVS", error))?;
+    seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
+        what: format!("the seccomp filter was refused: {error}"),
+        hint: "the KVM tender needs a Linux kernel with seccomp filters",
+    })
+}
