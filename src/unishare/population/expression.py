@@ -67,9 +67,7 @@ def draw_expression(random: Random, variables: Sequence[str], size: int) -> Expr
         right = Expression("constant", value=random.randint(low, high))
         return Expression(operator, draw_expression(random, variables, size - 1), right)
     share = random.randint(0, size - 1)
-    return Expression(
-        operator, draw_expression(random, variables, share), draw_expression(random, variables, size - 1 - share)
-    )
+    return Expression(operator, draw_expression(random, variables, share), draw_expression(random, variables, size - 1 - share))
 
 
 _CONSTANT_RANGES = {"*": (3, 0x7FFFFFFF), "<<": (1, 20), ">>": (1, 20), "/": (2, 1000), "%": (1000, 0x7FFFFFFF)}
