@@ -18,7 +18,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         argv: &argv,
         env: &env,
     };
-    build(&spec, &Placement::fixed(plan.stack), Clock::read(1000))
+    build(&spec, &Placement::fixed(plan.stack), Clock::read(1000), spec.heap)
 }
 
 #[test]

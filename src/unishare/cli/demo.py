@@ -94,7 +94,7 @@ def _print(results: dict[str, dict[Configuration, Sample]], count: int) -> None:
 
 
 def _saving(tender: str, samples: dict[Configuration, Sample]) -> str:
-    floor, copy, pool = (samples[name].total for name in ("floor", "copy", "pool"))  
+    floor, copy, pool = (samples[name].total for name in ("floor", "copy", "pool"))
     share = f"{copy / pool:.1f}x less" if pool > 0 else "-"
     above = f", {(copy - floor) / (pool - floor):.1f}x less above the floor" if pool > floor else ""
     return f"{tender}: the pool saved {bytes_text(copy - pool)}: {share} in total{above}"

@@ -25,17 +25,17 @@ class Variant(enum.StrEnum):
 # does not use and which would be loaded bytes; -g1 for source lines, which are not; nothing that depends on the day, the
 # folder or the host's own headers.
 HOUSE_FLAGS = (
-    "-O2", "-g1", "-pipe", "-nostdinc", "-fno-pic", "-fno-pie", "-mcmodel=small", "-fno-plt", "-fno-common", "-fno-ident",
+    "-O2", "-g1", "-pipe", "-nostdinc", "-fno-pic", "-fno-pie", "-mcmodel=small", "-fno-common", "-fno-ident",
     "-gno-record-gcc-switches", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fcf-protection=none", "-fno-lto",
     "-U_FORTIFY_SOURCE", "-Wa,--noexecstack", "-fdiagnostics-color=never",
 )  # fmt: skip
 LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")}
-# PIC: what a library calls of others it calls through its own linkage table (-fno-plt, a house flag); what it calls of itself
+# PIC: what a library calls of others it calls through its own linkage table (-fno-plt); what it calls of itself
 # it calls directly, for the linker binds it (module.py).
 VARIANT_FLAGS = {
     Variant.WHOLE: (),
     Variant.DCE: ("-ffunction-sections", "-fdata-sections"),
-    Variant.PIC: ("-fPIC", "-fno-semantic-interposition", "-ftls-model=initial-exec"),
+    Variant.PIC: ("-fPIC", "-fno-plt", "-fno-semantic-interposition", "-ftls-model=initial-exec"),
 }
 
 

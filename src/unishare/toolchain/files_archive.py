@@ -49,7 +49,9 @@ def _database(app: AppRecipe, guest: str, sql: bytes) -> bytes:
             database.commit()
             content = bytearray(database.serialize())
     except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
-        raise BadInputError(f"{app.file}:{line_of(app.file, guest)}: field `files`: {guest}: {error}", "Correct the SQL text.") from None
+        raise BadInputError(
+            f"{app.file}:{line_of(app.file, guest)}: field `files`: {guest}: {error}", "Correct the SQL text."
+        ) from None
     content[96:100] = bytes(4)
     return bytes(content)
 

@@ -1,0 +1,43 @@
+"""The six functions, really built, in the home that `make` uses: what was compiled once is compiled for all tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from unishare.bench.workload import FUNCTIONS
+from unishare.fleet.image import MANIFEST
+from unishare.pool.store import Pool
+from unishare.settings import Settings
+from unishare.toolchain.build import Builder
+from unishare.toolchain.catalog import Catalog
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXED_LAYOUTS = ("default", "dce", "aligned")
+
+
+@pytest.fixture(scope="session")
+def home() -> Settings:
+    """The home with all six functions under all fixed layouts."""
+    settings = Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
+    build(settings, Catalog(), FUNCTIONS, FIXED_LAYOUTS)
+    return settings
+
+
+def build(settings: Settings, catalog: Catalog, names: tuple[str, ...], layouts: tuple[str, ...]) -> None:
+    """Build and pool apps."""
+    pool = Pool.create(settings.pool)
+    with Builder(catalog, settings, os.cpu_count() or 1, lambda *_: None) as builder:
+        for layout in layouts:
+            for image in builder.images(names, layout):
+                if image.fresh or not (image.folder / MANIFEST).exists():
+                    pool.add_image(image.folder)
+
+
+@pytest.fixture(params=[pytest.param("kvm", marks=pytest.mark.kvm), "process"])
+def tender(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each tender in turn."""
+    yield request.param
