@@ -51,7 +51,6 @@ class Sort(NumbersStep):
             self._LOOPS[self.algorithm], name=name, gap=self.gap, swap=swap.format("j", "j - 1"),
             swap_both=swap.format("i", "j"), swap_gap=swap.format("j", "j - gap"),
         )  # fmt: skip
-        key = f"(x ^ {unsigned(self.salt)})" if self.salt else "x"
         before = fill(
             """
             static int @name@_before(uint32_t a, uint32_t b)
@@ -63,8 +62,8 @@ class Sort(NumbersStep):
             @compare@
             """,
             name=name,
-            left=self._key(key.replace("x", "a")),
-            right=self._key(key.replace("x", "b")),
+            left=self._key("a"),
+            right=self._key("b"),
             sign=">" if self.falling else "<",
             compare=self._compare(name) if self.algorithm == "library" else "",
         )
@@ -83,7 +82,8 @@ class Sort(NumbersStep):
             )
         return self._in_place(name, loop, before)
 
-    def _key(self, value: str) -> str:
+    def _key(self, variable: str) -> str:
+        value = f"({variable} ^ {unsigned(self.salt)})" if self.salt else variable
         return f"(uint64_t)({value} % {self.modulus}) << 32 | {value}" if self.modulus else value
 
     @staticmethod
