@@ -1,7 +1,7 @@
 //! `unishare-monitor run`: one instance in the foreground. Its console is stdout or, with `--invoke`, stderr; its exit code is ours.
 
 mod conversation;
-mod signals;
+pub mod signals;
 
 use std::collections::BTreeMap;
 use std::fs::File;

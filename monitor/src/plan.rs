@@ -40,6 +40,13 @@ pub struct Extent {
     pub section: String,
 }
 
+impl Extent {
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: u64) -> bool {
+        address >= self.address && address - self.address < self.pages * PAGE
+    }
+}
+
 /// Page tables as pool content: verified as a run, not yet compared with what the image needs.
 #[derive(Clone, Debug)]
 pub struct PooledPageTables {

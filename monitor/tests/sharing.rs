@@ -71,6 +71,13 @@ fn pool_pages_are_one_frame_and_copies_are_not() {
     for (sharing, shared) in [("pool", vec![text, read_data]), ("copy", vec![])] {
         let start = || Running::start(workshop.run_command(&manifest, &["--sharing", sharing]));
         let (first, second) = (start(), start());
+        // The guest writes its first page some time after it was mapped.
+        for _ in 0..200 {
+            if first.frame(written_data) != second.frame(written_data) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         for address in [text, written_data, read_data] {
             let (Some(a), Some(b)) = (first.frame(address), second.frame(address)) else {
                 eprintln!("SKIPPED: page frames are told to root only");

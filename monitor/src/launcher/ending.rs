@@ -71,12 +71,16 @@ impl Ending {
                 format!("{name} did not answer within its time limit and was ended"),
                 "give it more time with --time-limit, or look for a loop",
             ),
-            (Some(Reason::NotReady), _) => {
-                Refusal::new("time-limit", format!("{name} was not ready in time and was ended"), see_logs())
-            }
-            (Some(Reason::Stopped), _) => {
-                Refusal::new("ended", format!("{name} was stopped"), "start another with 'unishare run --detach'")
-            }
+            (Some(Reason::NotReady), _) => Refusal::new(
+                "time-limit",
+                format!("{name} was not ready in time and was ended"),
+                see_logs(),
+            ),
+            (Some(Reason::Stopped), _) => Refusal::new(
+                "ended",
+                format!("{name} was stopped"),
+                "start another with 'unishare run --detach'",
+            ),
             (None, Some(record)) => Refusal::new(
                 "crashed",
                 format!("{name} crashed: {}", crash::headline(plan, record)),

@@ -105,7 +105,9 @@ impl Fleet {
 
     /// How long nothing expires.
     pub fn patience(&self, now: Instant) -> Option<Duration> {
-        self.deadlines.first().map(|(deadline, _)| deadline.saturating_duration_since(now))
+        self.deadlines
+            .first()
+            .map(|(deadline, _)| deadline.saturating_duration_since(now))
     }
 
     /// What has happened since the last call.

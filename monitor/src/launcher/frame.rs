@@ -112,7 +112,11 @@ mod tests {
 
     #[test]
     fn too_large_a_frame_is_refused_by_its_header_alone() {
-        for (body, payload) in [(BODY_MAX + 1, 0), (0, PAYLOAD_MAX + 1), (u32::MAX as usize, u32::MAX as usize)] {
+        for (body, payload) in [
+            (BODY_MAX + 1, 0),
+            (0, PAYLOAD_MAX + 1),
+            (u32::MAX as usize, u32::MAX as usize),
+        ] {
             let header = [(body as u32).to_le_bytes(), (payload as u32).to_le_bytes()].concat();
             assert_eq!(Inbox::default().feed(&mut &header[..]), Err(Oversize { body, payload }));
         }

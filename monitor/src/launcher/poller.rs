@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
 use crate::error::Error;
@@ -58,7 +58,10 @@ pub struct Interest {
 }
 
 impl Interest {
-    pub const READ: Self = Self { read: true, write: false };
+    pub const READ: Self = Self {
+        read: true,
+        write: false,
+    };
 
     fn flags(self) -> EventFlags {
         let mut flags = EventFlags::empty();
@@ -118,11 +121,19 @@ impl Poller {
             tv_nsec: i64::from(time.subsec_nanos()),
         });
         self.events.clear();
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
+        match epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut self.events),
+            timeout.as_ref(),
+        ) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Error::io("epoll_wait", error)),
         }
-        Ok(self.events.iter().map(|event| (Token::unpack(event.data.u64()), readiness(event.flags))).collect())
+        Ok(self
+            .events
+            .iter()
+            .map(|event| (Token::unpack(event.data.u64()), readiness(event.flags)))
+            .collect())
     }
 }
 

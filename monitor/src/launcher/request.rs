@@ -91,7 +91,10 @@ pub fn parse(frame: Frame) -> Result<(u64, Request), Unfit> {
     let mut fields: Map<String, Value> = serde_json::from_slice(&frame.body)
         .map_err(|error| (None, Refusal::bad_request(format!("a request is not a JSON object: {error}"))))?;
     let Some(seq) = fields.remove("seq").as_ref().and_then(Value::as_u64) else {
-        return Err((None, Refusal::bad_request("seq: a request has no number, or it is negative or not whole")));
+        return Err((
+            None,
+            Refusal::bad_request("seq: a request has no number, or it is negative or not whole"),
+        ));
     };
     operation(fields, frame.payload)
         .map(|request| (seq, request))
@@ -115,7 +118,11 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
         "crash" => Request::Crash(decode(&op, fields)?),
         "stop" => Request::Stop(decode::<Stop>(&op, fields)?.check()?),
         "shutdown" => decode::<Nothing>(&op, fields).map(|_| Request::Shutdown)?,
-        _ => return Err(Refusal::bad_request(format!("op: {op:?} is not an operation of this launcher"))),
+        _ => {
+            return Err(Refusal::bad_request(format!(
+                "op: {op:?} is not an operation of this launcher"
+            )));
+        }
     })
 }
 
@@ -135,7 +142,10 @@ impl Start {
             return Err(Refusal::bad_request("start: give either a manifest or 'empty': true"));
         }
         if !(1..=COUNT_MAX).contains(&self.count) {
-            return Err(Refusal::bad_request(format!("start: count: {} is not 1 to {COUNT_MAX}", self.count)));
+            return Err(Refusal::bad_request(format!(
+                "start: count: {} is not 1 to {COUNT_MAX}",
+                self.count
+            )));
         }
         if let Some(prefix) = &self.name {
             names::check_prefix(prefix)?;

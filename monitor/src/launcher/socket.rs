@@ -106,7 +106,10 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix) -> Result<(), Error> {
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
         return Err(Error::BadRequest {
-            what: format!("--control {}: there is a file of that name, and it is not a socket", path.display()),
+            what: format!(
+                "--control {}: there is a file of that name, and it is not a socket",
+                path.display()
+            ),
         });
     }
     match rustix::net::connect(&stream()?, address) {

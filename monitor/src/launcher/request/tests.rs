@@ -9,8 +9,11 @@ fn parse_text(text: &str) -> Result<(u64, Request), Unfit> {
 
 #[test]
 fn a_start_request_has_the_protocols_defaults() {
-    let (seq, request) = parse_text(r#"{"op": "start", "seq": 7, "empty": true, "tender": "process", "memory": null}"#).expect("valid");
-    let Request::Start(start) = request else { panic!("{request:?}") };
+    let (seq, request) =
+        parse_text(r#"{"op": "start", "seq": 7, "empty": true, "tender": "process", "memory": null}"#).expect("valid");
+    let Request::Start(start) = request else {
+        panic!("{request:?}")
+    };
     assert_eq!((seq, start.count, start.sharing), (7, 1, Sharing::Pool));
     assert!(start.memory.is_none() && start.argv.is_none() && start.name.is_none());
 }
@@ -25,14 +28,35 @@ fn what_is_wrong_is_named_and_the_answer_finds_its_caller() {
         (r#"{"op": "stop", "seq": 3}"#, "either"),
         (r#"{"op": "stop", "seq": 3, "instance": "a", "all": true}"#, "either"),
         (r#"{"op": "start", "seq": 3, "tender": "process"}"#, "either"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "manifest": "/m", "tender": "process"}"#, "either"),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "manifest": "/m", "tender": "process"}"#,
+            "either",
+        ),
         (r#"{"op": "start", "seq": 3, "empty": true, "tender": "xen"}"#, "tender"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "count": 0}"#, "count"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "count": -1}"#, "count"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "name": "../x"}"#, "name"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "argv": ["a\u0000"]}"#, "argv"),
-        (r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "env": {"A=B": "c"}}"#, "env"),
-        (r#"{"op": "invoke", "seq": 3, "instance": "a", "time_limit_ms": "soon"}"#, "time_limit_ms"),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "count": 0}"#,
+            "count",
+        ),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "count": -1}"#,
+            "count",
+        ),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "name": "../x"}"#,
+            "name",
+        ),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "argv": ["a\u0000"]}"#,
+            "argv",
+        ),
+        (
+            r#"{"op": "start", "seq": 3, "empty": true, "tender": "process", "env": {"A=B": "c"}}"#,
+            "env",
+        ),
+        (
+            r#"{"op": "invoke", "seq": 3, "instance": "a", "time_limit_ms": "soon"}"#,
+            "time_limit_ms",
+        ),
     ];
     for (text, part) in cases {
         let (seq, refusal) = parse_text(text).expect_err(text);
@@ -43,7 +67,15 @@ fn what_is_wrong_is_named_and_the_answer_finds_its_caller() {
 
 #[test]
 fn what_is_no_request_at_all_has_no_number_to_answer_to() {
-    for text in ["", "garbage", "[]", "null", r#"{"op": "list"}"#, r#"{"op": "list", "seq": -1}"#, r#"{"op": "list", "seq": 1.5}"#] {
+    for text in [
+        "",
+        "garbage",
+        "[]",
+        "null",
+        r#"{"op": "list"}"#,
+        r#"{"op": "list", "seq": -1}"#,
+        r#"{"op": "list", "seq": 1.5}"#,
+    ] {
         assert!(matches!(parse_text(text), Err((None, _))), "{text}");
     }
 }

@@ -30,7 +30,11 @@ pub fn report(machine: &mut Machine, service: &Service) -> i32 {
     .to_vec();
     bytes.extend_from_slice(&bytemuck::bytes_of(&crash)[..HEAD + crash.stack_bytes as usize]);
     // If the parent has gone, nobody wants to know.
-    hypercalls::send(service.channel.as_raw_fd(), bytes.as_ptr().expose_provenance() as u64, bytes.len());
+    hypercalls::send(
+        service.channel.as_raw_fd(),
+        bytes.as_ptr().expose_provenance() as u64,
+        bytes.len(),
+    );
     SIGNALLED + signal(crash.exception as u8)
 }
 
@@ -39,12 +43,13 @@ fn record(machine: &mut Machine, service: &Service) -> Crash {
     let registers = machine.processor.get_regs().unwrap_or_default();
     let events = machine.processor.get_vcpu_events().unwrap_or_default();
     // `int n` has no exception: it is what a guest without interrupts may not do.
-    crash.exception = if events.exception.nr == 0 && registers.rip != 0 && events.exception.injected == 0 && events.exception.pending == 0 {
-        likely_exception(service, registers.rip)
-    } else {
-        events.exception.nr
-    }
-    .into();
+    crash.exception =
+        if events.exception.nr == 0 && registers.rip != 0 && events.exception.injected == 0 && events.exception.pending == 0 {
+            likely_exception(service, registers.rip)
+        } else {
+            events.exception.nr
+        }
+        .into();
     if crash.exception as u8 == PAGE_FAULT {
         crash.error_code = events.exception.error_code;
         crash.fault_address = machine.processor.get_sregs().map_or(0, |special| special.cr2);
@@ -53,7 +58,14 @@ fn record(machine: &mut Machine, service: &Service) -> Crash {
     (crash.rax, crash.rbx, crash.rcx, crash.rdx) = (registers.rax, registers.rbx, registers.rcx, registers.rdx);
     (crash.rsi, crash.rdi) = (registers.rsi, registers.rdi);
     crash.r = [
-        registers.r8, registers.r9, registers.r10, registers.r11, registers.r12, registers.r13, registers.r14, registers.r15,
+        registers.r8,
+        registers.r9,
+        registers.r10,
+        registers.r11,
+        registers.r12,
+        registers.r13,
+        registers.r14,
+        registers.r15,
     ];
     copy_stack(&mut crash, service);
     crash

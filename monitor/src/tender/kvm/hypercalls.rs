@@ -92,7 +92,11 @@ impl Service {
             tv_sec: (nanoseconds / NANOSECONDS) as i64,
             tv_nsec: (nanoseconds % NANOSECONDS) as i64,
         };
-        let limit_pointer = if nanoseconds == u64::MAX { std::ptr::null() } else { &raw const limit };
+        let limit_pointer = if nanoseconds == u64::MAX {
+            std::ptr::null()
+        } else {
+            &raw const limit
+        };
         // SAFETY: both structures live until the call returns.
         answer(unsafe { libc::ppoll(&raw mut waited, what, limit_pointer, std::ptr::null()) } as isize)
     }
@@ -104,7 +108,11 @@ impl Service {
         // MSG_TRUNC: the true length, also when it did not fit.
         // SAFETY: the kernel writes at most `room` bytes into memory of the guest.
         let got = unsafe { libc::recv(self.channel.as_raw_fd(), pointer(host), room as usize, libc::MSG_TRUNC) };
-        if got > 0 && got as u64 > room { -i64::from(libc::EMSGSIZE) } else { answer(got) }
+        if got > 0 && got as u64 > room {
+            -i64::from(libc::EMSGSIZE)
+        } else {
+            answer(got)
+        }
     }
 
     fn send(&self, address: u64, bytes: u64) -> i64 {
@@ -123,7 +131,9 @@ impl Service {
             return Ok(-i64::from(libc::ENOMEM));
         }
         if wanted > self.heap_ready {
-            let target = wanted.max(self.heap_ready + self.heap_ready.max(HEAP_STEP)).min(self.heap_limit);
+            let target = wanted
+                .max(self.heap_ready + self.heap_ready.max(HEAP_STEP))
+                .min(self.heap_limit);
             let target = target.next_multiple_of(PAGE);
             machine.add_memory(
                 HEAP_PHYSICAL + self.heap_ready,

@@ -14,7 +14,9 @@ pub const HEAP_PHYSICAL: u64 = 4 << 30;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Hypercall page and TSS page: the same frames in all instances.
-    Constant { first: u64 },
+    Constant {
+        first: u64,
+    },
     Boot,
     /// The plan's extent of this number.
     Extent(usize),
@@ -45,9 +47,12 @@ impl Layout {
             place(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read),
             place(Part::Boot, placement.boot, 1, Rights::Read),
         ];
-        parts.extend(plan.extents.iter().enumerate().map(|(number, extent)| {
-            place(Part::Extent(number), extent.address, extent.pages, extent.rights)
-        }));
+        parts.extend(
+            plan.extents
+                .iter()
+                .enumerate()
+                .map(|(number, extent)| place(Part::Extent(number), extent.address, extent.pages, extent.rights)),
+        );
         let stack_pages = plan.stack / PAGE;
         parts.push(place(Part::Stack, placement.stack_bottom, stack_pages, Rights::ReadWrite));
         let mut layout = Self {

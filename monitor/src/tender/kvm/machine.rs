@@ -47,7 +47,9 @@ impl Machine {
         }
         let vm = kvm.create_vm().map_err(failed("creating a virtual machine"))?;
         let mut processor = vm.create_vcpu(0).map_err(failed("creating a processor"))?;
-        let features = kvm.get_supported_cpuid(KVM_MAX_CPUID_ENTRIES).map_err(failed("reading CPUID"))?;
+        let features = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(failed("reading CPUID"))?;
         processor.set_cpuid2(&features).map_err(failed("setting CPUID"))?;
         processor.set_sync_valid_reg(SyncReg::Register);
         Ok(Self { vm, processor, slots: 0 })
@@ -70,7 +72,10 @@ impl Machine {
 
     /// The frequency of the guest's time-stamp counter and its value now; 0 if KVM does not tell.
     pub fn clock(&self) -> (u64, u64) {
-        let mut values = match Msrs::from_entries(&[kvm_msr_entry { index: MSR_TSC, ..kvm_msr_entry::default() }]) {
+        let mut values = match Msrs::from_entries(&[kvm_msr_entry {
+            index: MSR_TSC,
+            ..kvm_msr_entry::default()
+        }]) {
             Ok(values) => values,
             Err(_) => return (0, 0),
         };
@@ -97,7 +102,10 @@ impl Machine {
             present: 1,
             ..kvm_segment::default()
         };
-        special.ldt = kvm_segment { unusable: 1, ..kvm_segment::default() };
+        special.ldt = kvm_segment {
+            unusable: 1,
+            ..kvm_segment::default()
+        };
         (special.gdt.base, special.gdt.limit, special.idt.base, special.idt.limit) = (0, 0, 0, 0);
         self.processor.set_sregs(&special).map_err(failed("setting registers"))?;
         let registers = kvm_regs {

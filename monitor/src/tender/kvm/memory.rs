@@ -35,7 +35,13 @@ struct Region {
 
 impl Memory {
     /// Map everything. `tables` is the file of shared page tables, or their bytes.
-    pub fn map(plan: &Plan, layout: &Layout, sharing: Sharing, tables: Tables<'_>, boot: &boot_page::Page) -> Result<Self, Error> {
+    pub fn map(
+        plan: &Plan,
+        layout: &Layout,
+        sharing: Sharing,
+        tables: Tables<'_>,
+        boot: &boot_page::Page,
+    ) -> Result<Self, Error> {
         let failed = |what: &'static str| move |error: std::io::Error| Error::io(format!("mapping the guest's {what}"), error);
         let base = reserve(layout.size()).map_err(failed("memory"))?;
         match tables {
@@ -51,13 +57,19 @@ impl Memory {
         }
         let mut memory = Self {
             base,
-            heap: if layout.heap > 0 { reserve_writable(layout.heap).map_err(failed("heap"))? } else { 0 },
+            heap: if layout.heap > 0 {
+                reserve_writable(layout.heap).map_err(failed("heap"))?
+            } else {
+                0
+            },
             regions: Vec::with_capacity(layout.parts.len() + 1),
         };
         for placed in &layout.parts {
             let (host, pages) = (base + placed.mapping.physical_address, placed.mapping.pages);
             match placed.part {
-                Part::Constant { first } => shared(host, pages, constant_pages::file()?, first).map_err(failed("hypercall page"))?,
+                Part::Constant { first } => {
+                    shared(host, pages, constant_pages::file()?, first).map_err(failed("hypercall page"))?
+                }
                 Part::Boot => fill(host, pages, |room| {
                     room.copy_from_slice(boot);
                     Ok(())
@@ -66,12 +78,20 @@ impl Memory {
                 Part::Extent(number) => {
                     let extent = &plan.extents[number];
                     map_content(host, pages, &extent.content, extent.rights, sharing).map_err(|error| {
-                        Error::io(format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section), error)
+                        Error::io(
+                            format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section),
+                            error,
+                        )
                     })?;
                 }
                 Part::Stack => anonymous(host, pages).map_err(failed("stack"))?,
             }
-            memory.add_region(placed.mapping.virtual_address, pages, host, placed.mapping.rights == Rights::ReadWrite);
+            memory.add_region(
+                placed.mapping.virtual_address,
+                pages,
+                host,
+                placed.mapping.rights == Rights::ReadWrite,
+            );
         }
         Ok(memory)
     }
@@ -92,20 +112,31 @@ impl Memory {
         {
             last.end = end;
         } else {
-            self.regions.push(Region { start, end, host, writable });
+            self.regions.push(Region {
+                start,
+                end,
+                host,
+                writable,
+            });
         }
     }
 
     /// Host address of `bytes` bytes at a guest address, if all of them are there and, if asked, writable.
     pub fn find(&self, address: u64, bytes: u64, writable: bool) -> Option<u64> {
-        let region = self.regions.iter().find(|region| (region.start..region.end).contains(&address))?;
+        let region = self
+            .regions
+            .iter()
+            .find(|region| (region.start..region.end).contains(&address))?;
         let fits = bytes <= region.end - address && (region.writable || !writable);
         fits.then(|| region.host + (address - region.start))
     }
 
     /// How many bytes follow a guest address in its region.
     pub fn room(&self, address: u64) -> u64 {
-        let region = self.regions.iter().find(|region| (region.start..region.end).contains(&address));
+        let region = self
+            .regions
+            .iter()
+            .find(|region| (region.start..region.end).contains(&address));
         region.map_or(0, |region| region.end - address)
     }
 }

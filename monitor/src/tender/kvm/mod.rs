@@ -49,7 +49,10 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
                 .map_err(|error| Error::io("reading page tables", error))?;
             if bytes != built {
                 return Err(Error::BadManifest {
-                    what: format!("{}: page_tables: the run is not what this image's page tables must be", plan.name),
+                    what: format!(
+                        "{}: page_tables: the run is not what this image's page tables must be",
+                        plan.name
+                    ),
                 });
             }
             Arc::clone(&pooled.file)
@@ -142,7 +145,10 @@ fn close_others(mut kept: [i32; 4]) -> Result<(), Error> {
 fn close_range(first: u32, last: u32) -> Result<(), Error> {
     // SAFETY: the child uses none of these any more: files were mapped, and their owners are never dropped, as it ends by _exit.
     if unsafe { libc::close_range(first, last, 0) } < 0 {
-        return Err(Error::io("closing the monitor's descriptors", std::io::Error::last_os_error()));
+        return Err(Error::io(
+            "closing the monitor's descriptors",
+            std::io::Error::last_os_error(),
+        ));
     }
     Ok(())
 }

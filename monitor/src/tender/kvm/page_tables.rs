@@ -57,7 +57,11 @@ pub fn build(mappings: &[Mapping]) -> Vec<u8> {
             let address = mapping.virtual_address + page * PAGE;
             let table = leaf_table(&mut tables, &mut known, address);
             let writable = if mapping.rights == Rights::ReadWrite { WRITABLE } else { 0 };
-            let no_execute = if mapping.rights == Rights::ReadExecute { 0 } else { NO_EXECUTE };
+            let no_execute = if mapping.rights == Rights::ReadExecute {
+                0
+            } else {
+                NO_EXECUTE
+            };
             tables[table][index(address, 0)] =
                 (mapping.physical_address + page * PAGE) | PRESENT | USER | ACCESSED | DIRTY | writable | no_execute;
         }

@@ -1,0 +1,67 @@
+//! The cause of a crash in words.
+
+use crate::abi;
+use crate::placement::Placement;
+use crate::plan::{PAGE, Plan, Rights};
+
+// Intel SDM vol. 3, 4.7: bits of a page fault's error code.
+const WRITE: u32 = 1 << 1;
+const FETCH: u32 = 1 << 4;
+
+/// What went wrong, without the place.
+pub fn describe(plan: &Plan, record: &abi::Crash) -> String {
+    match record.exception {
+        0 => "division by zero, or a quotient that is too large".into(),
+        3 => "a breakpoint instruction".into(),
+        6 if is_system_call(record) => "a system call instruction: guests call the hypercall page instead".into(),
+        6 => "an instruction that does not exist, or a trap (abort, failed assertion)".into(),
+        13 => "a general protection fault: an address out of any range, or a privileged instruction".into(),
+        14 => page_fault(plan, record),
+        16 | 19 => "a floating-point exception".into(),
+        17 => "a misaligned access".into(),
+        other => format!("exception {other}"),
+    }
+}
+
+/// SYSCALL leaves the next instruction's address in RCX only when it runs; a tender that stops it leaves RIP at it.
+fn is_system_call(record: &abi::Crash) -> bool {
+    record.error_code == u32::MAX
+}
+
+fn page_fault(plan: &Plan, record: &abi::Crash) -> String {
+    let address = record.fault_address;
+    let placement = Placement::fixed(plan.stack);
+    if (placement.stack_bottom - PAGE..placement.stack_bottom).contains(&address) {
+        return format!(
+            "the stack of {} bytes is overrun: {address:#x} is in the guard page below it",
+            plan.stack
+        );
+    }
+    if address < PAGE {
+        return format!("a null pointer was used ({address:#x})");
+    }
+    if record.rip == address || record.error_code & FETCH != 0 {
+        return format!("a jump to {address:#x}, which is not code");
+    }
+    let extent = plan.extents.iter().find(|extent| extent.contains(address));
+    let verb = if record.error_code & WRITE != 0 {
+        "a write to"
+    } else {
+        "a read or write of"
+    };
+    match extent {
+        Some(extent) => {
+            let owner = extent.library.as_deref().unwrap_or(&plan.name);
+            let state = if extent.rights == Rights::ReadWrite {
+                "is not there yet"
+            } else {
+                "is not writable"
+            };
+            format!("{verb} {address:#x}, which {state} ({} of {owner})", extent.section)
+        }
+        None if address >= placement.heap_start && address < placement.heap_start + abi::INSTANCE_END => {
+            format!("{verb} {address:#x}, which no memory is at (beyond the heap's usable part, perhaps)")
+        }
+        None => format!("{verb} {address:#x}, which no memory is at"),
+    }
+}
