@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use super::layout::HEAP_PHYSICAL;
 use super::machine::Machine;
 use super::memory::{Memory, pointer};
 use crate::abi;
@@ -25,6 +24,8 @@ pub struct Service {
     pub channel: OwnedFd,
     pub console: OwnedFd,
     pub heap_start: u64,
+    /// Guest physical address of the heap.
+    pub heap_physical: u64,
     pub heap_limit: u64,
     pub heap_ready: u64,
 }
@@ -136,7 +137,7 @@ impl Service {
                 .min(self.heap_limit);
             let target = target.next_multiple_of(PAGE);
             machine.add_memory(
-                HEAP_PHYSICAL + self.heap_ready,
+                self.heap_physical + self.heap_ready,
                 self.memory.heap + self.heap_ready,
                 target - self.heap_ready,
             )?;

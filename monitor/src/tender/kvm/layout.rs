@@ -1,14 +1,12 @@
 //! Where everything lies in guest physical memory.
 //!
 //! One compact piece from 0 up, which is one memory slot: page tables, hypercall page, TSS page, boot page, the image's extents, the
-//! stack. The heap has an area of its own, grown by further slots: a slot costs kernel memory for each of its pages.
+//! stack. The heap follows, grown by further slots: a slot costs kernel memory for each of its pages. Close together, all of it is in
+//! few of the host's own page tables.
 
 use super::page_tables::{self, Mapping};
 use crate::placement::Placement;
 use crate::plan::{PAGE, Plan, Rights};
-
-/// Guest physical address of the heap: above any image.
-pub const HEAP_PHYSICAL: u64 = 4 << 30;
 
 /// What a stretch of the compact piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +79,7 @@ impl Layout {
         if self.heap > 0 {
             mappings.push(Mapping {
                 virtual_address: self.placement.heap_start,
-                physical_address: HEAP_PHYSICAL,
+                physical_address: self.size(),
                 pages: self.heap / PAGE,
                 rights: Rights::ReadWrite,
             });

@@ -79,6 +79,7 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
         channel,
         console,
         heap_start: layout.placement.heap_start,
+        heap_physical: layout.size(),
         heap_limit: spec.heap,
         heap_ready: 0,
     };
