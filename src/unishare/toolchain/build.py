@@ -23,7 +23,7 @@ from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
 from unishare.toolchain.layout import LAYOUTS, Layout
 from unishare.toolchain.library import Workshop
-from unishare.toolchain.link import STUB, LinkJob, Site
+from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Site
 from unishare.toolchain.objects import ObjectCache, UnitObject
 from unishare.toolchain.process import Tools
 from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
@@ -120,12 +120,14 @@ class Builder:
         places = {
             one.name: {kind: window.address for kind, window in windows[one.digest].items()} for one in libraries if windows
         }
-        key = of_value([LINK_FORMAT, self._compiler.identity, STUB, unit.digest, of_bytes(files), facts.model_dump(), places])
+        key = of_value(
+            [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), places]
+        )
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
-        symbols.check([unit, *libraries], self._allowed(libraries), self._known(layout))
-        job = LinkJob(unit, libraries, windows, files)
+        job = LinkJob(app.name, unit, libraries, windows, files)
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), self._known(layout))
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 

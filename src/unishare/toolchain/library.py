@@ -43,8 +43,10 @@ class Workshop:
             )
         return made
 
-    def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject:
-        """An app's object."""
+    def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """An app's object; None for one without code of its own, whose `main` is a library's."""
+        if not recipe.build.files:
+            return None
         unit, inputs = self._app_unit(recipe)
         return self.objects.get(unit, "", variant, inputs, pool)
 

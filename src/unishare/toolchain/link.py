@@ -44,17 +44,25 @@ unishare_entry:
     .size unishare_entry, . - unishare_entry
     .section .note.GNU-stack, "", @progbits
 """
+# What the stub leaves to others: the program and the platform.
+ENTRY_NEEDS = ("main", "unishare_boot_enter", "unishare_boot_nothing")
 FILES = '    .section .unishare.files, "a"\nunishare_files:\n    .incbin "files.tar"\n'
 
 
 @dataclass(frozen=True)
 class LinkJob:
-    """One image to link. `windows` by library digest; empty for layouts without a map."""
+    """One image to link. `app` is None for an app of data only; `windows` by library digest, empty for layouts without a map."""
 
-    app: UnitObject
+    name: str
+    app: UnitObject | None
     libraries: Sequence[UnitObject]
     windows: Mapping[str, Mapping[Kind, Window]]
     files: bytes
+
+    @property
+    def units(self) -> list[UnitObject]:
+        """All objects of the image, the app's first."""
+        return [*([self.app] if self.app else []), *self.libraries]
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ class ScriptLayout:
 
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
         """Write `image.elf` and `image.json` into the image folder."""
-        (site.work / "app.o").symlink_to(job.app.path)
+        if job.app:
+            (site.work / "app.o").symlink_to(job.app.path)
         (site.work / "libs").mkdir()
         for library in job.libraries:
             (site.work / "libs" / f"{library.name}.o").symlink_to(library.path)
@@ -90,21 +99,20 @@ class ScriptLayout:
         command = [site.compiler.ld, *FLAGS, *self.linker_flags, "-T", "image.ld", "-o", str(site.image / ELF_NAME), *inputs]
         code, output = site.tools.run(command, site.work)
         if code:
-            raise BuildError(f"{job.app.name}: the link failed:\n{output.strip()[:MESSAGE_LENGTH]}", _hint(output))
+            raise BuildError(f"{job.name}: the link failed:\n{output.strip()[:MESSAGE_LENGTH]}", _hint(output))
         facts.write(site.image)
 
 
 def _contents(job: LinkJob) -> Contents:
-    units = [job.app, *job.libraries]
     parts = [LibraryPart(one.name, f"libs/{one.name}.o", job.windows.get(one.digest, {})) for one in job.libraries]
     contents = Contents(
-        app_objects=("stub.o", "app.o"),
+        app_objects=("stub.o", "app.o") if job.app else ("stub.o",),
         libraries=parts,
-        constructors=sum(one.facts.constructors for one in units),
-        destructors=sum(one.facts.destructors for one in units),
-        thread_local=job.app.facts.thread_local,
+        constructors=sum(one.facts.constructors for one in job.units),
+        destructors=sum(one.facts.destructors for one in job.units),
+        thread_local=job.app is not None and job.app.facts.thread_local,
     )
-    refuse_too_many_constructors(job.app.name, contents.constructors, contents.destructors)
+    refuse_too_many_constructors(job.name, contents.constructors, contents.destructors)
     return contents
 
 
@@ -127,7 +135,7 @@ def assemble_stub(template: str, job: LinkJob, site: Site) -> None:
     (site.work / "stub.s").write_text(text)
     code, output = site.tools.run([site.compiler.assembler, "-o", "stub.o", "stub.s"], site.work)
     if code:
-        raise BuildError(f"{job.app.name}: the image's stub does not assemble:\n{output.strip()[:MESSAGE_LENGTH]}")
+        raise BuildError(f"{job.name}: the image's stub does not assemble:\n{output.strip()[:MESSAGE_LENGTH]}")
 
 
 def _hint(output: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from unishare.errors import BuildError
 from unishare.toolchain.objects import UnitObject
@@ -18,8 +18,12 @@ PROVIDED = frozenset(
 SHOWN = 12
 
 
-def check(units: Sequence[UnitObject], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
-    """Refuse undefined and doubly defined symbols. `known` are libraries that could have been named as well."""
+ENTRY = "the image's entry"
+
+
+def check(units: Sequence[UnitObject], entry: Iterable[str], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
+    """Refuse undefined and doubly defined symbols. `entry` are those that every image needs; `known` are libraries that could
+    have been named as well."""
     definers: dict[str, list[str]] = defaultdict(list)
     for unit in units:
         for symbol in unit.facts.strong:
@@ -31,19 +35,17 @@ def check(units: Sequence[UnitObject], allowed: Iterable[str], known: Iterable[U
             "symbols are defined twice:\n" + "\n".join(lines) + _more(len(twice)),
             "Leave one of these libraries out, or exclude the file that defines the symbol in its recipe.",
         )
-    _refuse_undefined(
-        units, set(definers) | PROVIDED | set(allowed) | {one for unit in units for one in unit.facts.weak}, known
-    )
-
-
-def _refuse_undefined(units: Sequence[UnitObject], defined: set[str], known: Iterable[UnitObject]) -> None:
+    defined = set(definers) | PROVIDED | set(allowed) | {one for unit in units for one in unit.facts.weak}
+    uses = [(ENTRY, symbol) for symbol in entry] + [(unit.name, symbol) for unit in units for symbol in unit.facts.undefined]
     missing: dict[str, list[str]] = defaultdict(list)
-    for unit in units:
-        for symbol in unit.facts.undefined:
-            if symbol not in defined:
-                missing[symbol].append(unit.name)
-    if not missing:
-        return
+    for user, symbol in uses:
+        if symbol not in defined:
+            missing[symbol].append(user)
+    if missing:
+        _refuse_undefined(missing, known)
+
+
+def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[UnitObject]) -> None:
     providers: dict[str, set[str]] = defaultdict(set)
     for library in known:
         for symbol in missing.keys() & {*library.facts.strong, *library.facts.weak}:

@@ -16,6 +16,7 @@ from unishare.toolchain.address_space import PAGE
 from unishare.toolchain.aslr.module import app_script, library_script, link_module, refuse_absolute_code
 from unishare.toolchain.aslr.resolve import Module, resolve
 from unishare.toolchain.compiler import Variant
+from unishare.toolchain.digests import of_bytes
 from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.image import ELF_NAME, ImageFacts, ModuleReference, RelocationsReference
 from unishare.toolchain.link import LinkJob, Site, assemble_stub, refuse_too_many_constructors
@@ -54,35 +55,40 @@ class AslrLayout:
 
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
         """Write `image.elf` (the app's module), the libraries' modules, the relocations and `image.json`."""
-        if job.app.facts.thread_local:
+        if job.app and job.app.facts.thread_local:
             raise BadInputError(
-                f"{job.app.name}: has thread-local data, which the layout aslr does not support",
+                f"{job.name}: has thread-local data, which the layout aslr does not support",
                 "Build it with --layout aligned, or use ordinary variables: guests have one thread.",
             )
-        units = [job.app, *job.libraries]
         refuse_too_many_constructors(
-            job.app.name, sum(one.facts.constructors for one in units), sum(one.facts.destructors for one in units)
+            job.name, sum(one.facts.constructors for one in job.units), sum(one.facts.destructors for one in job.units)
         )
-        refuse_absolute_code(job.app.name, job.app.path)
         (site.image / MODULES).mkdir()
         app = self._link_app(job, site)
-        modules = [(job.app, app), *((library, _library_module(library, site)) for library in job.libraries)]
-        references = []
-        for unit, path in modules:
-            file = f"{MODULES}/{unit.name}.so" if path != app else ELF_NAME
-            if path != app:
-                _link_or_copy(path, site.image / file)
-            references.append(ModuleReference(name=unit.name, hash=unit.digest, pages=_span(ElfFile.read(path)), file=file))
-        records = resolve([Module(unit.name, ElfFile.read(path)) for unit, path in modules])
+        modules = [Module(job.name, ElfFile.read(app))]
+        digest = job.app.digest if job.app else of_bytes(modules[0].elf.data)
+        references = [ModuleReference(name=job.name, hash=digest, pages=_span(modules[0].elf), file=ELF_NAME)]
+        for library in job.libraries:
+            path = _library_module(library, site)
+            module = Module(library.name, ElfFile.read(path))
+            file = f"{MODULES}/{library.name}.so"
+            _link_or_copy(path, site.image / file)
+            modules.append(module)
+            references.append(ModuleReference(name=library.name, hash=library.digest, pages=_span(module.elf), file=file))
+        records = resolve(modules)
         (site.image / RELOCATIONS).write_bytes(b"".join(one.pack() for one in records))
         relocations = RelocationsReference(file=RELOCATIONS, count=len(records))
         facts.model_copy(update={"modules": references, "relocations": relocations}).write(site.image)
 
     def _link_app(self, job: LinkJob, site: Site) -> Path:
-        (site.work / "app.o").symlink_to(job.app.path)
+        objects = ["stub.o"]
+        if job.app:
+            refuse_absolute_code(job.name, job.app.path)
+            (site.work / "app.o").symlink_to(job.app.path)
+            objects.append("app.o")
         assemble_stub(STUB, job, site)
-        objects = ["stub.o", "app.o"]
-        link_module(job.app.name, job.app.facts, app_script(), objects, ELF_NAME, site.compiler, site.tools, site.work)
+        weak = job.app.facts.weak if job.app else []
+        link_module(job.name, weak, app_script(), objects, ELF_NAME, site.compiler, site.tools, site.work)
         (site.work / ELF_NAME).rename(site.image / ELF_NAME)
         return site.image / ELF_NAME
 
@@ -99,7 +105,7 @@ def _library_module(library: UnitObject, site: Site) -> Path:
                 work = Path(folder)
                 (work / "unit.o").symlink_to(library.path)
                 link_module(
-                    library.name, library.facts, library_script(), ["unit.o"], "module.so", site.compiler, site.tools, work
+                    library.name, library.facts.weak, library_script(), ["unit.o"], "module.so", site.compiler, site.tools, work
                 ).rename(kept)
     return kept
 

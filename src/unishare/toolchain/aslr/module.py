@@ -8,6 +8,7 @@ own, and what only the linker's bookkeeping needs (dynamic symbols, relocations)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from unishare.errors import BadInputError, BuildError
@@ -16,7 +17,6 @@ from unishare.toolchain.address_space import PAGE
 from unishare.toolchain.compiler import Compiler
 from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.layouts.contents import CONSTRUCTORS_AT, DESTRUCTORS_AT, TABLE_SIZE
-from unishare.toolchain.objects import UnitFacts
 from unishare.toolchain.process import Tools
 
 FLAGS = (
@@ -78,10 +78,10 @@ def app_script() -> str:
 
 
 def link_module(
-    owner: str, facts: UnitFacts, script: str, objects: list[str], output: str, compiler: Compiler, tools: Tools, work: Path
+    owner: str, weak: Sequence[str], script: str, objects: list[str], output: str, compiler: Compiler, tools: Tools, work: Path
 ) -> Path:
     """Link a module in the folder `work`. Raises `BuildError` in the linker's words, with what to do."""
-    exported = " ".join(f"{name};" for name in facts.weak)
+    exported = " ".join(f"{name};" for name in weak)
     (work / "weak.list").write_text(f"{{ {exported or 'unishare_no_symbol;'} }};\n")
     (work / "module.ld").write_text(script)
     command = [compiler.ld, *FLAGS, "--dynamic-list=weak.list", "-T", "module.ld", "-o", output, *objects]
