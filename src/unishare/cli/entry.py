@@ -16,7 +16,22 @@ from typing import NoReturn
 
 import click
 
-from unishare.cli import bench, build, catalog, demo, doctor, inspect, instances, invoke, map, pool, run, schema, version
+from unishare.cli import (
+    bench,
+    build,
+    catalog,
+    demo,
+    doctor,
+    inspect,
+    instances,
+    invoke,
+    map,
+    pool,
+    population,
+    run,
+    schema,
+    version,
+)
 from unishare.cli.session import Session
 from unishare.errors import UnishareError
 from unishare.settings import Settings
@@ -64,6 +79,7 @@ for command in (
     doctor.doctor,
     catalog.catalog,
     schema.schema,
+    population.population,
     bench.bench,
     demo.demo,
     version.version,

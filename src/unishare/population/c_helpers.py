@@ -1,22 +1,23 @@
-"""The C functions that steps have in common; a generated function gets those that its steps name, and what these need."""
+"""The C that steps have in common; a generated function gets what its code names, and what that needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 
 from unishare.population.c_text import fill
 from unishare.population.shapes import NUMBERS_MAX
 
-# name -> (the names it needs, its source), each behind what it needs.
-_HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
-    "bytes": (
-        (),
-        """
+_WORD = re.compile(r"\b[a-z_]+\b")
+
+# The name it is used by -> its source, each behind what it needs.
+_HELPERS: dict[str, str] = {
+    "bytes": """
         struct bytes {
             unsigned char *data;
             size_t size, room;
         };
-
+    """,
+    "reserve": """
         /* Make room for more bytes and one zero behind them. */
         static void reserve(struct bytes *bytes, size_t more)
         {
@@ -29,7 +30,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
                     abort();
             }
         }
-
+    """,
+    "append": """
         static void append(struct bytes *bytes, const void *data, size_t size)
         {
             reserve(bytes, size);
@@ -38,31 +40,30 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
             bytes->size += size;
             bytes->data[bytes->size] = 0;
         }
-        """,
-    ),
-    "text": (
-        ("bytes",),
-        """
+    """,
+    "append_text": """
         static void append_text(struct bytes *bytes, const char *text)
         {
             append(bytes, text, strlen(text));
         }
-        """,
-    ),
-    "byte": (
-        ("bytes",),
-        """
+    """,
+    "refuse": """
+        /* Put an error message in the place of what was written. */
+        static void refuse(struct bytes *out, const char *message)
+        {
+            out->size = 0;
+            append_text(out, message);
+        }
+    """,
+    "append_byte": """
         static void append_byte(struct bytes *bytes, int byte)
         {
             unsigned char one = (unsigned char)byte;
 
             append(bytes, &one, 1);
         }
-        """,
-    ),
-    "decimal": (
-        ("bytes",),
-        """
+    """,
+    "append_number": """
         static void append_number(struct bytes *bytes, uint32_t value)
         {
             char digits[10];
@@ -74,11 +75,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
             } while (value);
             append(bytes, digits + at, (size_t)(10 - at));
         }
-        """,
-    ),
-    "hexadecimal": (
-        ("bytes",),
-        """
+    """,
+    "append_hexadecimal": """
         static void append_hexadecimal(struct bytes *bytes, uint64_t value, int digits)
         {
             reserve(bytes, (size_t)digits);
@@ -86,26 +84,21 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
                 bytes->data[bytes->size++] = (unsigned char)"0123456789abcdef"[value >> (4 * digits) & 15];
             bytes->data[bytes->size] = 0;
         }
-        """,
-    ),
-    "digest": (
-        ("hexadecimal",),
-        """
+    """,
+    "append_digest": """
         static void append_digest(struct bytes *bytes, const unsigned char *digest, size_t size)
         {
             for (size_t i = 0; i < size; i++)
                 append_hexadecimal(bytes, digest[i], 2);
         }
-        """,
-    ),
-    "numbers": (
-        ("byte", "decimal"),
-        """
+    """,
+    "numbers": """
         struct numbers {
             size_t count;
             uint32_t at[@max@];
         };
-
+    """,
+    "read_numbers": """
         static void read_numbers(const struct bytes *in, struct numbers *numbers)
         {
             uint32_t value = 0;
@@ -120,7 +113,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
                 }
             }
         }
-
+    """,
+    "write_numbers": """
         static void write_numbers(const struct numbers *numbers, struct bytes *out)
         {
             for (size_t i = 0; i < numbers->count; i++) {
@@ -129,11 +123,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
                 append_number(out, numbers->at[i]);
             }
         }
-        """,
-    ),
-    "words": (
-        ("bytes",),
-        """
+    """,
+    "next_word": """
         /* The next run of bytes that are neither spaces nor newlines, from *at on; its length, 0 at the end. */
         static size_t next_word(const struct bytes *in, size_t *at)
         {
@@ -145,11 +136,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
                 ;
             return end - *at;
         }
-        """,
-    ),
-    "lines": (
-        ("bytes",),
-        """
+    """,
+    "line_length": """
         /* The length of the line at `at`, without its newline. */
         static size_t line_length(const struct bytes *in, size_t at)
         {
@@ -157,17 +145,15 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
 
             return end ? (size_t)((const unsigned char *)end - (in->data + at)) : in->size - at;
         }
-        """,
-    ),
-    "records": (
-        ("lines", "byte", "decimal"),
-        """
+    """,
+    "record": """
         struct record {
             const unsigned char *word;
             size_t length;
             uint32_t first, second;
         };
-
+    """,
+    "next_record": """
         /* Read the record at *at and go on behind it; 0 at the end. */
         static int next_record(const struct bytes *in, size_t *at, struct record *record)
         {
@@ -187,7 +173,8 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
             *at = end + 1;
             return 1;
         }
-
+    """,
+    "write_record": """
         static void write_record(struct bytes *out, const struct record *record)
         {
             append(out, record->word, record->length);
@@ -197,20 +184,14 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
             append_number(out, record->second);
             append_byte(out, '\\n');
         }
-        """,
-    ),
-    "rotate": (
-        (),
-        """
+    """,
+    "rotate": """
         static uint32_t rotate(uint32_t value, int by)
         {
             return value << by | value >> (32 - by);
         }
-        """,
-    ),
-    "file": (
-        ("bytes",),
-        """
+    """,
+    "read_file": """
         /* Read a file of the image; 0 when it cannot be read. */
         static int read_file(const char *path, struct bytes *into)
         {
@@ -227,17 +208,20 @@ _HELPERS: dict[str, tuple[tuple[str, ...], str]] = {
             into->data[into->size] = 0;
             return fclose(file) == 0;
         }
-        """,
-    ),
+    """,
 }
 
 
-def sources(names: Iterable[str]) -> str:
-    """The C of helpers and of what they need."""
-    wanted: set[str] = set()
-    todo = ["bytes", *names]
-    while todo:
-        name = todo.pop()
-        wanted.add(name)
-        todo += _HELPERS[name][0]
-    return "\n".join(fill(source, max=NUMBERS_MAX) for name, (_, source) in _HELPERS.items() if name in wanted)
+def sources(code: str) -> str:
+    """The helpers that code names, and those that they name."""
+    wanted: list[str] = []
+    texts = [code]
+    for name, source in reversed(_HELPERS.items()):
+        if any(name in _words(text) for text in texts):
+            wanted.insert(0, source)
+            texts.append(source)
+    return "\n".join(fill(source, max=NUMBERS_MAX) for source in wanted)
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text))

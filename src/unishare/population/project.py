@@ -64,8 +64,8 @@ class Function:
     def source(self) -> str:
         """The handler in C."""
         headers = dict.fromkeys([*_C_HEADERS, *(one for step in self.steps for one in step.headers), "unishare/function.h"])
-        helpers = c_helpers.sources(one for step in self.steps for one in step.helpers)
         steps = "\n".join(step.c_source(self._names[id(step)]) for step in self.steps)
+        helpers = c_helpers.sources(steps + "append")
         text = fill(
             """
             /* @name@: @summary@. Generated; see docs/population.md. */

@@ -27,10 +27,9 @@ class Step(ABC):
     function may hold two steps of one kind.
     """
 
-    # Names of C library headers, of the app's catalogue libraries and of c_helpers that the source uses.
+    # Headers and catalogue libraries that the source uses, besides the C library's.
     headers: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
-    helpers: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[Shape]
     gives: ClassVar[Shape]
     # Whether the result may be much larger than what went in: a pipeline holds few of these.
@@ -42,7 +41,7 @@ class Step(ABC):
 
     @abstractmethod
     def c_source(self, name: str) -> str:
-        """The step in C."""
+        """The step in C; it may call all of c_helpers."""
 
     @abstractmethod
     def evaluate(self, data: bytes) -> bytes:

@@ -14,7 +14,6 @@ class BytesStep(Step):
 
     takes = Shape.BYTES
     gives = Shape.BYTES
-    helpers = ("byte",)
 
 
 class KeyStream(BytesStep):

@@ -16,7 +16,6 @@ class Fnv(Step):
 
     takes = Shape.BYTES
     gives = Shape.TEXT
-    helpers = ("hexadecimal", "byte")
 
     def __init__(self, random: Random) -> None:
         self.offset = random.randint(1, MASK64)
@@ -56,10 +55,8 @@ class Fnv(Step):
         for at in range(0, max(1, len(data)), self.block):
             value = self.offset
             for byte in data[at : at + self.block]:
-                if self.add_first:
-                    value = (value ^ byte) * self.prime & MASK64
-                else:
-                    value = value * self.prime + byte & MASK64
+                value = (value ^ byte) * self.prime if self.add_first else value * self.prime + byte
+                value &= MASK64
             out += f"{value ^ value >> self.shift:016x}\n"
         return out.encode()
 
@@ -69,7 +66,6 @@ class Checksums(Step):
 
     takes = Shape.TEXT
     gives = Shape.TEXT
-    helpers = ("hexadecimal", "byte", "text")
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.choice([65521, 65519, 65497, 65479, 64999, 251, 8191])
@@ -115,7 +111,6 @@ class CyclicCode(Step):
 
     takes = Shape.BYTES
     gives = Shape.NUMBERS
-    helpers = ("numbers",)
 
     def __init__(self, random: Random) -> None:
         self.polynomial = random.randint(1, MASK) | 0x80000001
@@ -195,7 +190,6 @@ class Radix64(Step):
     takes = Shape.BYTES
     gives = Shape.TEXT
     grows = True
-    helpers = ("byte",)
 
     def __init__(self, random: Random) -> None:
         self.bits = random.choice([4, 5, 6, 6])

@@ -14,7 +14,6 @@ class Hexadecimal(Intake):
     """Decode hexadecimal digits to bytes."""
 
     gives = Shape.BYTES
-    helpers = ("text", "byte")
 
     def __init__(self, random: Random) -> None:
         self.status = random.randint(2, 60)
@@ -38,8 +37,7 @@ class Hexadecimal(Intake):
                     int high = @name@_digit(in->data[i]), low = i + 1 < in->size ? @name@_digit(in->data[i + 1]) : -1;
 
                     if (high < 0 || low < 0) {
-                        out->size = 0;
-                        append_text(out, @message@);
+                        refuse(out, @message@);
                         return @status@;
                     }
                     append_byte(out, (high << 4 | low) ^ @flip@);
@@ -71,7 +69,6 @@ class Fields(Intake):
     """Decode binary fields with their lengths in front to lines."""
 
     gives = Shape.TEXT
-    helpers = ("text", "byte")
 
     def __init__(self, random: Random) -> None:
         self.width = random.choice([1, 2])
@@ -92,7 +89,7 @@ class Fields(Intake):
                 size_t at = sizeof @name@_magic - 1;
 
                 if (in->size < at || memcmp(in->data, @name@_magic, at)) {
-                    append_text(out, "not our format");
+                    refuse(out, "not our format");
                     return @status@;
                 }
                 while (at < in->size) {
@@ -110,8 +107,7 @@ class Fields(Intake):
                 }
                 return 0;
             cut:
-                out->size = 0;
-                append_text(out, "a field is cut off");
+                refuse(out, "a field is cut off");
                 return @status@ + 1;
             }
             """,

@@ -14,7 +14,6 @@ class NumberList(Intake):
     """Parse a list of numbers."""
 
     gives = Shape.NUMBERS
-    helpers = ("byte", "decimal", "text")
 
     def __init__(self, random: Random) -> None:
         self.separator = random.choice(",;|/ ")
@@ -35,7 +34,7 @@ class NumberList(Intake):
                     while (at < in->size && in->data[at] >= '0' && in->data[at] <= '9' && value <= UINT32_MAX)
                         value = value * 10 + (in->data[at++] - '0');
                     if (at == start || value > UINT32_MAX || (at < in->size && in->data[at] != @separator@) || count == @most@) {
-                        append_text(out, @message@);
+                        refuse(out, @message@);
                         append_number(out, (uint32_t)at);
                         return @status@;
                     }
@@ -85,7 +84,6 @@ class Columns(Intake):
     """Parse separated columns and keep a word and two numbers of each line."""
 
     gives = Shape.RECORDS
-    helpers = ("lines", "byte", "decimal", "text")
 
     def __init__(self, random: Random) -> None:
         self.separator = random.choice(",;|\t")
@@ -118,7 +116,7 @@ class Columns(Intake):
                     if (@skip@)
                         continue;
                     if (column != @columns@) {
-                        append_text(out, "line ");
+                        refuse(out, "line ");
                         append_number(out, line + 1);
                         append_text(out, " has ");
                         append_number(out, (uint32_t)column);
@@ -164,7 +162,7 @@ class Columns(Intake):
             if self.header and number == 0:
                 continue
             if len(cells) != self.columns:
-                raise Refusal(self.status, f"{out}line {number + 1} has {len(cells)} columns instead of {self.columns}")
+                raise Refusal(self.status, f"line {number + 1} has {len(cells)} columns instead of {self.columns}")
             word = "".join(one for one in cells[self.word] if "a" <= one <= "z")
             values = (int("".join(one for one in cells[column] if one in "0123456789") or "0") & MASK
                       for column in (self.first, self.second))  # fmt: skip
@@ -192,7 +190,6 @@ class KeyValue(Intake):
     """Parse lines of keys and values."""
 
     gives = Shape.PAIRS
-    helpers = ("lines", "byte", "decimal", "text")
 
     def __init__(self, random: Random) -> None:
         self.separator = random.choice("=:>~")
@@ -220,7 +217,7 @@ class KeyValue(Intake):
                     while (middle < end && in->data[middle] != @separator@)
                         middle++;
                     if (middle == end) {
-                        append_text(out, @message@);
+                        refuse(out, @message@);
                         append_number(out, line);
                         return @status@;
                     }
@@ -255,7 +252,7 @@ class KeyValue(Intake):
                 continue
             key, middle, value = line.partition(self.separator)
             if not middle:
-                raise Refusal(self.status, f"{out}{self._message}{number}")
+                raise Refusal(self.status, f"{self._message}{number}")
             key = "".join(chr(ord(one) | 32) for one in key if one.isascii() and one.isalnum())
             value = "".join(one for one in value if one.isascii() and one.isalnum())
             out += f"{key}={value}\n"
@@ -276,7 +273,6 @@ class PlainText(Intake):
     """Take printable text."""
 
     gives = Shape.TEXT
-    helpers = ("text", "decimal", "byte")
 
     def __init__(self, random: Random) -> None:
         self.most = random.randint(1500, 4000)
@@ -289,15 +285,14 @@ class PlainText(Intake):
             static int @name@(const struct bytes *in, struct bytes *out)
             {
                 if (in->size > @most@) {
-                    append_text(out, @too_long@);
+                    refuse(out, @too_long@);
                     return @status@;
                 }
                 for (size_t i = 0; i < in->size; i++) {
                     int byte = in->data[i] == '\\t' ? ' ' : in->data[i];
 
                     if (byte != '\\n' && (byte < ' ' || byte > '~')) {
-                        out->size = 0;
-                        append_text(out, "unprintable byte at ");
+                        refuse(out, "unprintable byte at ");
                         append_number(out, (uint32_t)i);
                         return @status@;
                     }

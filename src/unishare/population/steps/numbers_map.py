@@ -25,7 +25,6 @@ class NumbersStep(Step):
 
     takes = Shape.NUMBERS
     gives = Shape.NUMBERS
-    helpers = ("numbers",)
 
     def evaluate(self, data: bytes) -> bytes:
         return unparse(self.values(parse(data)))

@@ -23,7 +23,6 @@ class NumbersToText(Step):
 class Dates(NumbersToText):
     """Take the numbers as days and write dates."""
 
-    helpers = ("numbers", "text")
     _ORDERS = (("year", "month", "day"), ("day", "month", "year"), ("month", "day", "year"))
 
     def __init__(self, random: Random) -> None:
@@ -83,7 +82,6 @@ class Dates(NumbersToText):
 class Numerals(NumbersToText):
     """Write the numbers as numerals of a system of its own."""
 
-    helpers = ("numbers", "text")
 
     def __init__(self, random: Random) -> None:
         self.values = sorted({1, *(random.randint(2, 3000) for _ in range(random.randint(4, 12)))}, reverse=True)
@@ -148,7 +146,6 @@ class Ledger(Step):
     takes = Shape.NUMBERS
     gives = Shape.RECORDS
     grows = True
-    helpers = ("numbers", "records", "text")
 
     def __init__(self, random: Random) -> None:
         self.names = vocabulary.different_words(random, random.randint(3, 16))
@@ -188,7 +185,6 @@ class Ledger(Step):
 class Spell(NumbersToText):
     """Write the numbers in another base, digit by digit in words or letters."""
 
-    helpers = ("numbers", "text")
 
     def __init__(self, random: Random) -> None:
         self.base = random.randint(3, 20)

@@ -193,7 +193,6 @@ class Convolution(NumbersStep):
 class Recurrence(NumbersStep):
     """Feed the numbers into a shift register and take what comes out."""
 
-    helpers = ("numbers", "rotate")
 
     def __init__(self, random: Random) -> None:
         self.state = [random.randint(0, MASK) for _ in range(random.randint(2, 5))]
@@ -322,7 +321,6 @@ class Statistics(Step):
 
     takes = Shape.NUMBERS
     gives = Shape.PAIRS
-    helpers = ("numbers", "text")
     _FIGURES: ClassVar[dict[str, str]] = {
         "count": "(uint32_t)numbers.count",
         "sum": "sum",

@@ -26,7 +26,6 @@ def words_of(data: bytes) -> list[bytes]:
 class Alphabet(TextStep):
     """Replace letters by others."""
 
-    helpers = ("byte",)
 
     def __init__(self, random: Random) -> None:
         self.table = bytearray(range(256))
@@ -63,7 +62,6 @@ class Alphabet(TextStep):
 class WordShuffle(TextStep):
     """Reverse or turn the words that a rule selects."""
 
-    helpers = ("words", "byte")
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.randint(2, 6)
@@ -120,11 +118,10 @@ class WordShuffle(TextStep):
 class Runs(TextStep):
     """Encode runs of equal characters with their lengths."""
 
-    helpers = ("byte", "decimal")
 
     def __init__(self, random: Random) -> None:
         self.least = random.randint(2, 4)
-        self.open, self.close = random.choice(["()", "[]", "<>", "{}", "^^"])
+        self.open, self.close = random.choice([("(", ")"), ("[", "]"), ("<", ">"), ("{", "}"), ("^", "^")])
 
     def c_source(self, name: str) -> str:
         return fill(
@@ -163,7 +160,6 @@ class Runs(TextStep):
 class Lines(TextStep):
     """Sort, number or reverse the lines."""
 
-    helpers = ("lines", "byte", "decimal")
 
     def __init__(self, random: Random) -> None:
         self.order = random.choice(["sorted", "reversed", "as they are"])
@@ -238,7 +234,6 @@ class Lines(TextStep):
 class Nearest(TextStep):
     """Replace each word by the nearest one of a list, by edit distance."""
 
-    helpers = ("words", "byte")
 
     def __init__(self, random: Random) -> None:
         from unishare.population.vocabulary import different_words

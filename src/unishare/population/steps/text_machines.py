@@ -53,7 +53,6 @@ class Automaton(Step):
 
     takes = Shape.TEXT
     gives = Shape.NUMBERS
-    helpers = ("numbers",)
 
     def __init__(self, random: Random) -> None:
         self.states = random.randint(3, 12)
@@ -143,7 +142,6 @@ class Automaton(Step):
 class Quoting(TextStep):
     """Strip comments and collapse spaces with a small scanner."""
 
-    helpers = ("byte",)
 
     def __init__(self, random: Random) -> None:
         self.open, self.close = random.sample("(,.;:!x7/#", 2)
@@ -209,7 +207,6 @@ class WordHashes(Step):
 
     takes = Shape.TEXT
     gives = Shape.NUMBERS
-    helpers = ("numbers", "words")
 
     def __init__(self, random: Random) -> None:
         self.seed = random.randint(1, MASK)
@@ -265,7 +262,6 @@ class FindNumbers(Step):
 
     takes = Shape.TEXT
     gives = Shape.NUMBERS
-    helpers = ("numbers",)
 
     def __init__(self, random: Random) -> None:
         self.base = random.choice([10, 10, 7, 9])
@@ -311,7 +307,6 @@ class Frequency(Step):
 
     takes = Shape.TEXT
     gives = Shape.PAIRS
-    helpers = ("words", "byte", "decimal")
 
     def __init__(self, random: Random) -> None:
         self.shown = random.randint(3, 12)

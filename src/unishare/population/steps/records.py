@@ -1,0 +1,308 @@
+"""Steps on records: grouping, filtering, joining with a table in a file, and taking columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from unishare.population import vocabulary
+from unishare.population.c_text import MASK, fill, literal, unsigned
+from unishare.population.expression import Language, draw_expression
+from unishare.population.shapes import NUMBERS_MAX, Shape
+from unishare.population.step import Step
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a `Shape.RECORDS`."""
+
+    word: str
+    first: int
+    second: int
+
+    @property
+    def line(self) -> str:
+        """The line."""
+        return f"{self.word},{self.first},{self.second}\n"
+
+
+def parse(data: bytes) -> list[Record]:
+    """The records of a `Shape.RECORDS`."""
+    cells = (line.split(",") for line in data.decode().splitlines())
+    return [Record(word, int(first), int(second)) for word, first, second in cells]
+
+
+class GroupSum(Step):
+    """Sum the records of each word by a formula."""
+
+    takes = Shape.RECORDS
+    gives = Shape.PAIRS
+
+    def __init__(self, random: Random) -> None:
+        self.formula = draw_expression(random, ["first", "second"], random.randint(1, 4))
+        self.groups = random.randint(5, 30)
+        self.count_too = random.random() < 0.5
+
+    def c_source(self, name: str) -> str:
+        counts = "append_byte(out, '.');\nappend_number(out, counts[i]);" if self.count_too else ""
+        return fill(
+            """
+            static uint32_t @name@_formula(uint32_t first, uint32_t second)
+            {
+                (void)first, (void)second;
+                return @formula@;
+            }
+
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                struct record groups[@groups@], record;
+                uint32_t sums[@groups@] = {0}, counts[@groups@] = {0};
+                size_t count = 0, i;
+
+                for (size_t at = 0; next_record(in, &at, &record); ) {
+                    for (i = 0; i < count; i++)
+                        if (groups[i].length == record.length && !memcmp(groups[i].word, record.word, record.length))
+                            break;
+                    if (i == @groups@)
+                        continue;
+                    if (i == count)
+                        groups[count++] = record;
+                    sums[i] += @name@_formula(record.first, record.second);
+                    counts[i]++;
+                }
+                (void)counts;
+                for (i = 0; i < count; i++) {
+                    append(out, groups[i].word, groups[i].length);
+                    append_byte(out, '=');
+                    append_number(out, sums[i]);
+                    @counts@
+                    append_byte(out, '\\n');
+                }
+                return 0;
+            }
+            """,
+            name=name, formula=self.formula.text(Language.C), groups=self.groups, counts=counts,
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        sums: dict[str, int] = {}
+        counts: dict[str, int] = {}
+        for one in parse(data):
+            if one.word not in sums and len(sums) == self.groups:
+                continue
+            value = self.formula.evaluate({"first": one.first, "second": one.second})
+            sums[one.word] = sums.get(one.word, 0) + value & MASK
+            counts[one.word] = counts.get(one.word, 0) + 1
+        return "".join(
+            f"{word}={total}{f'.{counts[word]}' if self.count_too else ''}\n" for word, total in sums.items()
+        ).encode()
+
+
+class Select(Step):
+    """Keep the records that satisfy a condition, and compute their columns anew."""
+
+    takes = Shape.RECORDS
+    gives = Shape.RECORDS
+
+    def __init__(self, random: Random) -> None:
+        names = ["first", "second", "line"]
+        self.condition = draw_expression(random, names, random.randint(2, 4))
+        self.modulus = random.randint(3, 9)
+        self.refused = random.randrange(self.modulus)
+        self.first, self.second = (draw_expression(random, names, random.randint(1, 4)) for _ in range(2))
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                struct record record;
+                uint32_t line = 0;
+
+                for (size_t at = 0; next_record(in, &at, &record); line++) {
+                    uint32_t first = record.first, second = record.second;
+
+                    (void)first, (void)second;
+                    if (@condition@ % @modulus@ == @refused@)
+                        continue;
+                    record.first = @first@;
+                    record.second = @second@;
+                    write_record(out, &record);
+                }
+                return 0;
+            }
+            """,
+            name=name, condition=self.condition.text(Language.C), modulus=self.modulus, refused=self.refused,
+            first=self.first.text(Language.C), second=self.second.text(Language.C),
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        out = ""
+        for line, one in enumerate(parse(data)):
+            values = {"first": one.first, "second": one.second, "line": line}
+            if self.condition.evaluate(values) % self.modulus != self.refused:
+                out += Record(one.word, self.first.evaluate(values), self.second.evaluate(values)).line
+        return out.encode()
+
+
+class Join(Step):
+    """Look numbers up in a table in a file and join them to the records."""
+
+    takes = Shape.RECORDS
+    gives = Shape.RECORDS
+
+    def __init__(self, random: Random) -> None:
+        self.rows = sorted({random.randint(0, 500): random.randint(1, 100_000) for _ in range(random.randint(20, 300))}.items())
+        self.modulus = random.randint(300, 500)
+        self.missing = random.randint(1, 1000)
+
+    def files(self, name: str) -> Mapping[str, bytes]:
+        return {f"{name}.tsv": "".join(f"{key}\t{value}\n" for key, value in self.rows).encode()}
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static uint32_t @name@_rows[@count@][2];
+
+            /* Read the table when it is needed first. */
+            static int @name@_load(void)
+            {
+                struct bytes text = {0};
+                char *at;
+
+                if (!read_file("/app/@name@.tsv", &text))
+                    return 0;
+                at = (char *)text.data;
+                for (size_t i = 0; i < @count@; i++) {
+                    @name@_rows[i][0] = (uint32_t)strtoul(at, &at, 10);
+                    @name@_rows[i][1] = (uint32_t)strtoul(at, &at, 10);
+                }
+                free(text.data);
+                return 1;
+            }
+
+            static uint32_t @name@_find(uint32_t key)
+            {
+                size_t low = 0, high = @count@;
+
+                while (low < high) {
+                    size_t middle = (low + high) / 2;
+
+                    if (@name@_rows[middle][0] < key)
+                        low = middle + 1;
+                    else
+                        high = middle;
+                }
+                return low < @count@ && @name@_rows[low][0] == key ? @name@_rows[low][1] : @missing@;
+            }
+
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                struct record record;
+
+                if (!@name@_rows[0][1] && !@name@_load())
+                    return 254;
+                for (size_t at = 0; next_record(in, &at, &record); ) {
+                    record.second += @name@_find(record.first % @modulus@);
+                    write_record(out, &record);
+                }
+                return 0;
+            }
+            """,
+            name=name, count=len(self.rows), missing=self.missing, modulus=self.modulus,
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        rows = dict(self.rows)
+        joined = (
+            Record(one.word, one.first, one.second + rows.get(one.first % self.modulus, self.missing) & MASK)
+            for one in parse(data)
+        )
+        return "".join(one.line for one in joined).encode()
+
+
+class Column(Step):
+    """Take a column of the records as numbers."""
+
+    takes = Shape.RECORDS
+    gives = Shape.NUMBERS
+
+    def __init__(self, random: Random) -> None:
+        self.formula = draw_expression(random, ["first", "second", "length"], random.randint(1, 3))
+        self.otherwise = random.randint(0, 1000)
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                struct numbers numbers = {0};
+                struct record record;
+
+                for (size_t at = 0; numbers.count < @most@ && next_record(in, &at, &record); ) {
+                    uint32_t first = record.first, second = record.second, length = (uint32_t)record.length;
+
+                    (void)first, (void)second, (void)length;
+                    numbers.at[numbers.count++] = @formula@;
+                }
+                if (!numbers.count)
+                    numbers.at[numbers.count++] = @otherwise@;
+                write_numbers(&numbers, out);
+                return 0;
+            }
+            """,
+            name=name, most=NUMBERS_MAX, formula=self.formula.text(Language.C), otherwise=unsigned(self.otherwise),
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        values = [
+            self.formula.evaluate({"first": one.first, "second": one.second, "length": len(one.word)})
+            for one in parse(data)[:NUMBERS_MAX]
+        ]
+        return " ".join(map(str, values or [self.otherwise])).encode()
+
+
+class Report(Step):
+    """Write a line of text for each record by a template."""
+
+    takes = Shape.RECORDS
+    gives = Shape.TEXT
+    grows = True
+
+    def __init__(self, random: Random) -> None:
+        self.pieces = [vocabulary.sentence(random, random.randint(1, 3)) + " " for _ in range(random.randint(3, 6))]
+        self.fields = [random.choice(["word", "first", "second"]) for _ in self.pieces]
+        self.title = vocabulary.sentence(random, 4)
+
+    def c_source(self, name: str) -> str:
+        fields = {
+            "word": "append(out, record.word, record.length);",
+            "first": "append_number(out, record.first);",
+            "second": "append_number(out, record.second);",
+        }
+        lines = [
+            f"append_text(out, {literal(piece)});\n{fields[field]}" for piece, field in zip(self.pieces, self.fields, strict=True)
+        ]
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                struct record record;
+
+                append_text(out, @title@);
+                for (size_t at = 0; next_record(in, &at, &record); ) {
+                    append_byte(out, '\\n');
+                    @lines@
+                }
+                return 0;
+            }
+            """,
+            name=name, title=literal(self.title), lines="\n".join(lines),
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        out = self.title
+        for one in parse(data):
+            out += "\n" + "".join(f"{piece}{getattr(one, field)}" for piece, field in zip(self.pieces, self.fields, strict=True))
+        return out.encode()
