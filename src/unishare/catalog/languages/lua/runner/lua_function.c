@@ -1,0 +1,98 @@
+/*
+ * The main program of every function written in Lua: /app/handler.lua is run once and returns a function from a request to an
+ * answer and, if it likes, a status. A library, so that all of them share its pages with the interpreter's.
+ */
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+
+#include <unishare/function.h>
+
+#define HANDLER "/app/handler.lua"
+#define MODULES "/app/?.lua;/app/?/init.lua"
+
+enum { TRACEBACK = 1, FUNCTION, STACK_BASE = FUNCTION, FAILED = 1 };
+
+static lua_State *state;
+
+/* What pcall makes of an error: its text, and the way to it. */
+static int explain(lua_State *lua)
+{
+    luaL_traceback(lua, lua, luaL_tolstring(lua, 1, NULL), 1);
+    return 1;
+}
+
+static int status_of(int index)
+{
+    int is_number;
+    lua_Integer status = lua_tointegerx(state, index, &is_number);
+
+    if (lua_isnil(state, index))
+        return 0;
+    return is_number && status >= 0 && status <= 255 ? (int)status : -1;
+}
+
+/* Answer with a failure's text, and let the console tell it too. */
+static int fail(unishare_answer *answer, const char *text)
+{
+    fprintf(stderr, "%s\n", text);
+    unishare_answer_clear(answer);
+    unishare_answer_printf(answer, "%s\n", text);
+    return FAILED;
+}
+
+static int answer_with(unishare_answer *answer, int text, int status)
+{
+    size_t size;
+    const char *bytes;
+
+    if (status_of(status) < 0)
+        return fail(answer, HANDLER ": the status must be a number from 0 to 255");
+    if (lua_isnil(state, text))
+        return status_of(status);
+    if (!(bytes = lua_tolstring(state, text, &size)))
+        return fail(answer, HANDLER ": the answer must be a string");
+    unishare_answer_write(answer, bytes, size);
+    return status_of(status);
+}
+
+static int handle(const unishare_request *request, unishare_answer *answer)
+{
+    int status;
+
+    lua_pushvalue(state, FUNCTION);
+    lua_pushlstring(state, (const char *)request->data, request->size);
+    if (lua_pcall(state, 1, 2, TRACEBACK) == LUA_OK)
+        status = answer_with(answer, -2, -1);
+    else
+        status = fail(answer, lua_tostring(state, -1));
+    lua_settop(state, STACK_BASE);
+    return status;
+}
+
+/* Leaves the handler's function at FUNCTION; 0 if there is none, and the console says why. */
+static int load(void)
+{
+    if (luaL_loadfile(state, HANDLER) != LUA_OK || lua_pcall(state, 0, 1, TRACEBACK) != LUA_OK) {
+        fprintf(stderr, "%s\n", lua_tostring(state, -1));
+        return 0;
+    }
+    if (!lua_isfunction(state, FUNCTION)) {
+        fprintf(stderr, HANDLER ": must return a function, not a %s\n", luaL_typename(state, FUNCTION));
+        return 0;
+    }
+    return 1;
+}
+
+int main(void)
+{
+    if (!(state = luaL_newstate()))
+        return FAILED;
+    luaL_openlibs(state);
+    lua_getglobal(state, "package");
+    lua_pushstring(state, MODULES);
+    lua_setfield(state, -2, "path");
+    lua_settop(state, 0);
+    lua_pushcfunction(state, explain);
+    return load() ? unishare_serve(handle) : FAILED;
+}
