@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from unishare.population.step import Intake, Step
 from unishare.population.steps import (
+    checks_library,
     ciphers,
+    compression,
+    cryptography,
     digest,
     intake_bytes,
     intake_lines,
+    json_text,
     numbers_map,
     numbers_text,
     numbers_whole,
     pairs,
+    patterns,
     records,
+    scripts,
+    sql,
     text_edit,
     text_machines,
 )
@@ -24,6 +31,8 @@ INTAKES: tuple[type[Intake], ...] = (
     intake_lines.PlainText,
     intake_bytes.Hexadecimal,
     intake_bytes.Fields,
+    json_text.CjsonIntake,
+    json_text.CjsonIntake,
 )
 
 PLAIN_STEPS: tuple[type[Step], ...] = (
@@ -70,4 +79,16 @@ PLAIN_STEPS: tuple[type[Step], ...] = (
     pairs.Translate,
 )
 
-LIBRARY_STEPS: tuple[type[Step], ...] = ()
+LIBRARY_STEPS: tuple[type[Step], ...] = (
+    compression.Deflate,
+    checks_library.ZlibChecks,
+    json_text.CjsonWriter,
+    cryptography.ChainedDigest,
+    cryptography.SignLines,
+    cryptography.DerivedKey,
+    patterns.PosixMatches,
+    scripts.LuaProgram,
+    scripts.JavascriptProgram,
+    sql.SqlNumbers,
+    sql.SqlRecords,
+)

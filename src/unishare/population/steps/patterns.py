@@ -1,0 +1,122 @@
+"""Steps that search and replace by regular expressions."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from unishare.population import vocabulary
+from unishare.population.c_text import fill, literal, unsigned
+from unishare.population.shapes import Shape
+from unishare.population.step import Step
+from unishare.population.steps.text_edit import TextStep
+
+
+def _class(random: Random) -> str:
+    start = random.choice("abcdefghijklm")
+    return f"[{start}-{chr(ord(start) + random.randint(4, 12))}]"
+
+
+class PosixMatches(Step):
+    """Find the matches of a regular expression by musl and give their places and lengths."""
+
+    takes = Shape.TEXT
+    gives = Shape.NUMBERS
+    libraries = ("musl-regex",)
+    headers = ("regex.h",)
+
+    def __init__(self, random: Random) -> None:
+        # Only what the longest match (POSIX) and the first (Python) agree on: no alternatives.
+        self.pattern = random.choice(
+            [
+                f"{_class(random)}+[0-9]*",
+                f"{_class(random)}{{2,4}}{_class(random)}",
+                f"[aeiou]{_class(random)}?[^aeiou ]",
+                f"[0-9]{{1,3}}|[A-Z]{_class(random)}*",
+                f"{random.choice('aeiou')}[a-z]*{random.choice('nrslt')}",
+            ]
+        )
+        self.most = random.randint(8, 60)
+        self.none = random.randint(0, 10_000)
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                static regex_t pattern;
+                static int compiled;
+                struct numbers numbers = {0};
+                const char *text = (const char *)in->data;
+                regmatch_t match;
+
+                if (!compiled && regcomp(&pattern, @pattern@, REG_EXTENDED))
+                    return 254;
+                compiled = 1;
+                for (size_t at = 0; numbers.count < @most@ && !regexec(&pattern, text + at, 1, &match, at ? REG_NOTBOL : 0); ) {
+                    numbers.at[numbers.count++] = (uint32_t)(at + (size_t)match.rm_so) * 100 + (uint32_t)(match.rm_eo - match.rm_so);
+                    at += (size_t)match.rm_eo;
+                }
+                if (!numbers.count)
+                    numbers.at[numbers.count++] = @none@;
+                write_numbers(&numbers, out);
+                return 0;
+            }
+            """,
+            name=name, pattern=literal(self.pattern), most=self.most, none=unsigned(self.none),
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        found = [match.start() * 100 + len(match[0]) for match in re.finditer(self.pattern, data.decode())]
+        return " ".join(map(str, found[: self.most] or [self.none])).encode()
+
+
+class PerlReplace(TextStep):
+    """Replace the matches of a regular expression by PCRE2."""
+
+    libraries = ("pcre2",)
+    headers = ("pcre2.h",)
+    grows = True
+
+    def __init__(self, random: Random) -> None:
+        words = vocabulary.different_words(random, 3)
+        self.pattern, replacement = random.choice(
+            [
+                (f"({_class(random)}+)({_class(random)})", "$2<$1"),
+                (r"(\d+)(\w?)", f"{words[0]}$2$1"),
+                (rf"\b(\w)(\w*?)({random.choice('aeiou')})", "$3$2$1"),
+                (f"({words[0][:2]}|{words[1][:2]}|[aeiou]{{2}}|{_class(random)}x?)(?=[a-z])", f"$1{words[2][0]}"),
+                (r"(?<=[a-m])([n-z])", f"($1{words[1]})"),
+                (r"(?i)([aeiou])\w\1", "[$1]"),
+            ]
+        )
+        self.replacement = replacement
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                static pcre2_code *pattern;
+                PCRE2_SIZE place, size = in->size * 12 + 64;
+                int code;
+
+                if (!pattern)
+                    pattern = pcre2_compile((PCRE2_SPTR)@pattern@, PCRE2_ZERO_TERMINATED, 0, &code, &place, NULL);
+                if (!pattern)
+                    return 254;
+                reserve(out, size);
+                code = pcre2_substitute(pattern, in->data, in->size, 0, PCRE2_SUBSTITUTE_GLOBAL, NULL, NULL,
+                    (PCRE2_SPTR)@replacement@, PCRE2_ZERO_TERMINATED, out->data, &size);
+                if (code < 0)
+                    return 253;
+                out->size = size;
+                return 0;
+            }
+            """,
+            name=name, pattern=literal(self.pattern), replacement=literal(re.sub(r"\$(\d)", r"${\1}", self.replacement)),
+        )  # fmt: skip
+
+    def evaluate(self, data: bytes) -> bytes:
+        replacement = re.sub(r"\$(\d)", r"\\g<\1>", self.replacement)
+        return re.sub(self.pattern, replacement, data.decode(), flags=re.ASCII).encode()
