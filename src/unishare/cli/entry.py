@@ -22,6 +22,7 @@ from unishare.cli import (
     catalog,
     demo,
     doctor,
+    init,
     inspect,
     instances,
     invoke,
@@ -65,6 +66,7 @@ def cli(context: click.Context, home: Path | None, debug: bool) -> None:
 
 
 for command in (
+    init.init,
     build.build,
     run.run,
     invoke.invoke,

@@ -9,13 +9,21 @@ from typing import BinaryIO
 
 import click
 
-from unishare.cli.options import choose_tender, memory_option, milliseconds, sharing_option, tender_option, time_limit_option
+from unishare.cli.options import (
+    choose_tender,
+    image_or_own,
+    memory_option,
+    milliseconds,
+    sharing_option,
+    tender_option,
+    time_limit_option,
+)
 from unishare.cli.session import Session, pass_session
 from unishare.fleet.messages import Answer, StartRequest
 
 
 @click.command()
-@click.argument("target", metavar="IMAGE-OR-INSTANCE")
+@click.argument("target", metavar="[IMAGE-OR-INSTANCE]", required=False)
 @click.option("--data", metavar="TEXT", help="The request, as text.")
 @click.option("--file", "file", type=click.File("rb"), metavar="F", help="The request, from a file; - is stdin.")
 @tender_option
@@ -25,7 +33,7 @@ from unishare.fleet.messages import Answer, StartRequest
 @pass_session
 def invoke(
     session: Session,
-    target: str,
+    target: str | None,
     data: str | None,
     file: BinaryIO | None,
     tender: str | None,
@@ -35,8 +43,8 @@ def invoke(
 ) -> None:
     """Send one request to a function and print its answer.
 
-    Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it. The function's own
-    status is the exit code: 0 is good.
+    Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it; in a project folder
+    the image can be left out. The function's own status is the exit code: 0 is good.
 
     \b
     Examples:
@@ -47,6 +55,7 @@ def invoke(
     if data is not None and file is not None:
         raise click.UsageError("give --data or --file, not both")
     payload = data.encode() if data is not None else file.read() if file is not None else b""
+    target = image_or_own(target)
     answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit)))
     if answer is not None:
         sys.stdout.buffer.write(answer.payload)

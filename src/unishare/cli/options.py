@@ -65,6 +65,18 @@ memory_option = click.option(
 )
 
 
+def image_or_own(named: str | None) -> str:
+    """The image that was named, or in a project folder the project's own."""
+    if named is not None:
+        return named
+    from unishare.toolchain.catalog import Catalog
+
+    own = Catalog.from_here().own_apps()
+    if not own:
+        raise click.UsageError("name an image; only in a project folder (one with app.toml) it can be left out")
+    return own[0].name
+
+
 def choose_tender(wanted: str | None) -> Tender:
     """The tender to use; says on stderr when it has to be the second best."""
     from unishare.measure.host import kvm_problem

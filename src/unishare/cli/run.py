@@ -11,6 +11,7 @@ import click
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    image_or_own,
     memory_option,
     milliseconds,
     sharing_option,
@@ -22,7 +23,7 @@ from unishare.fleet.messages import StartedInstance, StartRequest
 
 
 @click.command()
-@click.argument("image")
+@click.argument("image", metavar="[IMAGE]", required=False)
 @click.argument("argv", nargs=-1, metavar="[-- ARGS...]")
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many instances.")
 @tender_option
@@ -35,7 +36,7 @@ from unishare.fleet.messages import StartedInstance, StartRequest
 @pass_session
 def run(
     session: Session,
-    image: str,
+    image: str | None,
     argv: tuple[str, ...],
     count: int,
     tender: str | None,
@@ -46,7 +47,7 @@ def run(
     detach: bool,
     as_json: bool,
 ) -> None:
-    """Start instances of IMAGE: an app's name, LAYOUT:APP, an image folder or a manifest.
+    """Start instances of IMAGE: an app's name, LAYOUT:APP, an image folder or a manifest; in a project folder by default its own.
 
     One instance in the foreground has its console on stdout and its exit code is the command's. Several, or with --detach, are
     held by a launcher; `invoke`, `ps`, `logs` and `stop` find detached ones.
@@ -59,7 +60,7 @@ def run(
     """
     from unishare.fleet.image import resolve
 
-    found = resolve(image, session.settings)
+    found = resolve(image_or_own(image), session.settings)
     request = StartRequest(
         manifest=str(found.manifest),
         tender=choose_tender(tender),

@@ -65,4 +65,4 @@ def _refuse_unknown(app: str) -> None:
     """Say 'unknown app' rather than 'not built' for a name that the catalogue does not have either."""
     from unishare.toolchain.catalog import Catalog
 
-    Catalog().app(app)
+    Catalog.from_here().app(app)

@@ -31,6 +31,11 @@ class Catalog:
         is_project = any((here / name).exists() for name in ("app.toml", "libraries", "apps"))
         return cls([here] if is_project and here != PACKAGE_CATALOG else [])
 
+    @property
+    def folders(self) -> list[Path]:
+        """The search path."""
+        return list(self._folders)
+
     def own_apps(self) -> list[AppRecipe]:
         """The apps that project folders themselves are."""
         return self._project_apps()

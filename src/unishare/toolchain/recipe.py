@@ -198,6 +198,7 @@ class AppRecipe(_Recipe):
 
 
 _R = TypeVar("_R", LibraryRecipe, AppRecipe)
+_M = TypeVar("_M", bound=BaseModel)
 
 
 def load_library(file: Path) -> LibraryRecipe:
@@ -221,23 +222,28 @@ def line_of(file: Path, word: str) -> int:
 
 
 def _load(file: Path, model: type[_R]) -> _R:
+    recipe = load_toml(file, model, "docs/formats/recipe.md lists every field.")
+    recipe._file = file.absolute()
+    return recipe
+
+
+def load_toml(file: Path, model: type[_M], hint: str) -> _M:
+    """Read any file of a catalogue. Raises with every wrong field; the hint says where they are described."""
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise NotFoundError(f"{file}: no such recipe") from None
+        raise NotFoundError(f"{file}: no such file") from None
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{file}: not valid TOML: {error}") from None
     try:
-        recipe = model.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise BadInputError(*_explain(file, model, error)) from None
-    recipe._file = file.absolute()
-    return recipe
+        raise BadInputError(_explain(file, model, error), hint) from None
 
 
-def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> tuple[str, str]:
+def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
     """Turn pydantic's list into lines that name file and field."""
     lines = []
     for detail in error.errors():
@@ -248,7 +254,7 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> tupl
         ]
         field = ".".join(str(part) for part in parts)
         lines.append(f"{file}: field `{field}`: {_reason(model, parts, detail)}")
-    return "\n".join(lines), "docs/formats/recipe.md lists every field."
+    return "\n".join(lines)
 
 
 def _reason(model: type[BaseModel], parts: list[int | str], detail: Any) -> str:
