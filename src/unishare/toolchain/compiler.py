@@ -21,12 +21,12 @@ class Variant(enum.StrEnum):
     PIC = "pic"
 
 
-# Why these: absolute code in the low 2 GiB (no GOT, no PLT); no unwind tables and no stack protector, which freestanding C
+# Why these: a large frame touches each page of the stack, so that the guard page cannot be jumped over; absolute code in the low 2 GiB (no GOT, no PLT); no unwind tables and no stack protector, which freestanding C
 # does not use and which would be loaded bytes; -g1 for source lines, which are not; nothing that depends on the day, the
 # folder or the host's own headers.
 HOUSE_FLAGS = (
     "-O2", "-g1", "-pipe", "-nostdinc", "-fno-pic", "-fno-pie", "-mcmodel=small", "-fno-common", "-fno-ident",
-    "-gno-record-gcc-switches", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fcf-protection=none", "-fno-lto",
+    "-gno-record-gcc-switches", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fstack-clash-protection", "-fcf-protection=none", "-fno-lto",
     "-U_FORTIFY_SOURCE", "-Wa,--noexecstack", "-fdiagnostics-color=never",
 )  # fmt: skip
 LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")}

@@ -20,6 +20,8 @@ struct range {
 static struct range *free_ranges; /* ascending by address, never touching each other */
 static size_t used;               /* bytes from heap_start to the untouched end */
 static size_t ready;              /* bytes that the tender has made usable */
+static size_t break_end;          /* the growing range's end, in bytes from heap_start */
+static int break_begun;
 
 static size_t round_to_pages(size_t size)
 {
@@ -47,6 +49,18 @@ static int advance(size_t size)
     }
     used += size;
     return 1;
+}
+
+/* It can grow only while nothing else was taken from the untouched end behind it. Whole pages: the C library asks for those. */
+void *unishare_pages_break(void *wanted)
+{
+    size_t end = break_begun ? break_end : used;
+
+    break_begun = 1;
+    if ((char *)wanted > heap() + end && end == used && advance(round_to_pages((size_t)((char *)wanted - heap()) - end)))
+        end = used;
+    break_end = end;
+    return heap() + end;
 }
 
 void *unishare_pages_take(size_t size)

@@ -46,7 +46,9 @@ int memory_call(const struct call *call, long *result)
         moved = unishare_pages_resize((void *)call->a, (size_t)call->b, (size_t)call->c, (int)call->d & MREMAP_MAYMOVE);
         *result = moved ? (long)moved : -ENOMEM;
         return 1;
-    case SYS_brk: /* "cannot be moved": the C library then asks for pages */
+    case SYS_brk:
+        *result = (long)unishare_pages_break((void *)call->a);
+        return 1;
     case SYS_mprotect:
     case SYS_msync:
         *result = 0;

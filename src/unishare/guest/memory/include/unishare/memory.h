@@ -10,6 +10,10 @@ void *unishare_pages_take(size_t size);
 /* Give pages back: any page-aligned part of what was taken. */
 void unishare_pages_give(void *start, size_t size);
 
+/* Move the end of the one range that grows in place, as brk does; the end afterwards, which is the old one if it cannot be moved.
+ * It never shrinks. */
+void *unishare_pages_break(void *wanted);
+
 /* Make a range larger or smaller, moving it if `may_move`; NULL if it cannot be done, the old range then stays. */
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move);
 

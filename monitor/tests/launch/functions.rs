@@ -1,0 +1,248 @@
+//! Guests that answer, loop, crash and misbehave, held by a launcher.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Launcher, tenders, within};
+use crate::support::Workshop;
+
+/// Answers with the request, part for part; the first byte says what else to do.
+const FUNCTION: &str = r#"
+static unsigned char buffer[65536];
+static int run(void) {
+    struct unishare_message *message = (struct unishare_message *)buffer;
+    message->kind = UNISHARE_MESSAGE_READY;
+    call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)buffer, sizeof *message, 0);
+    for (;;) {
+        int64_t length = call(UNISHARE_CALL_CHANNEL_RECEIVE, (uint64_t)buffer, sizeof buffer, 0);
+        if (length <= 0) return 0;
+        char first = length > 24 ? buffer[24] : 0;
+        if (first == 'L') for (;;) __asm__ volatile("pause");
+        if (first == 'C') *(volatile int *)8 = 1;
+        if (first == 'E') return 7;
+        if (first == 'S') call(UNISHARE_CALL_POLL, 0, 200000000, 0);
+        if (first == 'W') { say("word\n"); }
+        if (first == 'G') { /* garbage in between: no message, a READY, an answer to nothing, a lie about a failed start */
+            static unsigned char junk[64];
+            uint32_t kinds[] = {0, 3, 2, 99, 0x80000000u};
+            for (int i = 0; i < 2000; i++) {
+                *(uint32_t *)junk = kinds[i % 5];
+                call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)junk, (uint64_t)(i % 64), 0);
+            }
+        }
+        message->kind = UNISHARE_MESSAGE_REPLY;
+        message->status = first == 'T' ? 3 : first == 'B' ? 70000 : 0;
+        call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)buffer, (uint64_t)length, 0);
+    }
+}"#;
+
+struct Function {
+    _workshop: Workshop,
+    launcher: Launcher,
+    manifest: String,
+    tender: &'static str,
+}
+
+impl Function {
+    fn new(code: &str, tender: &'static str) -> Self {
+        let workshop = Workshop::new();
+        let manifest = workshop.write(&workshop.image(code));
+        let pool = workshop.pool().to_string_lossy().into_owned();
+        let launcher = Launcher::with_pool(&pool);
+        Self {
+            manifest: manifest.to_string_lossy().into_owned(),
+            _workshop: workshop,
+            launcher,
+            tender,
+        }
+    }
+
+    fn start(&self, client: &mut Client, more: Value) -> Vec<Value> {
+        let mut fields = json!({"manifest": self.manifest, "tender": self.tender});
+        fields
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        client.good("start", fields)["instances"].as_array().expect("a list").clone()
+    }
+}
+
+#[test]
+fn large_requests_and_answers_pass_in_parts() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({}));
+        for size in [0, 1, 65511, 65512, 65513, 1 << 20, 5_000_000] {
+            let payload: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
+            let (answer, echo) = client.invoke("guest-1", &payload);
+            assert_eq!(answer["status"], 0, "{answer}");
+            assert!(echo == payload, "{tender}: {size} bytes came back as {}", echo.len());
+        }
+        assert_eq!(client.invoke("guest-1", b"T").0["status"], 3);
+        assert_eq!(client.invoke("guest-1", b"B").0["status"], 1);
+    }
+}
+
+#[test]
+fn invocations_overlap_over_instances_and_queue_up_at_one() {
+    let function = Function::new(FUNCTION, "process");
+    let mut client = function.launcher.connect();
+    function.start(&mut client, json!({"count": 2}));
+    let slow = client.send("invoke", json!({"instance": "guest-1"}), b"S");
+    let queued = client.send("invoke", json!({"instance": "guest-1"}), b"after");
+    let fast = client.send("invoke", json!({"instance": "guest-2"}), b"fast");
+    let order: Vec<Value> = (0..3).map(|_| client.receive().0["seq"].clone()).collect();
+    assert_eq!(order, [fast, slow, queued]);
+
+    // Many at once, from two clients, each finds its caller.
+    let mut other = function.launcher.connect();
+    let mut expected = std::collections::HashMap::new();
+    for number in 0..200 {
+        let (name, text) = (format!("guest-{}", number % 2 + 1), format!("request {number}"));
+        for client in [&mut client, &mut other] {
+            let seq = client.send("invoke", json!({"instance": name}), text.as_bytes());
+            expected.insert((client.stream.as_ptr_number(), seq), text.clone());
+        }
+    }
+    for client in [&mut client, &mut other] {
+        for _ in 0..200 {
+            let (answer, payload) = client.receive();
+            let key = (client.stream.as_ptr_number(), answer["seq"].as_u64().expect("a number"));
+            assert_eq!(expected.remove(&key).as_deref().map(str::as_bytes), Some(&payload[..]));
+        }
+    }
+    assert!(expected.is_empty());
+}
+
+/// To tell two streams apart.
+trait Number {
+    fn as_ptr_number(&self) -> i32;
+}
+
+impl Number for std::os::unix::net::UnixStream {
+    fn as_ptr_number(&self) -> i32 {
+        std::os::fd::AsRawFd::as_raw_fd(self)
+    }
+}
+
+#[test]
+fn a_loop_meets_its_time_limit_and_those_behind_it_are_refused() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({"count": 2, "time_limit_ms": 300}));
+        let begun = Instant::now();
+        let looping = client.send("invoke", json!({"instance": "guest-1"}), b"L");
+        let behind = client.send("invoke", json!({"instance": "guest-1"}), b"x");
+        for seq in [looping, behind] {
+            let (answer, _) = client.receive();
+            assert_eq!(
+                (&answer["seq"], &answer["error"]["code"]),
+                (&json!(seq), &json!("time-limit")),
+                "{answer}"
+            );
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(300));
+        assert_eq!(client.state("guest-1"), "timed-out");
+        // A request's own limit is stronger than the instance's, and one that was kept leaves no trace.
+        assert_eq!(client.invoke("guest-2", b"x").0["status"], 0);
+        client.send("invoke", json!({"instance": "guest-2", "time_limit_ms": 5000}), b"S");
+        assert_eq!(client.receive().0["status"], 0);
+        std::thread::sleep(Duration::from_millis(350));
+        assert_eq!(client.state("guest-2"), "ready");
+    }
+}
+
+#[test]
+fn a_crash_is_reported_to_its_caller_and_kept() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({}));
+        let (answer, _) = client.invoke("guest-1", b"C");
+        assert_eq!(answer["error"]["code"], "crashed", "{answer}");
+        let message = answer["error"]["message"].as_str().expect("text");
+        assert!(message.contains("null pointer") && message.contains("run"), "{message}");
+        assert_eq!(client.state("guest-1"), "crashed");
+        let crash = client.good("crash", json!({"instance": "guest-1"}));
+        let report = crash["report"].as_str().expect("text");
+        for part in ["null pointer", "guest.c:", "rax", "rip", "start_c"] {
+            assert!(report.contains(part), "no {part} in:\n{report}");
+        }
+        assert_eq!(
+            (&crash["record"]["exception"], &crash["record"]["fault_address"]),
+            (&json!(14), &json!("0x8"))
+        );
+        assert_eq!(client.invoke("guest-1", b"x").0["error"]["code"], "crashed");
+    }
+}
+
+#[test]
+fn a_guest_that_ends_or_lies_hurts_only_itself() {
+    let function = Function::new(FUNCTION, "process");
+    let mut client = function.launcher.connect();
+    function.start(&mut client, json!({"count": 2}));
+    let (answer, _) = client.invoke("guest-1", b"E");
+    assert_eq!(answer["error"]["code"], "ended", "{answer}");
+    assert!(
+        answer["error"]["message"].as_str().expect("text").contains("code 7"),
+        "{answer}"
+    );
+    let (answer, echo) = client.invoke("guest-2", b"G and so on");
+    assert_eq!((&answer["status"], &echo[..]), (&json!(0), &b"G and so on"[..]), "{answer}");
+    assert_eq!(client.state("guest-2"), "ready");
+}
+
+#[test]
+fn stopping_a_busy_instance_refuses_its_callers() {
+    let function = Function::new(FUNCTION, "process");
+    let (mut client, mut other) = (function.launcher.connect(), function.launcher.connect());
+    function.start(&mut client, json!({}));
+    client.send("invoke", json!({"instance": "guest-1"}), b"L");
+    client.send("invoke", json!({"instance": "guest-1"}), b"x");
+    within(|| other.state("guest-1") == "busy", "it is not busy");
+    other.good("stop", json!({"instance": "guest-1"}));
+    for _ in 0..2 {
+        let (answer, _) = client.receive();
+        assert_eq!(answer["error"]["code"], "ended", "{answer}");
+    }
+}
+
+#[test]
+fn what_a_client_that_left_still_wanted_is_not_done() {
+    let function = Function::new(FUNCTION, "process");
+    let mut client = function.launcher.connect();
+    function.start(&mut client, json!({}));
+    let mut leaving = function.launcher.connect();
+    leaving.send("invoke", json!({"instance": "guest-1"}), b"S");
+    leaving.send("invoke", json!({"instance": "guest-1"}), b"L");
+    within(|| client.state("guest-1") == "busy", "it is not busy");
+    drop(leaving);
+    assert_eq!(client.invoke("guest-1", b"x").1, b"x");
+}
+
+#[test]
+fn what_ends_before_it_is_ready_is_listed_with_its_state() {
+    for tender in tenders() {
+        let function = Function::new("static int run(void) { say(\"bye\\n\"); return 5; }", tender);
+        let logs = function.launcher.path("logs");
+        std::fs::create_dir(&logs).expect("a folder");
+        let mut client = function.launcher.connect();
+        let started = function.start(&mut client, json!({"count": 2, "logs": logs, "name": "short"}));
+        for instance in &started {
+            assert_eq!(
+                (&instance["state"], &instance["start_us"]),
+                (&json!("exited"), &Value::Null),
+                "{instance}"
+            );
+        }
+        let listed = client.good("list", json!({}));
+        assert_eq!(
+            (&listed["instances"][0]["exit"], &listed["instances"][0]["image"]),
+            (&json!(5), &json!("guest"))
+        );
+        assert_eq!(std::fs::read(logs.join("short-2.log")).expect("a log"), b"bye\n");
+    }
+}

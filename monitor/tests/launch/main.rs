@@ -1,0 +1,9 @@
+//! The launcher over its socket: instances from start to end, and clients that misbehave.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod functions;
+mod hostile_clients;
+mod lifetime;

@@ -1,0 +1,131 @@
+"""Guests that go wrong, on the real monitor: each ends with its documented exit code and a report, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from integration.conftest import build
+
+from unishare.monitor_program import monitor_program
+from unishare.settings import Settings
+from unishare.toolchain.catalog import Catalog
+
+FRAME = """
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{{
+    (void)argc; (void)argv;
+    {body}
+}}
+"""
+# name -> (code in main, functions before it, exit code, what the report must say)
+GUESTS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
+    "loops": ("for (;;) { }", "", 124, ("time limit",)),
+    "recurses": (
+        "return deeper(argc);",
+        "static int deeper(volatile int n) { volatile char room[2000]; room[0] = (char)n; return deeper(n + 1) + room[0]; }",
+        139,
+        ("stack", "overrun", "deeper"),
+    ),
+    "writes-code": ("*(volatile char *)(void *)memcpy = 1; return 0;", "", 139, ("not writable", "musl-string", "main")),
+    "writes-constants": ('*(volatile char *)"constant" = 1; return 0;', "", 139, ("not writable",)),
+    "jumps-to-data": ("return ((int (*)(void))(void *)code)();", "static unsigned char code[16] = {0xc3};", 139, ("not code",)),
+    "null": ("return *(volatile int *)8;", "", 139, ("null pointer",)),
+    "divides": ("volatile int zero = 0; return 5 / zero;", "", 136, ("division", "main")),
+    "traps": ("__builtin_trap();", "", 132, ("main",)),
+    "aborts": ("abort();", "", 134, ()),
+    "exits": ("return 7;", "", 7, ()),
+    "eats": (
+        "size_t got = 0; char *p; while ((p = malloc(1 << 16))) { memset(p, 1, 1 << 16); got += 1 << 16; }"
+        ' printf("%d MiB %s\\n", (int)(got >> 20), strerror(errno)); return got > (14 << 20) && got < (17 << 20) && errno == ENOMEM ? 3 : 4;',
+        "", 3, (),
+    ),
+    "privileged": ('__asm__ volatile("hlt"); return 0;', "", 139, ("main",)),
+    "reads-the-clock": (
+        "struct timespec a, b; clock_gettime(CLOCK_REALTIME, &a); usleep(20000); clock_gettime(CLOCK_REALTIME, &b);"
+        " long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;"
+        " return a.tv_sec > 1700000000 && ms >= 19 && ms < 20000 ? 5 : 6;",
+        "", 5, (),
+    ),
+    "opens-files": (
+        'FILE *f = fopen("/tmp/new", "w+"); fputs("hello", f); rewind(f); char line[9]; fgets(line, 9, f); fclose(f);'
+        ' errno = 0; FILE *none = fopen("/nowhere/x", "r"); int missing = !none && errno == ENOENT;'
+        ' return !strcmp(line, "hello") && missing && !rename("/tmp/new", "/tmp/old") && access("/tmp/new", F_OK) && !unlink("/tmp/old") ? 8 : 9;',
+        "", 8, (),
+    ),
+    "arguments": ('return argc == 3 && !strcmp(argv[2], "two words") && !strcmp(getenv("MODE"), "test") ? 11 : 12;', "", 11, ()),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def guests(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """All of them, built."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for name, (body, before, _, _) in GUESTS.items():
+        app = folder / "apps" / f"hostile-{name}"
+        app.mkdir(parents=True)
+        head, main = FRAME.format(body=body).split("int main", 1)
+        (app / "main.c").write_text(f"{head}{before}\nint main{main}")
+        (app / "app.toml").write_text(
+            f'name = "hostile-{name}"\nlibraries = ["musl-core"]\n[build]\nflags = ["-fno-optimize-sibling-calls", "-w"]\n'
+        )
+    build(home, Catalog([folder]), tuple(f"hostile-{name}" for name in GUESTS), ("aligned",))
+    return home
+
+
+def run(
+    home: Settings, name: str, tender: str, *more: str, arguments: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    manifest = home.image_folder("aligned", f"hostile-{name}") / "manifest.json"
+    command = [
+        str(monitor_program()), "run", str(manifest), "--pool", str(home.pool), "--tender", tender, "--time-limit-ms", "8000", *more,
+        "--", *arguments,
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", sorted(GUESTS))
+def test_it_ends_as_documented(guests: Settings, tender: str, name: str) -> None:
+    _, _, code, said = GUESTS[name]
+    more = ("--time-limit-ms", "300") if name == "loops" else ()
+    if name == "loops":
+        done = subprocess.run(
+            [str(monitor_program()), "run", str(guests.image_folder("aligned", "hostile-loops") / "manifest.json"), "--pool",
+             str(guests.pool), "--tender", tender, *more], capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    elif name == "arguments":
+        done = run(guests, name, tender, "--env", "MODE=test", arguments=("name", "one", "two words"))
+    else:
+        done = run(guests, name, tender)
+    assert done.returncode == code, done.stdout + done.stderr
+    for words in said:
+        assert words in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) < 40
+
+
+def test_an_unsupported_call_is_reported_once_by_name(home: Settings, tender: str, tmp_path: Path) -> None:
+    app = tmp_path / "apps" / "hostile-forks"
+    app.mkdir(parents=True)
+    (app / "main.c").write_text(
+        "#include <errno.h>\n#include <unistd.h>\nint main(void) { int a = fork(), b = fork(); return a == -1 && b == -1 && errno == ENOSYS ? 21 : 22; }\n"
+    )
+    (app / "app.toml").write_text('name = "hostile-forks"\nlibraries = ["musl-core"]\n')
+    build(home, Catalog([tmp_path]), ("hostile-forks",), ("aligned",))
+    done = run(home, "forks", tender)
+    assert done.returncode == 21, done.stdout + done.stderr
+    assert done.stdout.count("is not supported (ENOSYS)") == 1
+    assert "fork" in done.stdout
+
+
+def test_more_memory_on_request(guests: Settings, tender: str) -> None:
+    done = run(guests, "eats", tender, "--memory", str(32 << 20))
+    assert done.returncode == 4
+    assert int(done.stdout.split()[0]) >= 30
