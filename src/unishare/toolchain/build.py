@@ -17,7 +17,7 @@ from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import libraries_of
-from unishare.toolchain.compiler import Compiler
+from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import Digests, of_bytes, of_value
 from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
@@ -103,6 +103,14 @@ class Builder:
             self._progress(f"library {recipe.name}", number, len(futures))
             self._built[recipe.name, layout.variant] = _result(future, [other for _, other in futures])
         return {one.name: self._built[one.name, layout.variant] for one in recipes}
+
+    def compiled(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+        """One library's object, even one that no image could hold; None for one that has only headers."""
+        return self._workshop.compiled(recipe, variant, self._compiles)
+
+    def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+        """One library's object if it was compiled before."""
+        return self._workshop.kept(recipe, variant)
 
     def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
         unit = self._workshop.app(app, layout.variant, self._compiles)

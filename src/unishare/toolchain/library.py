@@ -32,10 +32,10 @@ class Workshop:
 
     def library(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
         """A library's object; None for one that has only headers."""
-        if not recipe.build.files:
+        made = self.compiled(recipe, variant, pool)
+        if made is None:
             return None
-        unit, inputs = self._library_unit(recipe)
-        made = self.objects.get(unit, recipe.version, variant, inputs, pool)
+        _refuse_homeless_sections(recipe, made)
         if made.facts.thread_local:
             raise BadInputError(
                 f"{recipe.file}: {recipe.name} has thread-local data (.tdata or .tbss)",
@@ -43,12 +43,30 @@ class Workshop:
             )
         return made
 
+    def compiled(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """A library's object, even one that no image could hold."""
+        if not recipe.build.files:
+            return None
+        unit, inputs = self._library_unit(recipe)
+        return self.objects.get(unit, recipe.version, variant, inputs, pool)
+
+    def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+        """A library's object if it can be had without a download or a compiler."""
+        seen = [recipe, *needs_of(self.catalog, recipe)]
+        seen += [self.catalog.library(recipe.build.headers)] if recipe.build.headers else []
+        if not recipe.build.files or not all(self.trees.made(one) for one in seen):
+            return None
+        unit, inputs = self._library_unit(recipe)
+        return self.objects.kept(unit, recipe.version, variant, inputs)
+
     def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
         """An app's object; None for one without code of its own, whose `main` is a library's."""
         if not recipe.build.files:
             return None
         unit, inputs = self._app_unit(recipe)
-        return self.objects.get(unit, "", variant, inputs, pool)
+        made = self.objects.get(unit, "", variant, inputs, pool)
+        _refuse_homeless_sections(recipe, made)
+        return made
 
     def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
         build = recipe.build
@@ -121,6 +139,15 @@ class Workshop:
         if not path.exists():
             raise NotFoundError(f"{recipe.file}: {path} does not exist", "The path is relative to the recipe's own folder.")
         return path
+
+
+def _refuse_homeless_sections(recipe: AppRecipe | LibraryRecipe, made: UnitObject) -> None:
+    for name, size in made.facts.homeless.items():
+        raise BadInputError(
+            f"{made.name}: section {name} ({size} bytes) has no window in the global map",
+            "Sections are .text, .rodata, .data, .bss and constructors; change the flags or leave the file out"
+            f" in {recipe.file}.",
+        )
 
 
 def _system(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:

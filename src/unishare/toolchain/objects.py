@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
-from unishare.errors import BadInputError, BuildError
+from unishare.errors import BuildError
 from unishare.toolchain import elf
 from unishare.toolchain.compile import Unit, submit
 from unishare.toolchain.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
@@ -49,6 +49,8 @@ class UnitFacts(BaseModel):
     constructors: int
     destructors: int
     thread_local: bool
+    # Sections that no window takes, and their bytes.
+    homeless: dict[str, int] = {}
     strong: list[str]
     weak: list[str]
     undefined: list[str]
@@ -91,8 +93,13 @@ class ObjectCache:
             with FileLock(entry.parent / f"{key}.lock"):
                 if not entry.is_dir():
                     self._make(unit, variant, entry, pool)
-        facts = UnitFacts.model_validate_json((entry / "unit.json").read_bytes())
-        return UnitObject(unit.owner, version, entry / "unit.o", facts)
+        return _read(unit, version, entry)
+
+    def kept(self, unit: Unit, version: str, variant: Variant, inputs: Sequence[str]) -> UnitObject | None:
+        """A unit's object if it was compiled before."""
+        key = self.key(unit, variant, inputs)
+        entry = self._folder / key[:2] / key
+        return _read(unit, version, entry) if entry.is_dir() else None
 
     def _make(self, unit: Unit, variant: Variant, entry: Path, pool: Executor) -> None:
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix="new-") as folder:
@@ -115,7 +122,6 @@ class ObjectCache:
 
     def _facts(self, unit: Unit, variant: Variant, path: Path, work: Path) -> UnitFacts:
         parsed = ElfFile.read(path)
-        _refuse_homeless_sections(unit, parsed)
         symbols = parsed.symbols()
         return UnitFacts(
             digest=of_bytes(parsed.data),
@@ -123,6 +129,7 @@ class ObjectCache:
             constructors=_pointers(parsed, (".init_array", ".ctors")),
             destructors=_pointers(parsed, (".fini_array", ".dtors")),
             thread_local=any(section.flags & elf.SHF_TLS and section.size for section in parsed.sections),
+            homeless=_homeless(parsed),
             strong=sorted({one.name for one in symbols if one.defined and one.binding != elf.STB_WEAK}),
             weak=sorted({one.name for one in symbols if one.defined and one.binding == elf.STB_WEAK}),
             undefined=sorted({one.name for one in symbols if not one.defined and one.binding != elf.STB_WEAK and one.name}),
@@ -151,6 +158,11 @@ class ObjectCache:
             )
 
 
+def _read(unit: Unit, version: str, entry: Path) -> UnitObject:
+    facts = UnitFacts.model_validate_json((entry / "unit.json").read_bytes())
+    return UnitObject(unit.owner, version, entry / "unit.o", facts)
+
+
 def _without_paths(unit: Unit) -> list[str]:
     """The flags with folders replaced by their stable names."""
     flags = list(unit.flags)
@@ -159,14 +171,9 @@ def _without_paths(unit: Unit) -> list[str]:
     return flags
 
 
-def _refuse_homeless_sections(unit: Unit, parsed: ElfFile) -> None:
-    for section in parsed.sections:
-        if section.flags & elf.SHF_ALLOC and section.size and kind_of(section.name) is None:
-            raise BadInputError(
-                f"{unit.owner}: section {section.name} ({section.size} bytes) has no window in the global map",
-                "Sections are .text, .rodata, .data, .bss and constructors; change the flags or leave the file out"
-                f" in {unit.recipe}.",
-            )
+def _homeless(parsed: ElfFile) -> dict[str, int]:
+    loaded = (one for one in parsed.sections if one.flags & elf.SHF_ALLOC and one.size)
+    return {one.name: one.size for one in loaded if kind_of(one.name) is None}
 
 
 def _pointers(parsed: ElfFile, names: Sequence[str]) -> int:

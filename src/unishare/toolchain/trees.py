@@ -48,16 +48,25 @@ class Trees:
         if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
             folder = local_folder(recipe)
             return Tree(folder, self._digests.folder(folder))
-        digest = of_value(
-            [self._origin(recipe), recipe.prepare.commands, self._compiler.identity if recipe.prepare.commands else ""]
-        )
-        root = self._folder / digest[:24]
+        digest, root = self._place(recipe)
         if not root.is_dir():
             self._folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self._folder / f"{digest[:24]}.lock"):
                 if not root.is_dir():
                     self._make(recipe, root)
         return Tree(root, digest)
+
+    def made(self, recipe: LibraryRecipe) -> bool:
+        """Whether the tree is there without a download or a command."""
+        if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
+            return True
+        return self._place(recipe)[1].is_dir()
+
+    def _place(self, recipe: LibraryRecipe) -> tuple[str, Path]:
+        digest = of_value(
+            [self._origin(recipe), recipe.prepare.commands, self._compiler.identity if recipe.prepare.commands else ""]
+        )
+        return digest, self._folder / digest[:24]
 
     def _origin(self, recipe: LibraryRecipe) -> str:
         source = recipe.source
