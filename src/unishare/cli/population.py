@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -83,7 +84,15 @@ def _build(
         return []
     pool = Pool.create(session.settings.pool)
     built = []
-    with steps() as step, Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, step) as builder:
+    with contextlib.ExitStack() as stack:
+        step = stack.enter_context(steps())
+
+        def libraries_only(what: str, done: int, total: int) -> None:
+            """A line for each of a thousand apps would be noise."""
+            if not what.startswith("building "):
+                step(what, done, total)
+
+        builder = stack.enter_context(Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only))
         for layout in layouts:
             for number, image in enumerate(builder.images(names, layout)):
                 manifest = image.folder / MANIFEST
@@ -134,6 +143,8 @@ def _report(
         return
     if wrong:
         print_table(["layout", "function", "what was wrong"], [(one.layout, one.app, one.reason) for one in wrong[:SHOWN]])
-        note(f"{len(wrong)} of {len(built)} images were wrong" + (f"; the first {SHOWN} are shown" if len(wrong) > SHOWN else ""))
+        note(
+            f"{len(wrong)} of {len(built)} images were wrong" + (f"; the first {SHOWN} are shown" if len(wrong) > SHOWN else "")
+        )
     else:
         click.echo(f"all {len(built)} answered right")

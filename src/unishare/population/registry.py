@@ -16,7 +16,6 @@ from unishare.population.steps import (
     numbers_text,
     numbers_whole,
     pairs,
-    patterns,
     records,
     scripts,
     sql,
@@ -31,7 +30,6 @@ INTAKES: tuple[type[Intake], ...] = (
     intake_lines.PlainText,
     intake_bytes.Hexadecimal,
     intake_bytes.Fields,
-    json_text.CjsonIntake,
     json_text.CjsonIntake,
 )
 
@@ -86,7 +84,6 @@ LIBRARY_STEPS: tuple[type[Step], ...] = (
     cryptography.ChainedDigest,
     cryptography.SignLines,
     cryptography.DerivedKey,
-    patterns.PosixMatches,
     scripts.LuaProgram,
     scripts.JavascriptProgram,
     sql.SqlNumbers,

@@ -78,4 +78,6 @@ def _refuse_strange(folder: Path) -> None:
             f"{folder} holds files, but no {MARK}: it is not a population", "Give -o another folder, or empty this one."
         ) from None
     except ValidationError as error:
-        raise BadInputError(f"{folder / MARK}: {error.errors()[0]['msg']}", "Give -o another folder, or remove this one.") from None
+        raise BadInputError(
+            f"{folder / MARK}: {error.errors()[0]['msg']}", "Give -o another folder, or remove this one."
+        ) from None

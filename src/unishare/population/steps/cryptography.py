@@ -103,7 +103,8 @@ class SignLines(TextStep):
         if lines[-1] == b"":
             lines.pop()
         return b"".join(
-            b"%s %s\n" % (line, hmac.new(self.key, line, self.algorithm).digest()[: self.shown].hex().encode()) for line in lines
+            b"%s %s\n" % (line, hmac.new(self.key, line, self.algorithm).digest()[: self.shown].hex().encode())
+            for line in lines
         )
 
 

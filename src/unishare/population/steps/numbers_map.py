@@ -138,7 +138,9 @@ class Formulas(NumbersStep):
     """Compute several formulas of each number and its neighbours and mix them."""
 
     def __init__(self, random: Random) -> None:
-        self.formulas = [draw_expression(random, ["x", "before", "i"], random.randint(3, 7)) for _ in range(random.randint(2, 6))]
+        self.formulas = [
+            draw_expression(random, ["x", "before", "i"], random.randint(3, 7)) for _ in range(random.randint(2, 6))
+        ]
         self.multiplier = random.randint(1, MASK) | 1
 
     def c_source(self, name: str) -> str:
@@ -147,7 +149,10 @@ class Formulas(NumbersStep):
             f"    (void)before, (void)i, (void)x;\n    return {formula.text(Language.C)};\n}}\n"
             for number, formula in enumerate(self.formulas)
         ]
-        calls = [f"y = y * {unsigned(self.multiplier)} + {name}_{number}(x, before, (uint32_t)i);" for number in range(len(functions))]
+        calls = [
+            f"y = y * {unsigned(self.multiplier)} + {name}_{number}(x, before, (uint32_t)i);"
+            for number in range(len(functions))
+        ]
         body = fill(
             """
             for (size_t i = 0; i < numbers.count; i++) {
@@ -189,7 +194,9 @@ class StackMachine(NumbersStep):
             if depth >= 2:
                 choices += [self.ADD, self.SUBTRACT, self.MULTIPLY, self.XOR, self.SWAP]
             operation = random.choice(choices)
-            operand = random.randint(0, MASK) if operation == self.PUSH else random.randint(1, 31) if operation == self.ROTATE else 0
+            operand = (
+                random.randint(0, MASK) if operation == self.PUSH else random.randint(1, 31) if operation == self.ROTATE else 0
+            )
             self.program += [operation, operand]
             depth += {self.PUSH: 1, self.INPUT: 1, self.DUPLICATE: 1, self.SWAP: 0, self.ROTATE: 0}.get(operation, -1)
         order = list(range(9))

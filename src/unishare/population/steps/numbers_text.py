@@ -82,7 +82,6 @@ class Dates(NumbersToText):
 class Numerals(NumbersToText):
     """Write the numbers as numerals of a system of its own."""
 
-
     def __init__(self, random: Random) -> None:
         self.values = sorted({1, *(random.randint(2, 3000) for _ in range(random.randint(4, 12)))}, reverse=True)
         self.signs = vocabulary.different_words(random, len(self.values))
@@ -184,7 +183,6 @@ class Ledger(Step):
 
 class Spell(NumbersToText):
     """Write the numbers in another base, digit by digit in words or letters."""
-
 
     def __init__(self, random: Random) -> None:
         self.base = random.randint(3, 20)

@@ -115,7 +115,9 @@ class Matrix(NumbersStep):
     def __init__(self, random: Random) -> None:
         self.size = random.randint(2, 8)
         self.modulus = random.choice([0, 0, 65521, 1_000_003, 998_244_353])
-        self.rows = [[random.randint(0, self.modulus - 1 if self.modulus else MASK) for _ in range(self.size)] for _ in range(self.size)]
+        self.rows = [
+            [random.randint(0, self.modulus - 1 if self.modulus else MASK) for _ in range(self.size)] for _ in range(self.size)
+        ]
 
     def c_source(self, name: str) -> str:
         before = fill(
@@ -192,7 +194,6 @@ class Convolution(NumbersStep):
 
 class Recurrence(NumbersStep):
     """Feed the numbers into a shift register and take what comes out."""
-
 
     def __init__(self, random: Random) -> None:
         self.state = [random.randint(0, MASK) for _ in range(random.randint(2, 5))]
@@ -338,7 +339,7 @@ class Statistics(Step):
 
     def c_source(self, name: str) -> str:
         lines = [
-            f'append_text(out, "{figure}=");\nappend_number(out, {self._FIGURES[figure]});\nappend_byte(out, \'\\n\');'
+            f"append_text(out, \"{figure}=\");\nappend_number(out, {self._FIGURES[figure]});\nappend_byte(out, '\\n');"
             for figure in self.figures
         ]
         return fill(

@@ -282,7 +282,8 @@ class Report(Step):
             "second": "append_number(out, record.second);",
         }
         lines = [
-            f"append_text(out, {literal(piece)});\n{fields[field]}" for piece, field in zip(self.pieces, self.fields, strict=True)
+            f"append_text(out, {literal(piece)});\n{fields[field]}"
+            for piece, field in zip(self.pieces, self.fields, strict=True)
         ]
         return fill(
             """
@@ -304,5 +305,7 @@ class Report(Step):
     def evaluate(self, data: bytes) -> bytes:
         out = self.title
         for one in parse(data):
-            out += "\n" + "".join(f"{piece}{getattr(one, field)}" for piece, field in zip(self.pieces, self.fields, strict=True))
+            out += "\n" + "".join(
+                f"{piece}{getattr(one, field)}" for piece, field in zip(self.pieces, self.fields, strict=True)
+            )
         return out.encode()

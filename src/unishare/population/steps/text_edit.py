@@ -26,7 +26,6 @@ def words_of(data: bytes) -> list[bytes]:
 class Alphabet(TextStep):
     """Replace letters by others."""
 
-
     def __init__(self, random: Random) -> None:
         self.table = bytearray(range(256))
         for letters in random.choice(
@@ -61,7 +60,6 @@ class Alphabet(TextStep):
 
 class WordShuffle(TextStep):
     """Reverse or turn the words that a rule selects."""
-
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.randint(2, 6)
@@ -118,7 +116,6 @@ class WordShuffle(TextStep):
 class Runs(TextStep):
     """Encode runs of equal characters with their lengths."""
 
-
     def __init__(self, random: Random) -> None:
         self.least = random.randint(2, 4)
         self.open, self.close = random.choice([("(", ")"), ("[", "]"), ("<", ">"), ("{", "}"), ("^", "^")])
@@ -159,7 +156,6 @@ class Runs(TextStep):
 
 class Lines(TextStep):
     """Sort, number or reverse the lines."""
-
 
     def __init__(self, random: Random) -> None:
         self.order = random.choice(["sorted", "reversed", "as they are"])
@@ -228,12 +224,13 @@ class Lines(TextStep):
             lines.sort()
         elif self.order == "reversed":
             lines.reverse()
-        return b"".join(b"%d%s%s\n" % (self.first + number * self.step, self.mark.encode(), line) for number, line in enumerate(lines))
+        return b"".join(
+            b"%d%s%s\n" % (self.first + number * self.step, self.mark.encode(), line) for number, line in enumerate(lines)
+        )
 
 
 class Nearest(TextStep):
     """Replace each word by the nearest one of a list, by edit distance."""
-
 
     def __init__(self, random: Random) -> None:
         from unishare.population.vocabulary import different_words

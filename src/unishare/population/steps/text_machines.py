@@ -142,7 +142,6 @@ class Automaton(Step):
 class Quoting(TextStep):
     """Strip comments and collapse spaces with a small scanner."""
 
-
     def __init__(self, random: Random) -> None:
         self.open, self.close = random.sample("(,.;:!x7/#", 2)
         self.replacement = random.choice("_~ *-")
