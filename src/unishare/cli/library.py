@@ -1,0 +1,82 @@
+"""`unishare library`: work on libraries of one's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from unishare.cli.progress import steps
+from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+
+if TYPE_CHECKING:
+    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.library_check import Report
+    from unishare.toolchain.recipe import LibraryRecipe
+
+
+@click.group()
+def library() -> None:
+    """Work on libraries of your own."""
+
+
+@library.command()
+@click.argument("library", metavar="NAME|RECIPE")
+@json_option
+@pass_session
+def check(session: Session, library: str, as_json: bool) -> None:
+    """Build one library in isolation and list what breaks linking or spoils sharing, each with the remedy.
+
+    It is compared with the libraries it needs, and with those of the catalogue that were compiled before. Exit 0: its pages are
+    the same in all images. Exit 1: something is to be done.
+
+    \b
+    Examples:
+      unishare library check zlib
+      unishare library check libraries/mine.toml --json
+    """
+    from unishare.toolchain.build import Builder
+    from unishare.toolchain.library_check import check as check_library
+
+    catalog, recipe = _find(library)
+    with steps() as step, Builder(catalog, session.settings, os.cpu_count() or 1, step) as builder:
+        report = check_library(catalog, builder, recipe)
+    if as_json:
+        print_json({**report.model_dump(mode="json"), "clean": report.clean})
+    else:
+        _print(report)
+    if not report.clean:
+        sys.exit(1)
+
+
+def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
+    """A recipe by name or file; a file's neighbours are found before the catalogue's libraries."""
+    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipe import load_library
+
+    if library.endswith(".toml") or os.sep in library:
+        file = Path(library).absolute()
+        recipe = load_library(file)
+        return Catalog([file.parent.parent] if file.parent.name == "libraries" else [Path.cwd()]), recipe
+    catalog = Catalog.from_here()
+    return catalog, catalog.library(library)
+
+
+def _print(report: Report) -> None:
+    sizes = ", ".join(f"{kind} {bytes_text(size)}" for kind, size in report.windows.items())
+    click.echo(f"{report.name} {report.version} ({report.hash[:16]}): {sizes}")
+    for name, symbols in report.uses.items():
+        more = f" and {len(symbols) - 8} more" if len(symbols) > 8 else ""
+        click.echo(f"  from {name}: {', '.join(symbols[:8])}{more}")
+    if report.findings:
+        print_table(
+            ["effect", "what", "where", "why", "remedy"],
+            [[one.effect, one.kind, one.subject, one.detail, one.remedy] for one in report.findings],
+        )
+    serious = sum(one.effect != "note" for one in report.findings)
+    found = f"{serious} to be mended" if serious else "nothing breaks linking or sharing"
+    others = f", and with {len(report.compared)} others that were compiled before" if report.compared else ""
+    click.echo(f"{report.name}: {found} (compared with what it needs{others})")
