@@ -1,4 +1,4 @@
-"""The six functions, really built, in the home that `make` uses: what was compiled once is compiled for all tests."""
+"""The catalogue's apps, really built, in the home that `make` uses: what was compiled once is compiled for all tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from unishare.bench.workload import FUNCTIONS
 from unishare.fleet.image import MANIFEST
 from unishare.pool.store import Pool
 from unishare.settings import Settings
@@ -21,9 +20,9 @@ FIXED_LAYOUTS = ("default", "dce", "aligned")
 
 @pytest.fixture(scope="session")
 def home() -> Settings:
-    """The home with all six functions under all fixed layouts."""
+    """The home with all apps of the catalogue under all fixed layouts."""
     settings = Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
-    build(settings, Catalog(), FUNCTIONS, FIXED_LAYOUTS)
+    build(settings, Catalog(), tuple(Catalog().app_names()), FIXED_LAYOUTS)
     return settings
 
 

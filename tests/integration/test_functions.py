@@ -1,4 +1,4 @@
-"""The six functions on the real monitor: every example's answer, under both tenders, all layouts, both ways of filling memory."""
+"""The catalogue's functions on the real monitor: every example's answer, under both tenders, all layouts, both ways of filling memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from unishare.bench.workload import FUNCTIONS, Expectation, expectations
+from unishare.bench.workload import Expectation, expectations
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
 from unishare.toolchain.catalog import Catalog
 
 EXAMPLES = [
     pytest.param(name, expectation, id=f"{name}-{number}")
-    for name in FUNCTIONS
+    for name in Catalog().app_names()
     for number, expectation in enumerate(expectations(Catalog().app(name)))
 ]
 

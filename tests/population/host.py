@@ -79,7 +79,9 @@ class HostCompiler:
             answer = (folder / f"request-{number}.answer").read_bytes()
             if (answer, status) != (one.answer, one.status):
                 steps = [type(step).__name__ for step in function.steps]
-                wrong.append(f"{folder} {number} {steps}: {status} {answer[:200]!r} instead of {one.status} {one.answer[:200]!r}")
+                wrong.append(
+                    f"{folder} {number} {steps}: {status} {answer[:200]!r} instead of {one.status} {one.answer[:200]!r}"
+                )
         return wrong
 
 

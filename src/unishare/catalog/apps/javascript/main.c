@@ -1,0 +1,31 @@
+/* Runs a handler written in JavaScript: /app/handler.js defines handle(request), which returns the answer. */
+#include <mujs.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <unishare/function.h>
+
+static js_State *state;
+
+static int handle(const unishare_request *request, unishare_answer *answer)
+{
+    int failed;
+    const char *text;
+
+    js_getglobal(state, "handle");
+    js_pushundefined(state);
+    js_pushlstring(state, (const char *)request->data, (int)request->size);
+    failed = js_pcall(state, 1);
+    text = js_trystring(state, -1, "the answer is not a text");
+    unishare_answer_write(answer, text, strlen(text));
+    js_pop(state, 1);
+    return failed ? 1 : 0;
+}
+
+int main(void)
+{
+    state = js_newstate(NULL, NULL, JS_STRICT);
+    if (!state || js_dofile(state, "/app/handler.js"))
+        return 1;
+    return unishare_serve(handle);
+}
