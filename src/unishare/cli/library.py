@@ -66,17 +66,18 @@ def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
 
 
 def _print(report: Report) -> None:
+    from unishare.toolchain.library_findings import some
+
     sizes = ", ".join(f"{kind} {bytes_text(size)}" for kind, size in report.windows.items())
     click.echo(f"{report.name} {report.version} ({report.hash[:16]}): {sizes}")
     for name, symbols in report.uses.items():
-        more = f" and {len(symbols) - 8} more" if len(symbols) > 8 else ""
-        click.echo(f"  from {name}: {', '.join(symbols[:8])}{more}")
+        click.echo(f"  from {name}: {some(symbols)}")
     if report.findings:
         print_table(
             ["effect", "what", "where", "why", "remedy"],
-            [[one.effect, one.kind, one.subject, one.detail, one.remedy] for one in report.findings],
+            [[one.effect, one.kind, some(one.subjects), one.detail, one.remedy] for one in report.findings],
         )
-    serious = sum(one.effect != "note" for one in report.findings)
+    serious = sum(len(one.subjects) for one in report.findings if one.effect != "note")
     found = f"{serious} to be mended" if serious else "nothing breaks linking or sharing"
     others = f", and with {len(report.compared)} others that were compiled before" if report.compared else ""
     click.echo(f"{report.name}: {found} (compared with what it needs{others})")

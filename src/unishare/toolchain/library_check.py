@@ -20,7 +20,7 @@ from unishare.toolchain.closure import needs_of
 from unishare.toolchain.compiler import Variant
 from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.layout import LAYOUTS
-from unishare.toolchain.library_findings import Effect, Finding, own_findings, some
+from unishare.toolchain.library_findings import Effect, Finding, gathered, own_findings, some
 from unishare.toolchain.objects import UnitObject
 from unishare.toolchain.recipe import LibraryRecipe
 from unishare.toolchain.symbols import PROVIDED
@@ -86,7 +86,7 @@ def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe) -> Report:
         windows={kind.value: window.size for kind, window in unit.facts.windows.items()},
         uses=around.uses(),
         compared=[one.name for one in others],
-        findings=sorted([*around.findings(), *own_findings(unit, parsed)], key=lambda one: list(Effect).index(one.effect)),
+        findings=gathered([*around.findings(), *own_findings(unit, parsed)]),
     )
 
 
@@ -143,7 +143,7 @@ class _Surroundings:
             elif symbol in left:
                 yield _left_to_the_app(symbol)
             else:
-                yield _missing(symbol, self.recipe, [one.name for one in self.others if symbol in one.defined])
+                yield _missing(symbol, self.recipe, [one for one in self.others if symbol in one.defined])
 
     def _defined_twice(self) -> Iterator[Finding]:
         own = set(self.unit.facts.strong)
@@ -154,7 +154,7 @@ class _Surroundings:
                 yield Finding(
                     kind="duplicate",
                     effect=Effect.LINKING if needed else Effect.NOTE,
-                    subject=some(both),
+                    subjects=both,
                     detail=f"also defined by {library.name}"
                     + (", which this library needs" if needed else ": no image can hold both"),
                     remedy="Exclude the file that defines it (build.exclude), or rename it by a define (build.defines).",
@@ -169,7 +169,7 @@ class _Surroundings:
             yield Finding(
                 kind="weak-definition",
                 effect=Effect.SHARING if rivals else Effect.NOTE,
-                subject=symbol,
+                subjects=[symbol],
                 detail=f"{some(rivals)} would take its place in some images, so pages that refer to it differ"
                 if rivals
                 else "an app that defines it too has other pages where this library refers to it",
@@ -190,7 +190,7 @@ class _Surroundings:
             yield Finding(
                 kind="weak-reference",
                 effect=Effect.SHARING if providers else Effect.NOTE,
-                subject=symbol,
+                subjects=[symbol],
                 detail=f"the address in images with {some(providers)}, 0 in others"
                 if providers
                 else "0 unless an app defines it",
@@ -206,7 +206,7 @@ class _Surroundings:
                 yield Finding(
                     kind="override",
                     effect=Effect.SHARING,
-                    subject=some(sorted(taken)),
+                    subjects=sorted(taken),
                     detail=f"changes what {library.name} refers to in images that hold both: its pages differ from other images'",
                     remedy=f"Add {self.recipe.name} to the needs of {library.name}, or exclude one of the definitions.",
                 )
@@ -218,25 +218,28 @@ class _Surroundings:
         return {*library.weak_references} & {*self.unit.facts.strong, *self.unit.facts.weak} - settled
 
 
-def _missing(symbol: str, recipe: LibraryRecipe, providers: Sequence[str]) -> Finding:
-    return Finding(
-        kind="undefined",
-        effect=Effect.LINKING,
-        subject=symbol,
-        detail=f"{some(providers)} could provide it"
-        if providers
-        else "no needed library and no library compiled so far provides it",
-        remedy=f"Add {providers[0]} to link.needs in {recipe.file}."
-        if providers
-        else "Add the file that defines it to build.files, add the library that does to link.needs, or define its use away.",
-    )
+def _missing(symbol: str, recipe: LibraryRecipe, providers: Sequence[_Library]) -> Finding:
+    """No library that the recipe needs has it. One that stands on the checked library itself cannot be named by it: a C library
+    and the platform below it use each other, and are in every image together because an app names the upper one."""
+    above = [one.name for one in providers if recipe.name in one.needs]
+    beside = [one.name for one in providers if recipe.name not in one.needs]
+    if above:
+        effect, detail = Effect.NOTE, f"provided by {above[0]}, which stands on this library"
+        remedy = f"Use this library only in images with {above[0]}."
+    elif beside:
+        effect, detail = Effect.LINKING, f"{some(beside)} could provide it"
+        remedy = f"Add {beside[0]} to link.needs in {recipe.file.name}."
+    else:
+        effect, detail = Effect.LINKING, "no needed library and no library compiled so far provides it"
+        remedy = "Add the file that defines it to build.files, the library that does to link.needs, or define its use away."
+    return Finding(kind="undefined", effect=effect, subjects=[symbol], detail=detail, remedy=remedy)
 
 
 def _left_to_the_app(symbol: str) -> Finding:
     return Finding(
         kind="undefined",
         effect=Effect.SHARING,
-        subject=symbol,
+        subjects=[symbol],
         detail="left to the app: it has another address in each, so pages that refer to it differ",
         remedy="Let the app hand over a pointer in a call, which the library keeps in its data.",
     )
@@ -246,7 +249,7 @@ def _collected(symbol: str) -> Finding:
     return Finding(
         kind="identifier-section",
         effect=Effect.LINKING,
-        subject=symbol,
+        subjects=[symbol],
         detail="the border of a section that the linker collects from all objects of an image; libraries keep their own",
         remedy="Let the library keep a list of its own instead, in ordinary data.",
     )

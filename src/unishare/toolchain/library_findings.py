@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,7 +34,7 @@ class Finding(BaseModel):
 
     kind: str
     effect: Effect
-    subject: str
+    subjects: tuple[str, ...]
     detail: str
     remedy: str
 
@@ -51,6 +51,15 @@ def own_findings(unit: UnitObject, parsed: ElfFile) -> Iterator[Finding]:
     yield from _writable(unit, parsed, symbols)
 
 
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings that differ only in what they are about made one; what breaks something first."""
+    groups: dict[Finding, list[str]] = {}
+    for one in findings:
+        groups.setdefault(one.model_copy(update={"subjects": ()}), []).extend(one.subjects)
+    joined = [alike.model_copy(update={"subjects": tuple(subjects)}) for alike, subjects in groups.items()]
+    return sorted(joined, key=lambda one: list(Effect).index(one.effect))
+
+
 def some(names: Sequence[str]) -> str:
     """A few of many names."""
     more = len(names) - SHOWN
@@ -63,7 +72,7 @@ def _thread_local(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Findin
         yield Finding(
             kind="thread-local",
             effect=Effect.LINKING,
-            subject=some(_largest(symbols, sections)) or parsed.sections[min(sections)].name,
+            subjects=_largest(symbols, sections) or [parsed.sections[min(sections)].name],
             detail=f"{sum(parsed.sections[index].size for index in sections)} bytes whose offsets depend on the whole image",
             remedy="Define away __thread, _Thread_local or thread_local (guests have one thread), or keep the file in an app.",
         )
@@ -75,7 +84,7 @@ def _homeless(unit: UnitObject) -> Iterator[Finding]:
         yield Finding(
             kind="identifier-section" if collected else "section",
             effect=Effect.LINKING,
-            subject=name,
+            subjects=[name],
             detail=f"{size} bytes"
             + (f", collected from all objects of an image between __start_{name} and __stop_{name}" if collected else ""),
             remedy="Let the library keep a list of its own instead, in ordinary data."
@@ -90,7 +99,7 @@ def _common(symbols: Sequence[Symbol]) -> Iterator[Finding]:
         yield Finding(
             kind="common",
             effect=Effect.SHARING,
-            subject=some(names),
+            subjects=tuple(names),
             detail="tentative definitions: another object's of the same name, perhaps larger, is merged with them",
             remedy="Compile without -fcommon; define the variable in one file and declare it extern in the others.",
         )
@@ -102,7 +111,7 @@ def _ifuncs(symbols: Sequence[Symbol]) -> Iterator[Finding]:
         yield Finding(
             kind="ifunc",
             effect=Effect.SHARING,
-            subject=some(names),
+            subjects=tuple(names),
             detail="chosen when an instance starts, through a table of each image",
             remedy="Switch the choice by processor off (a define of the library, or excluded files), or choose in ordinary code.",
         )
@@ -119,7 +128,7 @@ def _got(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:
         yield Finding(
             kind="got",
             effect=Effect.SHARING,
-            subject=some([name for name, _ in uses.most_common()]),
+            subjects=[name for name, _ in uses.most_common()],
             detail=f"{uses.total()} references through a global offset table, which lies elsewhere in each image",
             remedy="Compile without -fPIC; in assembler files write the symbol itself, not @GOTPCREL.",
         )
@@ -131,7 +140,7 @@ def _constructors(unit: UnitObject) -> Iterator[Finding]:
             yield Finding(
                 kind="constructor",
                 effect=Effect.NOTE,
-                subject=f"{count} {name}",
+                subjects=[f"{count} {name}"],
                 detail=f"run in every instance, wanted or not; an image has {TABLE_SLOTS} slots for all libraries together",
                 remedy="If the library can be set up by a call, do that at first use.",
             )
@@ -146,7 +155,7 @@ def _writable(unit: UnitObject, parsed: ElfFile, symbols: Sequence[Symbol]) -> I
         yield Finding(
             kind="writable",
             effect=Effect.NOTE,
-            subject=f".{kind}: {window.size} bytes",
+            subjects=[f".{kind}: {window.size} bytes"],
             detail=f"largest: {some(_largest(symbols, sections)) or 'unnamed'}",
             remedy="Each instance has its own copy of the pages it writes to: make tables const, allocate large buffers when they are used.",
         )
