@@ -65,10 +65,12 @@ class Function:
         """The handler in C."""
         headers = dict.fromkeys([*_C_HEADERS, *(one for step in self.steps for one in step.headers), "unishare/function.h"])
         steps = "\n".join(step.c_source(self._names[id(step)]) for step in self.steps)
+        macros = dict.fromkeys(macro for step in self.steps for macro in step.macros)
         helpers = c_helpers.sources(steps + "append")
         text = fill(
             """
             /* @name@: @summary@. Generated; see docs/population.md. */
+            @macros@
             @headers@
 
             @helpers@
@@ -106,6 +108,7 @@ class Function:
             """,
             name=self.name,
             summary=self._summary,
+            macros="\n".join(f"#define {macro}" for macro in macros),
             headers="\n".join(f"#include <{header}>" for header in headers),
             helpers=helpers,
             steps=steps,

@@ -27,8 +27,9 @@ class Step(ABC):
     function may hold two steps of one kind.
     """
 
-    # Headers and catalogue libraries that the source uses, besides the C library's.
+    # Headers, macros that are set before them, and catalogue libraries that the source uses, besides the C library's.
     headers: ClassVar[tuple[str, ...]] = ()
+    macros: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[Shape]
     gives: ClassVar[Shape]

@@ -195,3 +195,40 @@ class Bzip2(RoundTrip):
             back.size = size;
             """
         )
+
+
+class Libdeflate(RoundTrip):
+    """Compress by libdeflate and back."""
+
+    libraries = ("libdeflate",)
+    headers = ("libdeflate.h",)
+
+    def compress(self) -> str:
+        return fill(
+            """
+            struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(@level@);
+
+            if (!compressor)
+                goto failed;
+            packed.size = libdeflate_gzip_compress(compressor, plain.data, plain.size, packed.data, packed.room);
+            libdeflate_free_compressor(compressor);
+            if (!packed.size)
+                goto failed;
+            """,
+            level=self.level,
+        )
+
+    def decompress(self) -> str:
+        return fill(
+            """
+            struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
+            enum libdeflate_result result;
+
+            if (!decompressor)
+                goto failed;
+            result = libdeflate_gzip_decompress(decompressor, packed.data, packed.size, back.data, back.room, &back.size);
+            libdeflate_free_decompressor(decompressor);
+            if (result != LIBDEFLATE_SUCCESS)
+                goto failed;
+            """
+        )

@@ -207,6 +207,8 @@ class CjsonWriter(Step):
                 cJSON_Delete(json);
                 if (!text)
                     return 255;
+                for (char *tab = text; (tab = strchr(tab, '\\t')); )
+                    *tab = ' ';
                 append_text(out, text);
                 cJSON_free(text);
                 return 0;

@@ -26,7 +26,7 @@ class PosixMatches(Step):
     headers = ("regex.h",)
 
     def __init__(self, random: Random) -> None:
-        # Only what the longest match (POSIX) and the first (Python) agree on: no alternatives.
+        # Only what the longest match (POSIX) and the first (Python) agree on: no alternatives that begin alike.
         self.pattern = random.choice(
             [
                 f"{_class(random)}+[0-9]*",
@@ -75,6 +75,7 @@ class PerlReplace(TextStep):
     """Replace the matches of a regular expression by PCRE2."""
 
     libraries = ("pcre2",)
+    macros = ("PCRE2_CODE_UNIT_WIDTH 8",)
     headers = ("pcre2.h",)
     grows = True
 

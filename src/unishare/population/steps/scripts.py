@@ -81,11 +81,8 @@ def _lines(script: str) -> str:
     return "\n".join(f"    {literal(line)}" for line in script.splitlines(keepends=True))
 
 
-class JavascriptProgram(NumbersStep):
+class JavascriptStep(NumbersStep):
     """Run a JavaScript on each number."""
-
-    libraries = ("duktape",)
-    headers = ("duktape.h",)
 
     def __init__(self, random: Random) -> None:
         self.program = Program(random)
@@ -94,9 +91,24 @@ class JavascriptProgram(NumbersStep):
     def files(self, name: str) -> Mapping[str, bytes]:
         return {f"{name}.js": self.program.javascript().encode()} if self.in_file else {}
 
+    def _read(self, name: str) -> str:
+        """C that reads the script into `script`."""
+        return f'read_file("/app/{name}.js", &script)' if self.in_file else f"(append_text(&script, {name}_script), 1)"
+
+    def _script(self, name: str) -> str:
+        return "" if self.in_file else f"static const char {name}_script[] =\n{_lines(self.program.javascript())};\n"
+
+    def values(self, numbers: list[int]) -> list[int]:
+        return [self.program.evaluate(x, i) for i, x in enumerate(numbers)]
+
+
+class DuktapeProgram(JavascriptStep):
+    """Run a JavaScript by Duktape on each number."""
+
+    libraries = ("duktape",)
+    headers = ("duktape.h",)
+
     def c_source(self, name: str) -> str:
-        script = self.program.javascript()
-        read = f'read_file("/app/{name}.js", &script)' if self.in_file else f"(append_text(&script, {name}_script), 1)"
         before = fill(
             """
             @script@
@@ -121,8 +133,8 @@ class JavascriptProgram(NumbersStep):
             }
             """,
             name=name,
-            read=read,
-            script="" if self.in_file else f"static const char {name}_script[] =\n{_lines(script)};\n",
+            read=self._read(name),
+            script=self._script(name),
         )
         body = fill(
             """
@@ -145,5 +157,58 @@ class JavascriptProgram(NumbersStep):
         )
         return self._in_place(name, body, before)
 
-    def values(self, numbers: list[int]) -> list[int]:
-        return [self.program.evaluate(x, i) for i, x in enumerate(numbers)]
+
+class MujsProgram(JavascriptStep):
+    """Run a JavaScript by MuJS on each number."""
+
+    libraries = ("mujs",)
+    headers = ("mujs.h",)
+
+    def c_source(self, name: str) -> str:
+        before = fill(
+            """
+            @script@
+            static js_State *@name@_state;
+
+            /* Run the script when it is needed first: it defines the function. */
+            static int @name@_load(void)
+            {
+                struct bytes script = {0};
+                js_State *state;
+
+                if (!@read@ || !(state = js_newstate(NULL, NULL, JS_STRICT)))
+                    return 0;
+                if (js_dostring(state, (char *)script.data)) {
+                    js_freestate(state);
+                    state = NULL;
+                }
+                free(script.data);
+                @name@_state = state;
+                return state != NULL;
+            }
+            """,
+            name=name,
+            read=self._read(name),
+            script=self._script(name),
+        )
+        body = fill(
+            """
+            if (!@name@_state && !@name@_load())
+                return 254;
+            for (size_t i = 0; i < numbers.count; i++) {
+                js_getglobal(@name@_state, "answer");
+                js_pushundefined(@name@_state);
+                js_pushnumber(@name@_state, numbers.at[i]);
+                js_pushnumber(@name@_state, (double)i);
+                if (js_pcall(@name@_state, 2)) {
+                    append_text(out, js_trystring(@name@_state, -1, "error"));
+                    js_pop(@name@_state, 1);
+                    return 253;
+                }
+                numbers.at[i] = (uint32_t)js_tonumber(@name@_state, -1);
+                js_pop(@name@_state, 1);
+            }
+            """,
+            name=name,
+        )
+        return self._in_place(name, body, before)
