@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from integration.conftest import build
 
+from integration.conftest import build
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
 from unishare.toolchain.catalog import Catalog

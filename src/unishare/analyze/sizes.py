@@ -22,7 +22,7 @@ _DEBUG = (".debug", ".symtab", ".strtab", ".shstrtab")
 @dataclass(frozen=True)
 class Sizes:
     """Bytes, but for `pages`. `file`: the ELF on disk without symbols and debug information; `holes`: padding in it between
-    sections; `added`: manifest and own runs of the pooled image."""
+    sections; `added`: what the image adds to the pool beside its libraries: the manifest and the app's own runs."""
 
     app: str
     layout: str
@@ -41,13 +41,9 @@ def compare(settings: Settings, apps: Sequence[str]) -> list[Sizes]:
     folders = [settings.images / layout for layout in LAYOUTS]
     names = apps or sorted({one.parent.name for folder in folders for one in folder.glob(f"*/{MANIFEST}")})
     pool = Pool.open(settings.pool)
-    users: dict[str, int] = {}
-    for image in pool.images():
-        for run in image.manifest.runs:
-            users[run] = users.get(run, 0) + 1
     runs = pool.runs()
     return [
-        _measure(settings.image_folder(layout, name), name, layout, users, runs)
+        _measure(settings.image_folder(layout, name), name, layout, runs)
         for name in names
         for layout in LAYOUTS
         if (settings.image_folder(layout, name) / MANIFEST).is_file()
@@ -70,7 +66,7 @@ def ratios(rows: Sequence[Sizes]) -> dict[str, float]:
     return found
 
 
-def _measure(folder: Path, app: str, layout: str, users: dict[str, int], runs: dict[str, int]) -> Sizes:
+def _measure(folder: Path, app: str, layout: str, runs: dict[str, int]) -> Sizes:
     parsed = ElfFile.read(folder / ELF_NAME)
     loads = [one for one in parsed.segments if one.type == elf.PT_LOAD]
     kinds = {"r-x": 0, "r--": 0, "rw-": 0, "bss": 0}
@@ -81,7 +77,7 @@ def _measure(folder: Path, app: str, layout: str, users: dict[str, int], runs: d
     debug = sum(one.size for one in parsed.sections if one.name.startswith(_DEBUG))
     stored = len(parsed.data) - debug
     manifest = Manifest.read(folder / MANIFEST)
-    own = sum(runs.get(run, 0) for run in manifest.runs if users.get(run, 0) <= 1)
+    own = sum(runs.get(run, 0) for run in {one.run for one in manifest.extents if one.run and one.library is None})
     return Sizes(
         app=app, layout=layout, file=stored, text=kinds["r-x"], rodata=kinds["r--"], data=kinds["rw-"], bss=kinds["bss"],
         holes=max(0, stored - kinds["r-x"] - kinds["r--"] - kinds["rw-"]),

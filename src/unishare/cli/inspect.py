@@ -75,6 +75,10 @@ def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
     )  # fmt: skip
     for name, value in found.items():
         click.echo(f"{name}: {value:.3f} (geometric mean)")
+    click.echo(
+        "holes: each window of an aligned image starts a page of the file, which costs half a page a window; symbols and debug "
+        "information, which are not loaded, are not counted"
+    )
 
 
 def _explain(session: Session, manifest: object, pool: object, as_json: bool) -> None:

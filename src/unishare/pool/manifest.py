@@ -5,11 +5,12 @@ Whatever contradicts itself is refused here, and again by the monitor, which tru
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -134,12 +135,20 @@ class Manifest(_Model):
         return frozenset(named)
 
     def to_text(self) -> str:
-        """The file's text: the same for the same manifest."""
-        return self.model_dump_json(indent=1, exclude_none=False, exclude=self._absent()) + "\n"
+        """The file's text, an extent a line: the same for the same manifest."""
+        fields = self.model_dump(mode="json", exclude=self._absent())
+        lines = []
+        for name, value in fields.items():
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                entries = ",\n  ".join(json.dumps(entry) for entry in value)
+                lines.append(f" {json.dumps(name)}: [\n  {entries}\n ]")
+            else:
+                lines.append(f" {json.dumps(name)}: {json.dumps(value)}")
+        return "{\n" + ",\n".join(lines) + "\n}\n"
 
-    def _absent(self) -> dict[str, object]:
+    def _absent(self) -> Any:
         """Fields of other layouts are left out, so that readers without them stay strict."""
-        absent: dict[str, object] = {}
+        absent: dict[str, Any] = {}
         if self.modules is None:
             absent = {"modules": True, "relocations": True, "extents": {"__all__": {"module", "relocated"}}}
         if self.page_tables is None:

@@ -41,9 +41,3 @@ extern "C" [[noreturn]] void __cxa_pure_virtual()
 {
     abort();
 }
-
-// Destructors of static objects: registered with the C library's atexit would need a closure; an instance ends whole.
-extern "C" int __cxa_atexit(void (*)(void *), void *, void *)
-{
-    return 0;
-}
