@@ -175,7 +175,9 @@ class QrWidths(Step):
 
     def evaluate(self, data: bytes) -> bytes:
         lines = [line for line in data.split(b"\n") if line][: self.most]
-        return " ".join(map(str, [self.unit, *(self._width(min(len(line), self.longest)) * self.unit for line in lines)])).encode()
+        return " ".join(
+            map(str, [self.unit, *(self._width(min(len(line), self.longest)) * self.unit for line in lines)])
+        ).encode()
 
     def _width(self, length: int) -> int:
         version = 1 + sum(length > capacity for capacity in self._CAPACITIES[self.level])

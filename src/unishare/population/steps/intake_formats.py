@@ -233,7 +233,7 @@ class HttpIntake(Intake):
         head, _, body = data.decode().partition("\r\n\r\n")
         first, *headers = head.split("\r\n")
         parts = first.split(" ")
-        if len(parts) != 3 or parts[2] != "HTTP/1.1":
+        if len(parts) != 3 or not parts[0].isupper() or parts[2] != "HTTP/1.1":
             raise Refusal(self.status, "not HTTP")
         out = f"{self.url_key}={_plain(parts[1])}\n"
         for header in headers:
@@ -250,7 +250,7 @@ class HttpIntake(Intake):
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
     def bad_request(self, random: Random) -> bytes:
-        return random.choice([b"hello there\r\n\r\n", b"GET /x HTTP/x.y\r\n\r\n", b"\x01\x02 / HTTP/1.1\r\n\r\n"[2:]])
+        return random.choice([b"hello there\r\n\r\n", b"GET /x HTTP/x.y\r\n\r\n", b" / HTTP/1.1\r\n\r\n"])
 
 
 def _plain(text: str) -> str:

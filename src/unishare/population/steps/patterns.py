@@ -1,4 +1,4 @@
-"""Steps that search and replace by regular expressions."""
+"""Steps that replace by regular expressions."""
 
 from __future__ import annotations
 
@@ -6,69 +6,13 @@ import re
 from random import Random
 
 from unishare.population import vocabulary
-from unishare.population.c_text import fill, literal, unsigned
-from unishare.population.shapes import Shape
-from unishare.population.step import Step
+from unishare.population.c_text import fill, literal
 from unishare.population.steps.text_edit import TextStep
 
 
 def _class(random: Random) -> str:
     start = random.choice("abcdefghijklm")
     return f"[{start}-{chr(ord(start) + random.randint(4, 12))}]"
-
-
-class PosixMatches(Step):
-    """Find the matches of a regular expression by musl and give their places and lengths."""
-
-    takes = Shape.TEXT
-    gives = Shape.NUMBERS
-    libraries = ("musl-regex",)
-    headers = ("regex.h",)
-
-    def __init__(self, random: Random) -> None:
-        # Only what the longest match (POSIX) and the first (Python) agree on: no alternatives that begin alike.
-        self.pattern = random.choice(
-            [
-                f"{_class(random)}+[0-9]*",
-                f"{_class(random)}{{2,4}}{_class(random)}",
-                f"[aeiou]{_class(random)}?[^aeiou ]",
-                f"[0-9]{{1,3}}|[A-Z]{_class(random)}*",
-                f"{random.choice('aeiou')}[a-z]*{random.choice('nrslt')}",
-            ]
-        )
-        self.most = random.randint(8, 60)
-        self.none = random.randint(0, 10_000)
-
-    def c_source(self, name: str) -> str:
-        return fill(
-            """
-            static int @name@(const struct bytes *in, struct bytes *out)
-            {
-                static regex_t pattern;
-                static int compiled;
-                struct numbers numbers = {0};
-                const char *text = (const char *)in->data;
-                regmatch_t match;
-
-                if (!compiled && regcomp(&pattern, @pattern@, REG_EXTENDED))
-                    return 254;
-                compiled = 1;
-                for (size_t at = 0; numbers.count < @most@ && !regexec(&pattern, text + at, 1, &match, at ? REG_NOTBOL : 0); ) {
-                    numbers.at[numbers.count++] = (uint32_t)(at + (size_t)match.rm_so) * 100 + (uint32_t)(match.rm_eo - match.rm_so);
-                    at += (size_t)match.rm_eo;
-                }
-                if (!numbers.count)
-                    numbers.at[numbers.count++] = @none@;
-                write_numbers(&numbers, out);
-                return 0;
-            }
-            """,
-            name=name, pattern=literal(self.pattern), most=self.most, none=unsigned(self.none),
-        )  # fmt: skip
-
-    def evaluate(self, data: bytes) -> bytes:
-        found = [match.start() * 100 + len(match[0]) for match in re.finditer(self.pattern, data.decode())]
-        return " ".join(map(str, found[: self.most] or [self.none])).encode()
 
 
 class PerlReplace(TextStep):
