@@ -1,4 +1,4 @@
-"""First steps that parse encodings: hexadecimal, and binary fields with their lengths in front."""
+"""First steps that take plain text, hexadecimal digits, and binary fields with their lengths in front."""
 
 from __future__ import annotations
 
@@ -140,3 +140,64 @@ class Fields(Intake):
 
     def bad_request(self, random: Random) -> bytes:
         return random.choice([b"?", self.good_request(random)[:-1], self.good_request(random) + b"\xff"])
+
+
+class PlainText(Intake):
+    """Take printable text."""
+
+    gives = Shape.TEXT
+
+    def __init__(self, random: Random) -> None:
+        self.most = random.randint(1500, 4000)
+        self.folds = random.random() < 0.4
+        self.status = random.randint(2, 60)
+
+    def c_source(self, name: str) -> str:
+        return fill(
+            """
+            static int @name@(const struct bytes *in, struct bytes *out)
+            {
+                if (in->size > @most@) {
+                    refuse(out, @too_long@);
+                    return @status@;
+                }
+                for (size_t i = 0; i < in->size; i++) {
+                    int byte = in->data[i] == '\\t' ? ' ' : in->data[i];
+
+                    if (byte != '\\n' && (byte < ' ' || byte > '~')) {
+                        refuse(out, "unprintable byte at ");
+                        append_number(out, (uint32_t)i);
+                        return @status@;
+                    }
+                    append_byte(out, @byte@);
+                }
+                return 0;
+            }
+            """,
+            name=name,
+            most=self.most,
+            status=self.status,
+            too_long=literal(self._too_long),
+            byte="byte >= 'A' && byte <= 'Z' ? byte + 32 : byte" if self.folds else "byte",
+        )
+
+    @property
+    def _too_long(self) -> str:
+        return f"more than {self.most} bytes"
+
+    def evaluate(self, data: bytes) -> bytes:
+        if len(data) > self.most:
+            raise Refusal(self.status, self._too_long)
+        text = data.replace(b"\t", b" ")
+        for at, byte in enumerate(text):
+            if byte != 10 and not 32 <= byte <= 126:
+                raise Refusal(self.status, f"unprintable byte at {at}")
+        return text.lower() if self.folds else text
+
+    def good_request(self, random: Random) -> bytes:
+        return vocabulary.paragraph(random).encode()
+
+    def bad_request(self, random: Random) -> bytes:
+        if random.random() < 0.2:
+            return b"too long " * (self.most // 9 + 1)
+        return self.good_request(random) + random.choice([b"\x00", b"\x1b[0m", b"\xc3\xa9"])
