@@ -78,7 +78,7 @@ pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock, heap_ready: u
         tsc_start: clock.tsc_start,
         monotonic_start: clock.monotonic_start,
         realtime_start: clock.realtime_start,
-        image_base: 0,
+        image_base: spec.plan.image_base(),
         random: seed()?,
         argc: spec.argv.len() as u32,
         argv_offset: argv_offset as u32,

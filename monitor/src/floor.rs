@@ -59,10 +59,15 @@ impl Plan {
                 },
                 library: None,
                 section: "text".into(),
+                module: 0,
+                relocated: false,
             }],
             page_tables: None,
             elf: None,
             kvm_tables: OnceLock::new(),
+            modules: Arc::from([]),
+            records: Arc::from([]),
+            drawn: None,
         })
     }
 }

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::aslr::{self, Draw, Source};
 use crate::error::Error;
 use crate::instance::{self, Child};
 use crate::plan::Plan;
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// Heap in bytes, in place of the manifest's.
     #[arg(long)]
     memory: Option<u64>,
+    /// Draw the addresses of an aslr image from this number instead of the kernel's random source: for debugging only.
+    #[arg(long)]
+    seed: Option<u64>,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
@@ -63,12 +67,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         &arguments.argv
     };
     let heap = plan.heap_for(arguments.memory)?;
+    let draw = drawn(arguments, &plan, heap)?;
     let spec = Spec {
         plan: &plan,
         sharing: arguments.sharing,
         heap,
         argv,
         env: &env,
+        draw: draw.as_ref(),
     };
 
     let interruptions = signals::Interruptions::catch()?;
@@ -80,7 +86,22 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
     let end = Conversation::new(&child, request, deadline, &interruptions).hold();
-    finish(&child, &plan, end?)
+    let placed = draw.as_ref().map(|draw| aslr::place(&plan, draw));
+    finish(&child, placed.as_ref().unwrap_or(&plan), end?)
+}
+
+/// Where an aslr image will lie.
+fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, Error> {
+    let mut source = match arguments.seed {
+        Some(seed) => {
+            eprintln!("warning: --seed {seed}: this instance's addresses are known to everybody; use it for debugging only");
+            Source::Seed(seed)
+        }
+        None => Source::Kernel,
+    };
+    (!plan.modules.is_empty())
+        .then(|| aslr::draw(plan, heap, &mut source))
+        .transpose()
 }
 
 fn load(arguments: &Arguments) -> Result<Plan, Error> {

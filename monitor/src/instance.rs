@@ -1,9 +1,11 @@
 //! Starts one instance: a forked child that becomes the guest, and the channel to it. Called by `run` and by the launcher.
 
+use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use crate::aslr;
 use crate::channel;
 use crate::error::Error;
 use crate::tender::{self, Descriptors, Spec, Tender};
@@ -53,7 +55,7 @@ pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Opti
 /// The child. It never returns into the parent's code.
 fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, parent: Pid) -> ! {
     let report = channel::duplicate(&descriptors.channel);
-    let ended = tie_to(parent).and_then(|()| tender::enter(tender, spec, descriptors));
+    let ended = tie_to(parent).and_then(|()| enter(spec, tender, descriptors));
     let error = match ended {
         Ok(never) => match never {},
         Err(error) => error,
@@ -63,6 +65,20 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
     }
     // SAFETY: ends the process without the parent's exit handlers, which are not the child's to run.
     unsafe { libc::_exit(error.exit_code().into()) }
+}
+
+/// Place the image where it was drawn to, and become it.
+fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
+    let Some(draw) = spec.draw else {
+        return tender::enter(tender, spec, descriptors);
+    };
+    let plan = aslr::locate(spec.plan, draw)?;
+    let spec = Spec {
+        plan: &plan,
+        draw: None,
+        ..*spec
+    };
+    tender::enter(tender, &spec, descriptors)
 }
 
 /// Die with the parent, also when it is gone already.

@@ -17,6 +17,9 @@ use crate::plan::{PAGE, Rights};
 pub const MAX_BYTES: u64 = 4 << 20;
 const MAX_EXTENTS: usize = 16384;
 const MAX_NAME: usize = 128;
+const MAX_MODULES: usize = 1024;
+/// 512 MiB.
+const MAX_MODULE_PAGES: u64 = 1 << 17;
 const FORMAT: &str = "unishare-manifest";
 const VERSION: u32 = 1;
 
@@ -69,8 +72,6 @@ impl<'de> Deserialize<'de> for Address {
 struct Header {
     format: String,
     version: u32,
-    #[serde(default)]
-    layout: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -79,6 +80,7 @@ enum Layout {
     Default,
     Dce,
     Aligned,
+    Aslr,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -123,6 +125,9 @@ impl From<RightsText> for Rights {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extent {
+    /// Under the layout aslr: the module that `address` is an offset in.
+    #[serde(default)]
+    pub module: Option<u32>,
     address: Address,
     pub pages: u64,
     rights: RightsText,
@@ -130,6 +135,8 @@ pub struct Extent {
     pub first: u64,
     pub library: Option<String>,
     pub section: String,
+    #[serde(default)]
+    pub relocated: bool,
 }
 
 impl Extent {
@@ -146,6 +153,11 @@ impl Extent {
         self.address.0 + self.pages * PAGE
     }
 
+    /// Whether it belongs to the app's own module, or there are none.
+    fn is_of_image(&self) -> bool {
+        self.module.unwrap_or(0) == 0
+    }
+
     fn contains(&self, address: u64) -> bool {
         (self.address.0..self.end()).contains(&address)
     }
@@ -158,6 +170,25 @@ pub struct PageTables {
     pub pages: u64,
 }
 
+/// A module of an aslr image.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Module {
+    pub name: String,
+    #[serde(rename = "hash")]
+    _hash: Digest,
+    pub pages: u64,
+    pub file: PathBuf,
+}
+
+/// The relocations of an aslr image.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relocations {
+    pub run: Digest,
+    pub count: u64,
+}
+
 /// A manifest that was checked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,8 +198,7 @@ pub struct Manifest {
     #[serde(rename = "version")]
     _version: u32,
     pub name: String,
-    #[serde(rename = "layout")]
-    _layout: Layout,
+    layout: Layout,
     abi: u32,
     entry: Address,
     pub elf: Elf,
@@ -181,6 +211,10 @@ pub struct Manifest {
     pub extents: Vec<Extent>,
     #[serde(default)]
     pub page_tables: Option<PageTables>,
+    #[serde(default)]
+    pub modules: Vec<Module>,
+    #[serde(default)]
+    pub relocations: Option<Relocations>,
 }
 
 /// What is wrong, and in which field.
@@ -226,15 +260,20 @@ impl Manifest {
         }
         self.check_sizes()?;
         self.check_strings()?;
+        self.check_modules()?;
         self.check_extents()?;
         if !self
             .extents
             .iter()
-            .any(|extent| extent.rights == RightsText::ReadExecute && extent.contains(self.entry.0))
+            .any(|extent| extent.is_of_image() && extent.rights == RightsText::ReadExecute && extent.contains(self.entry.0))
         {
             return fault("entry", format!("{:?} is not inside an r-x extent", self.entry));
         }
-        if !self.extents.iter().any(|extent| extent.contains(self.image_table.0)) {
+        if !self
+            .extents
+            .iter()
+            .any(|extent| extent.is_of_image() && extent.contains(self.image_table.0))
+        {
             return fault("image_table", format!("{:?} is not inside an extent", self.image_table));
         }
         match &self.page_tables {
@@ -279,14 +318,65 @@ impl Manifest {
         Ok(())
     }
 
+    /// A fixed image's extents lie in abi.h's regions, an aslr image's in their modules.
+    fn check_place(&self, extent: &Extent) -> Result<(), Fault> {
+        if self.layout != Layout::Aslr {
+            return match extent {
+                Extent { module: Some(_), .. } | Extent { relocated: true, .. } => fault("module", "is for the layout aslr"),
+                _ => check_range(extent),
+            };
+        }
+        let module = extent.module.and_then(|number| self.modules.get(number as usize));
+        let Some(module) = module else {
+            return fault(
+                "module",
+                format!("{:?} is not one of {} modules", extent.module, self.modules.len()),
+            );
+        };
+        if extent.address.0 % PAGE != 0 || extent.pages == 0 {
+            return fault(
+                "address",
+                format!("{:?} is not the start of a page, or pages is 0", extent.address),
+            );
+        }
+        match (extent.address.0 / PAGE).checked_add(extent.pages) {
+            Some(end) if end <= module.pages => Ok(()),
+            _ => fault(
+                "pages",
+                format!("{} from {:?} are past module {}", extent.pages, extent.address, module.name),
+            ),
+        }
+    }
+
+    fn check_modules(&self) -> Result<(), Fault> {
+        if (self.layout == Layout::Aslr) != (!self.modules.is_empty() && self.relocations.is_some()) {
+            return fault("modules", "and relocations belong to the layout aslr, both or none");
+        }
+        if self.modules.len() > MAX_MODULES {
+            return fault("modules", format!("{} are more than {MAX_MODULES}", self.modules.len()));
+        }
+        match self
+            .modules
+            .iter()
+            .position(|module| module.pages == 0 || module.pages > MAX_MODULE_PAGES)
+        {
+            Some(number) => fault(format!("modules[{number}].pages"), format!("is not 1 to {MAX_MODULE_PAGES}")),
+            None => Ok(()),
+        }
+    }
+
     fn check_extents(&self) -> Result<(), Fault> {
         if self.extents.len() > MAX_EXTENTS {
             return fault("extents", format!("{} are more than {MAX_EXTENTS}", self.extents.len()));
         }
         for (index, extent) in self.extents.iter().enumerate() {
             let at = |field: &str| format!("extents[{index}].{field}");
-            check_range(extent).map_err(|(field, what)| (at(&field), what))?;
-            if let Some(previous) = index.checked_sub(1).map(|previous| &self.extents[previous]) {
+            self.check_place(extent).map_err(|(field, what)| (at(&field), what))?;
+            let previous = index.checked_sub(1).map(|previous| &self.extents[previous]);
+            if let Some(previous) = previous.filter(|previous| extent.module < previous.module) {
+                return fault(at("module"), format!("{:?} comes after {:?}", extent.module, previous.module));
+            }
+            if let Some(previous) = previous.filter(|previous| extent.module == previous.module) {
                 if extent.address < previous.address {
                     return fault(
                         at("address"),
@@ -321,12 +411,6 @@ impl Header {
             return fault(
                 "version",
                 format!("{} is not {VERSION}, the only one that this monitor reads", self.version),
-            );
-        }
-        if self.layout == "aslr" {
-            return fault(
-                "layout",
-                "this monitor cannot load aslr images yet (modules, relocations); build another layout",
             );
         }
         Ok(())

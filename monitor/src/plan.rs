@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use crate::aslr::Draw;
 use crate::error::Error;
 use crate::placement::Placement;
 
@@ -26,6 +27,8 @@ pub enum Content {
     Zero,
     /// Pages of a run, from page `first` on. The file was opened read-only and its digest verified.
     Run { file: Arc<File>, first: u64 },
+    /// Bytes of this instance alone.
+    Bytes(Arc<[u8]>),
 }
 
 /// A stretch of guest memory: `pages` pages from `address` on.
@@ -38,6 +41,10 @@ pub struct Extent {
     /// The library it belongs to, and which section: for reports only.
     pub library: Option<String>,
     pub section: String,
+    /// Under the layout aslr: which module's base `address` counts from until it is placed. 0 in fixed layouts.
+    pub module: usize,
+    /// The loader writes addresses into it.
+    pub relocated: bool,
 }
 
 impl Extent {
@@ -52,6 +59,24 @@ impl Extent {
 pub struct PooledPageTables {
     pub file: Arc<File>,
     pub pages: u64,
+}
+
+/// A part of an image with a base of its own.
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub name: String,
+    pub pages: u64,
+    /// Its ELF file, for crash reports.
+    pub elf: Option<PathBuf>,
+}
+
+/// The 8 bytes at `module`'s base + `offset` become `target`'s base (none: 0) + `addend`.
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    pub module: usize,
+    pub offset: u64,
+    pub target: Option<usize>,
+    pub addend: i64,
 }
 
 /// A verified image. Extents ascend by address and do not overlap.
@@ -70,9 +95,26 @@ pub struct Plan {
     pub elf: Option<PathBuf>,
     /// The KVM tender's page tables once they were made or compared (`tender::prepare`), for all instances forked after that.
     pub kvm_tables: OnceLock<Arc<File>>,
+    /// Layout aslr: modules, and what depends on their bases. Empty in fixed layouts.
+    pub modules: Arc<[Module]>,
+    pub records: Arc<[Record]>,
+    /// Set when the plan was placed at an instance's addresses.
+    pub drawn: Option<Draw>,
 }
 
 impl Plan {
+    /// Where the instance's own pages are.
+    pub fn placement(&self) -> Placement {
+        self.drawn
+            .as_ref()
+            .map_or_else(|| Placement::fixed(self.stack), |draw| draw.placement)
+    }
+
+    /// The base that an image's addresses were raised by.
+    pub fn image_base(&self) -> u64 {
+        self.drawn.as_ref().map_or(0, |draw| draw.bases[0])
+    }
+
     /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.
     pub fn heap_for(&self, memory: Option<u64>) -> Result<u64, Error> {
         let Some(memory) = memory else { return Ok(self.heap) };

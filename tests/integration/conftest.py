@@ -26,6 +26,13 @@ def home() -> Settings:
     return settings
 
 
+@pytest.fixture(scope="session")
+def aslr_home(home: Settings) -> Settings:
+    """The same home with all apps under the layout aslr."""
+    build(home, Catalog(), tuple(Catalog().app_names()), ("aslr",))
+    return home
+
+
 def build(settings: Settings, catalog: Catalog, names: tuple[str, ...], layouts: tuple[str, ...]) -> None:
     """Build and pool apps."""
     pool = Pool.create(settings.pool)

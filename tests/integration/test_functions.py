@@ -56,6 +56,12 @@ def test_answers_with_private_memory(home: Settings, tender: str, app: str, expe
     check(home, "aligned", tender, expectation, "--sharing", "copy")
 
 
+@pytest.mark.parametrize(("app", "expectation"), EXAMPLES)
+def test_answers_at_random_addresses(aslr_home: Settings, tender: str, app: str, expectation: Expectation) -> None:
+    for _ in range(3):
+        check(aslr_home, "aslr", tender, expectation)
+
+
 def test_a_request_of_many_messages_comes_whole(home: Settings, tender: str) -> None:
     request = bytes(range(256)) * 4000
     packed = ask(home, "aligned", "gzip", tender, request)

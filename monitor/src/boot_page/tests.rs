@@ -17,6 +17,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         heap: 8192,
         argv: &argv,
         env: &env,
+        draw: None,
     };
     build(&spec, &Placement::fixed(plan.stack), Clock::read(1000), spec.heap)
 }

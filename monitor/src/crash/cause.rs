@@ -1,7 +1,6 @@
 //! The cause of a crash in words.
 
 use crate::abi;
-use crate::placement::Placement;
 use crate::plan::{PAGE, Plan, Rights};
 
 // Intel SDM vol. 3, 4.7: bits of a page fault's error code.
@@ -30,7 +29,7 @@ fn is_system_call(record: &abi::Crash) -> bool {
 
 fn page_fault(plan: &Plan, record: &abi::Crash) -> String {
     let address = record.fault_address;
-    let placement = Placement::fixed(plan.stack);
+    let placement = plan.placement();
     if (placement.stack_bottom - PAGE..placement.stack_bottom).contains(&address) {
         return format!(
             "the stack of {} bytes is overrun: {address:#x} is in the guard page below it",

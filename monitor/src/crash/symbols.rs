@@ -1,28 +1,38 @@
-//! Symbols and source lines from the image's ELF file. It may be missing or damaged: then there are none.
+//! Symbols and source lines from the image's ELF files. They may be missing or damaged: then there are none.
 
 use addr2line::Loader;
 
 use super::library_of;
 use crate::plan::Plan;
 
-pub struct Symbols(Option<Loader>);
+/// One loader for the image, or one a module under the layout aslr.
+pub struct Symbols(Vec<Option<Loader>>);
 
 impl Symbols {
     pub fn of(plan: &Plan) -> Self {
-        Self(plan.elf.as_ref().and_then(|path| Loader::new(path).ok()))
+        let load = |path: &std::path::PathBuf| Loader::new(path).ok();
+        if plan.modules.is_empty() {
+            return Self(vec![plan.elf.as_ref().and_then(load)]);
+        }
+        Self(plan.modules.iter().map(|module| module.elf.as_ref().and_then(load)).collect())
     }
 
     pub fn found(&self) -> bool {
-        self.0.is_some()
+        self.0.iter().any(Option::is_some)
     }
 
-    /// An address as `symbol (library) file:line`, as far as known.
+    /// An address as `symbol in library (file:line)`, as far as known.
     pub fn place(&self, plan: &Plan, address: u64) -> String {
-        let symbol = self.0.as_ref().and_then(|loader| loader.find_symbol(address));
-        let line = self
-            .0
-            .as_ref()
-            .and_then(|loader| loader.find_location(address).ok().flatten());
+        let module = plan
+            .extents
+            .iter()
+            .find(|extent| extent.contains(address))
+            .map_or(0, |extent| extent.module);
+        let base = plan.drawn.as_ref().map_or(0, |draw| draw.bases[module]);
+        let loader = self.0.get(module).and_then(Option::as_ref);
+        let within = address.wrapping_sub(base);
+        let symbol = loader.and_then(|loader| loader.find_symbol(within));
+        let line = loader.and_then(|loader| loader.find_location(within).ok().flatten());
         let mut text = symbol.unwrap_or("an unknown place").to_owned();
         if let Some(library) = library_of(plan, address) {
             text += &format!(" in {library}");

@@ -13,6 +13,7 @@ use super::exchange::{Caller, Exchange, Job};
 use super::poller::{Interest, Poller, Token};
 use super::refusal::Refusal;
 use crate::abi;
+use crate::aslr::{self, Draw};
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
 use crate::instance::Child;
@@ -50,11 +51,23 @@ pub struct Identity {
     pub number: u64,
     pub name: Box<str>,
     pub plan: Rc<Plan>,
+    /// Under the layout aslr: where it lies.
+    pub draw: Option<Draw>,
     pub tender: Tender,
     pub sharing: Sharing,
     pub time_limit: Option<Duration>,
     pub pid: i32,
     pub started: SystemTime,
+}
+
+impl Identity {
+    /// The plan as this instance has it, for reports.
+    pub fn placed(&self) -> Rc<Plan> {
+        match &self.draw {
+            Some(draw) => Rc::new(aslr::place(&self.plan, draw)),
+            None => Rc::clone(&self.plan),
+        }
+    }
 }
 
 pub struct Member {
@@ -153,7 +166,7 @@ impl Member {
         match &mut self.phase {
             Phase::Ended(ending) => events.push(Event::Refused {
                 caller: job.caller,
-                refusal: ending.refusal(&identity.name, &identity.plan),
+                refusal: ending.refusal(&identity.name, &identity.placed()),
             }),
             Phase::Live(live) => {
                 job.time_limit = job.time_limit.or(identity.time_limit);
@@ -221,7 +234,7 @@ impl Member {
         let queued = std::mem::take(&mut live.queue).into_iter().map(|job| job.caller);
         let callers: Vec<Caller> = unanswered.into_iter().chain(queued).collect();
         if !callers.is_empty() {
-            let refusal = ending.refusal(&self.identity.name, &self.identity.plan);
+            let refusal = ending.refusal(&self.identity.name, &self.identity.placed());
             events.extend(callers.into_iter().map(|caller| Event::Refused {
                 caller,
                 refusal: refusal.clone(),

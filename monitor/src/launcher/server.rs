@@ -250,8 +250,8 @@ impl Server {
                 "'unishare ps' shows its state",
             ));
         };
-        let plan = &member.identity.plan;
-        let fields = json!({"report": crash::report(plan, record), "record": crash::record(plan, record)});
+        let plan = member.identity.placed();
+        let fields = json!({"report": crash::report(&plan, record), "record": crash::record(&plan, record)});
         self.answer(caller, fields, Vec::new());
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::names;
 use super::plans::Plans;
 use super::poller::Poller;
 use super::request::Start;
+use crate::aslr::{self, Source};
 use crate::error::Error;
 use crate::instance;
 use crate::plan::Plan;
@@ -52,6 +53,7 @@ impl Starter {
             heap,
             argv,
             env: &env,
+            draw: None,
         };
         let prefix = request.name.clone().unwrap_or_else(|| names::prefix_of(&plan.name));
         for _ in 0..request.count {
@@ -74,12 +76,21 @@ impl Starter {
         let (number, name) = fleet.christen(prefix);
         let console = console(request.logs.as_deref(), &name)?;
         let forked = Instant::now();
+        let draw = match plan.modules.is_empty() {
+            true => None,
+            false => Some(aslr::draw(plan, spec.heap, &mut Source::Kernel)?),
+        };
+        let spec = &Spec {
+            draw: draw.as_ref(),
+            ..*spec
+        };
         let kvm = self.kvm.as_ref().filter(|_| request.tender == Tender::Kvm);
         let child = instance::spawn(spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
         let identity = Identity {
             number,
             name,
             plan: Rc::clone(plan),
+            draw,
             tender: request.tender,
             sharing: request.sharing,
             time_limit: request.time_limit_ms.map(Duration::from_millis),

@@ -41,7 +41,7 @@ fn what_is_wrong_is_named_with_its_field() {
         (
             "/layout",
             json!("aslr"),
-            "m.json: layout: this monitor cannot load aslr images yet",
+            "m.json: modules: and relocations belong to the layout aslr",
         ),
         ("/layout", json!("round"), "m.json: layout: unknown variant"),
         ("/name", json!(""), "m.json: name: "),

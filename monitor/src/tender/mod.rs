@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::aslr::Draw;
 use crate::error::Error;
 use crate::plan::Plan;
 
@@ -42,6 +43,8 @@ pub struct Spec<'a> {
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
+    /// Under the layout aslr: where it will lie.
+    pub draw: Option<&'a Draw>,
 }
 
 /// What an instance keeps open: its message channel (SOCK_SEQPACKET), its console, and /dev/kvm for the KVM tender.

@@ -13,7 +13,7 @@ from unishare.errors import NotFoundError
 from unishare.settings import Settings
 
 DEFAULT_LAYOUT = "aligned"
-LAYOUTS = ("default", "dce", "aligned")
+LAYOUTS = ("default", "dce", "aligned", "aslr")
 MANIFEST = "manifest.json"
 
 

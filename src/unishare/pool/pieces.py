@@ -57,7 +57,7 @@ def pieces_of_module(file: Path, library: str | None, relocated_pages: frozenset
             continue
         linkage = _has_section(parsed, segment, _LINKAGE_SECTIONS)
         section = "linkage" if linkage else _OWN_SECTIONS[_rights(parsed, segment)]
-        found += _cut(_piece(parsed, segment, library, section), relocated_pages)
+        found += _cut(_piece(parsed, segment, library, section, relocated_pages), relocated_pages)
     return _in_order(parsed, found)
 
 
@@ -71,7 +71,10 @@ def _rights(parsed: ElfFile, segment: Segment) -> Rights:
     return rights
 
 
-def _piece(parsed: ElfFile, segment: Segment, library: str | None, section: str) -> Piece:
+def _piece(
+    parsed: ElfFile, segment: Segment, library: str | None, section: str, written: frozenset[int] = frozenset()
+) -> Piece:
+    # A page that the loader writes is kept although its bytes are zeros so far.
     rights = _rights(parsed, segment)
     start = segment.address // PAGE * PAGE
     lead = segment.address - start
@@ -82,7 +85,7 @@ def _piece(parsed: ElfFile, segment: Segment, library: str | None, section: str)
     data += bytes(-len(data) % PAGE)
     total = round_up(lead + segment.memory_size, PAGE)
     if rights == "rw-":
-        while data.endswith(_ZERO):
+        while data.endswith(_ZERO) and (start + len(data)) // PAGE - 1 not in written:
             data = data[:-PAGE]
     return Piece(start, rights, data, (total - len(data)) // PAGE, library, section)
 

@@ -39,7 +39,7 @@ pub struct Layout {
 
 impl Layout {
     pub fn new(plan: &Plan, heap: u64) -> Self {
-        let placement = Placement::fixed(plan.stack);
+        let placement = plan.placement();
         let mut parts = vec![
             place(Part::Constant { first: 0 }, placement.hypercall, 1, Rights::ReadExecute),
             place(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read),

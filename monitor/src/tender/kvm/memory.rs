@@ -151,6 +151,10 @@ pub enum Tables<'a> {
 fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing: Sharing) -> std::io::Result<()> {
     match (content, sharing) {
         (Content::Zero, _) => anonymous(host, pages),
+        (Content::Bytes(content), _) => fill(host, pages, |room| {
+            room.copy_from_slice(content);
+            Ok(())
+        }),
         (Content::Run { file, first }, Sharing::Copy) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
             of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)

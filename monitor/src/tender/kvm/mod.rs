@@ -36,7 +36,7 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
     constant_pages::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
-    if plan.kvm_tables.get().is_some() {
+    if plan.kvm_tables.get().is_some() || !plan.modules.is_empty() {
         return Ok(());
     }
     let built = page_tables::build(&Layout::new(plan, plan.heap).mappings());

@@ -29,6 +29,12 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
     let length = (extent.pages * PAGE) as usize;
     match (&extent.content, sharing) {
         (Content::Zero, _) => anonymous(extent.address, length),
+        (Content::Bytes(content), _) => {
+            anonymous(extent.address, length)?;
+            // SAFETY: these bytes were mapped just now, writable, for nobody else.
+            unsafe { std::slice::from_raw_parts_mut(pointer(extent.address).cast::<u8>(), length) }.copy_from_slice(content);
+            protect(extent.address, length, extent.rights)
+        }
         (Content::Run { file, first }, Sharing::Pool) => {
             let (protection, flags) = match extent.rights {
                 Rights::ReadExecute => (ProtFlags::READ | ProtFlags::EXEC, MapFlags::SHARED),

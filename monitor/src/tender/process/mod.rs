@@ -21,7 +21,6 @@ use super::{Descriptors, Spec};
 use crate::boot_page::{self, Clock};
 use crate::descriptor_table;
 use crate::error::Error;
-use crate::placement::Placement;
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
 
 /// asm/prctl.h.
@@ -49,8 +48,18 @@ fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
 
 /// Become the guest.
 pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
-    let placement = Placement::fixed(spec.plan.stack);
-    let filter = filter(placement.hypercall)?;
+    let placement = spec.plan.placement();
+    // Drawn addresses need a filter of their own.
+    let own = spec
+        .plan
+        .drawn
+        .as_ref()
+        .map(|_| sandbox::filter(placement.hypercall))
+        .transpose()?;
+    let filter = match &own {
+        Some(filter) => filter,
+        None => filter(placement.hypercall)?,
+    };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, &placement, Clock::default(), spec.heap)?;
     memory::map(spec, &placement, &boot)?;
