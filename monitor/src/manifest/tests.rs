@@ -162,12 +162,12 @@ fn what_is_wrong_is_named_with_its_field() {
 #[test]
 fn unknown_missing_and_repeated_keys_are_refused() {
     let mut manifest = good();
-    manifest["extents"][1]["module"] = json!(0);
+    manifest["extents"][1]["surprise"] = json!(0);
     assert!(
         parse(&manifest)
             .expect_err("unknown")
             .to_string()
-            .starts_with("m.json: extents[1].module: unknown field")
+            .starts_with("m.json: extents[1].surprise: unknown field")
     );
     let mut manifest = good();
     manifest.as_object_mut().expect("an object").remove("heap");
