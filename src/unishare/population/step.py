@@ -55,7 +55,8 @@ class Step(ABC):
     @property
     def summary(self) -> str:
         """What the step does, in words: the first line of its class's description."""
-        return (type(self).__doc__ or type(self).__name__).splitlines()[0].rstrip(".").lower()
+        text = (type(self).__doc__ or type(self).__name__).splitlines()[0].rstrip(".")
+        return text[0].lower() + text[1:]
 
 
 class Intake(Step):
