@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -45,9 +46,13 @@ async def check(
                     wrong.append(Wrong(layout, function.name, error.message))
                 done()
 
-        async with asyncio.TaskGroup() as group:
-            for layout, function in functions:
-                group.create_task(one(layout, function))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for layout, function in functions:
+                    group.create_task(one(layout, function))
+        except ExceptionGroup as failures:
+            # All fail for the same reason: without a launcher nothing runs.
+            raise failures.exceptions[0] from None
     return sorted(wrong, key=lambda one: (one.layout, one.app))
 
 
@@ -58,4 +63,6 @@ async def _ask(control: Control, function: Function, tender: Tender) -> None:
         for expectation in function.expectations:
             await expectation.check(control, started.instance, TIME_LIMIT_MS)
     finally:
-        await control.stop(started.instance)
+        # One that crashed needs no stopping, and its crash is what to report.
+        with contextlib.suppress(UnishareError):
+            await control.stop(started.instance)
