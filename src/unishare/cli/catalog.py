@@ -20,7 +20,7 @@ def catalog(session: Session, as_json: bool) -> None:
     """
     from unishare.toolchain.catalog import Catalog
 
-    known = Catalog()
+    known = Catalog.from_here()
     apps = [
         {
             "name": app.name,
