@@ -22,6 +22,11 @@ pub fn good(seq: u64, fields: Value) -> Vec<u8> {
     refused(Some(seq), &Refusal::new("bad-request", what, "ask for less at a time"))
 }
 
+/// Whether these fields can be an answer; what is added to them is small.
+pub fn fits(fields: &Value) -> bool {
+    fields.to_string().len() + 100 <= frame::BODY_MAX
+}
+
 /// The body of a refusal; `seq` is null for what could not be understood.
 pub fn refused(seq: Option<u64>, refusal: &Refusal) -> Vec<u8> {
     json!({"seq": seq, "ok": false, "error": refusal}).to_string().into_bytes()

@@ -8,6 +8,7 @@ mod fleet;
 mod frame;
 mod member;
 mod names;
+mod operations;
 mod pending;
 mod plans;
 mod poller;

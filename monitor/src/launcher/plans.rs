@@ -1,6 +1,7 @@
 //! Plans by manifest: checked and verified once, for as long as the file stays the same.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -9,7 +10,8 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::pool::Pool;
 
-type Stamp = (u64, SystemTime);
+/// Size, time of the last change and inode: another manifest differs in one of them.
+type Stamp = (u64, SystemTime, u64);
 
 pub struct Plans {
     pool: Pool,
@@ -31,7 +33,7 @@ impl Plans {
     }
 
     pub fn load(&mut self, manifest: &Path) -> Result<Rc<Plan>, Error> {
-        let stamp = std::fs::metadata(manifest).and_then(|found| Ok((found.len(), found.modified()?)));
+        let stamp = std::fs::metadata(manifest).and_then(|found| Ok((found.len(), found.modified()?, found.ino())));
         if let (Ok(stamp), Some((known, plan))) = (&stamp, self.known.get(manifest))
             && stamp == known
         {

@@ -75,7 +75,6 @@ impl Interest {
 #[derive(Clone, Copy, Debug)]
 pub struct Readiness {
     pub read: bool,
-    pub write: bool,
     /// The other side has gone altogether.
     pub gone: bool,
 }
@@ -140,7 +139,6 @@ impl Poller {
 fn readiness(flags: EventFlags) -> Readiness {
     Readiness {
         read: flags.contains(EventFlags::IN),
-        write: flags.contains(EventFlags::OUT),
         gone: flags.intersects(EventFlags::HUP | EventFlags::ERR),
     }
 }

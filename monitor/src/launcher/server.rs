@@ -1,49 +1,54 @@
-//! The launcher's loop: clients, instances, signals and the clock, one event after another.
+//! The launcher's loop: clients, instances, signals and the clock, one event after another. What requests do is in operations.rs.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer;
 use super::client::{Client, Input};
-use super::exchange::{Caller, Job};
+use super::exchange::Caller;
 use super::fleet::Fleet;
 use super::frame::Frame;
-use super::member::{Event, micros};
-use super::pending::{Goal, Pending};
+use super::pending::Pending;
 use super::plans::Plans;
 use super::poller::{Interest, Poller, Readiness, Token};
 use super::refusal::Refusal;
-use super::request::{self, Invoke, Request, Start, Stop};
+use super::request;
 use super::socket::ControlSocket;
 use super::start::Starter;
-use super::stats;
-use crate::crash;
 use crate::error::Error;
 use crate::foreground::signals::Interruptions;
 use crate::pool::Pool;
-use crate::tender::Tender;
 
 const READ_BYTES: usize = 64 << 10;
 /// What clients get to take their last answers.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long new clients wait when there are no descriptors for them.
+const DEAF: Duration = Duration::from_millis(100);
 
 pub struct Server {
-    poller: Poller,
+    pub(super) poller: Poller,
+    pub(super) fleet: Fleet,
+    pub(super) plans: Plans,
+    pub(super) starter: Starter,
+    /// Answers that wait for instances, by number.
+    pub(super) pending: BTreeMap<u64, Pending>,
+    pub(super) last_pending: u64,
+    /// All is to end, as soon as nothing is pending.
+    pub(super) ending: bool,
     socket: ControlSocket,
+    /// No new clients until then.
+    deaf_until: Option<Instant>,
     signals: Interruptions,
+    parent: Option<OwnedFd>,
     clients: BTreeMap<u64, Client>,
     last_client: u64,
-    fleet: Fleet,
-    plans: Plans,
-    starter: Starter,
-    pending: Vec<Pending>,
     buffer: Box<[u8]>,
-    /// Set when all is to end: the last pending stop decides when.
-    ending: bool,
 }
 
 impl Server {
@@ -51,23 +56,27 @@ impl Server {
         let poller = Poller::new()?;
         let signals = Interruptions::catch()?;
         poller.add(&signals, Token::Signals, Interest::READ)?;
-        if let Some(parent) = parent_pid {
-            watch_parent(&poller, parent)?;
+        let parent = parent_pid.map(open_parent).transpose()?;
+        if let Some(parent) = &parent {
+            poller.add(parent, Token::Parent, Interest::READ)?;
         }
         let socket = ControlSocket::listen(control)?;
         poller.add(&socket.listener, Token::Listener, Interest::READ)?;
         Ok(Self {
             poller,
-            socket,
-            signals,
-            clients: BTreeMap::new(),
-            last_client: 0,
             fleet: Fleet::new(),
             plans: Plans::new(pool),
             starter: Starter::default(),
-            pending: Vec::new(),
-            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            pending: BTreeMap::new(),
+            last_pending: 0,
             ending: false,
+            socket,
+            deaf_until: None,
+            signals,
+            parent,
+            clients: BTreeMap::new(),
+            last_client: 0,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
         })
     }
 
@@ -83,45 +92,86 @@ impl Server {
         Ok(())
     }
 
+    /// Wait for something to happen, `patience` at most, and deal with it.
     fn step(&mut self, patience: Option<Duration>) -> Result<(), Error> {
-        let limit = match (patience, self.fleet.patience(Instant::now())) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
+        let limit = if self.starter.is_idle() {
+            self.patience(patience)
+        } else {
+            Some(Duration::ZERO)
         };
         for (token, readiness) in self.poller.wait(limit)? {
             match token {
                 Token::Listener => self.welcome(),
-                Token::Signals | Token::Parent => {
-                    let _ = self.signals.take();
-                    self.shut_down(None);
-                }
+                Token::Signals => self.interrupted(),
+                Token::Parent => self.orphaned(),
                 Token::Client(number) => self.listen(number, readiness),
                 Token::Channel(number) => self.fleet.converse(number, &self.poller),
                 Token::Process(number) => self.fleet.ended(number, &self.poller),
             }
         }
-        self.fleet.expire(Instant::now());
+        let now = Instant::now();
+        self.fleet.expire(now);
+        self.hear_again(now);
+        self.fork_next();
         self.digest();
-        let (poller, fleet) = (&self.poller, &mut self.fleet);
-        self.clients.retain(|number, client| {
-            let stays = client.flush(poller);
-            if !stays {
-                client.disconnect(poller);
-                fleet.forget_client(*number);
-            }
-            stays
-        });
+        self.flush();
         Ok(())
     }
 
+    fn patience(&self, ours: Option<Duration>) -> Option<Duration> {
+        let now = Instant::now();
+        let hearing = self.deaf_until.map(|until| until.saturating_duration_since(now));
+        [ours, hearing, self.fleet.patience(now)].into_iter().flatten().min()
+    }
+
     fn welcome(&mut self) {
-        // Whatever is wrong with one client's connection is that client's.
-        while let Ok(socket) = self.socket.accept() {
-            self.last_client += 1;
-            if let Ok(client) = Client::new(socket, self.last_client, &self.poller) {
-                self.clients.insert(self.last_client, client);
+        loop {
+            match self.socket.accept() {
+                Ok(socket) => {
+                    self.last_client += 1;
+                    // Whatever is wrong with one client's connection is that client's.
+                    if let Ok(client) = Client::new(socket, self.last_client, &self.poller) {
+                        self.clients.insert(self.last_client, client);
+                    }
+                }
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::AGAIN) => return,
+                // Too few descriptors, or little memory: asking again at once would keep us busy with nothing else.
+                Err(_) => {
+                    self.deaf_until = Some(Instant::now() + DEAF);
+                    self.poller.remove(&self.socket.listener);
+                    return;
+                }
             }
         }
+    }
+
+    fn hear_again(&mut self, now: Instant) {
+        if self.deaf_until.is_some_and(|until| until <= now) {
+            let added = self.poller.add(&self.socket.listener, Token::Listener, Interest::READ);
+            self.deaf_until = added.is_err().then(|| now + DEAF);
+        }
+    }
+
+    fn interrupted(&mut self) {
+        if self.signals.take().is_some() && !self.ending {
+            self.shut_down(None);
+        }
+    }
+
+    fn orphaned(&mut self) {
+        if let Some(parent) = self.parent.take() {
+            self.poller.remove(&parent);
+            self.shut_down(None);
+        }
+    }
+
+    /// Send what clients take, and let those go that are done or broken.
+    fn flush(&mut self) {
+        let poller = &self.poller;
+        let broken = |(number, client): (&u64, &mut Client)| (!client.flush(poller)).then_some(*number);
+        let gone: Vec<u64> = self.clients.iter_mut().filter_map(broken).collect();
+        gone.into_iter().for_each(|number| self.drop_client(number));
     }
 
     fn listen(&mut self, number: u64, readiness: Readiness) {
@@ -170,206 +220,24 @@ impl Server {
         }
     }
 
-    fn act(&mut self, caller: Caller, request: Request) -> Result<(), Refusal> {
-        match request {
-            Request::Hello => self.greet(caller),
-            Request::Start(start) => self.start(caller, &start),
-            Request::Invoke(invoke, payload) => self.invoke(caller, &invoke, payload)?,
-            Request::List => self.list(caller),
-            Request::Stats(named) => {
-                let member = self.fleet.find(&named.instance)?;
-                let found = stats::read(&named.instance, member.identity.pid, member.invocations)?;
-                self.answer(caller, found, Vec::new());
-            }
-            Request::Crash(named) => self.explain(caller, &named.instance)?,
-            Request::Stop(stop) => self.stop(caller, &stop)?,
-            Request::Shutdown => self.shut_down(Some(caller)),
-        }
-        Ok(())
-    }
-
-    fn greet(&mut self, caller: Caller) {
-        let tenders: Vec<Tender> = [Tender::Kvm, Tender::Process]
-            .into_iter()
-            .filter(|tender| crate::tender::device(*tender).is_ok())
-            .collect();
-        let fields = json!({
-            "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "tenders": tenders,
-            "pool": self.plans.pool().to_string_lossy(),
-        });
-        self.answer(caller, fields, Vec::new());
-    }
-
-    fn start(&mut self, caller: Caller, start: &Start) {
-        let mut begun = Vec::new();
-        let started = if self.ending {
-            Err(Error::Ended {
-                what: "the launcher is ending".into(),
-            })
-        } else {
-            self.starter
-                .start(start, &mut self.plans, &mut self.fleet, &self.poller, &mut begun)
-        };
-        let mut pending = Pending::new(Some(caller), Goal::Started, begun);
-        if let Err(error) = started {
-            pending
-                .members
-                .iter()
-                .for_each(|number| self.fleet.stop(*number, &self.poller));
-            pending.failure = Some(error);
-        }
-        self.pending.push(pending);
-    }
-
-    fn invoke(&mut self, caller: Caller, invoke: &Invoke, payload: Vec<u8>) -> Result<(), Refusal> {
-        let number = self.fleet.find(&invoke.instance)?.identity.number;
-        let job = Job {
-            caller,
-            payload,
-            time_limit: invoke.time_limit_ms.map(Duration::from_millis),
-        };
-        self.fleet.invoke(number, job, &self.poller);
-        Ok(())
-    }
-
-    fn list(&mut self, caller: Caller) {
-        let entry = |member: &super::member::Member| {
-            let plan = &member.identity.plan;
-            answer::listed(member, (!self.plans.is_floor(plan)).then_some(plan.name.as_str()))
-        };
-        let instances: Vec<Value> = self.fleet.members().map(entry).collect();
-        self.answer(caller, json!({"instances": instances}), Vec::new());
-    }
-
-    fn explain(&mut self, caller: Caller, name: &str) -> Result<(), Refusal> {
-        let member = self.fleet.find(name)?;
-        let Some(record) = member.ending().and_then(|ending| ending.crash.as_deref()) else {
-            return Err(Refusal::new(
-                "not-found",
-                format!("{name} has not crashed"),
-                "'unishare ps' shows its state",
-            ));
-        };
-        let plan = member.identity.placed();
-        let fields = json!({"report": crash::report(&plan, record), "record": crash::record(&plan, record)});
-        self.answer(caller, fields, Vec::new());
-        Ok(())
-    }
-
-    fn stop(&mut self, caller: Caller, stop: &Stop) -> Result<(), Refusal> {
-        let members = match &stop.instance {
-            Some(name) => {
-                let member = self.fleet.find(name)?;
-                if member.is_live() {
-                    vec![member.identity.number]
-                } else {
-                    Vec::new()
-                }
-            }
-            None => self.fleet.live().map(|member| member.identity.number).collect(),
-        };
-        self.stop_members(Some(caller), members);
-        Ok(())
-    }
-
-    fn shut_down(&mut self, caller: Option<Caller>) {
-        self.ending = true;
-        let members = self.fleet.live().map(|member| member.identity.number).collect();
-        self.stop_members(caller, members);
-    }
-
-    fn stop_members(&mut self, caller: Option<Caller>, members: Vec<u64>) {
-        for number in &members {
-            self.fleet.stop(*number, &self.poller);
-        }
-        self.pending.push(Pending::new(caller, Goal::Stopped, members));
-    }
-
-    /// Turn what has happened into answers.
-    fn digest(&mut self) {
-        for event in self.fleet.take_events() {
-            match event {
-                Event::Answered {
-                    caller,
-                    status,
-                    duration,
-                    payload,
-                } => {
-                    self.answer(caller, json!({"status": status, "duration_us": micros(duration)}), payload);
-                }
-                Event::Refused { caller, refusal } => self.refuse(caller, &refusal),
-                Event::Ready(number) => self.settle(number, false, None),
-                Event::Failed(number, error) => self.settle(number, false, Some(error)),
-                Event::Ended(number) => self.settle(number, true, None),
-            }
-        }
-        let (done, pending) = std::mem::take(&mut self.pending)
-            .into_iter()
-            .partition(|one| one.waiting.is_empty());
-        self.pending = pending;
-        for one in done {
-            self.conclude(one);
-        }
-        self.fleet.tidy();
-    }
-
-    fn settle(&mut self, number: u64, ended: bool, error: Option<Error>) {
-        let Some(pending) = self
-            .pending
-            .iter_mut()
-            .filter(|one| ended || matches!(one.goal, Goal::Started))
-            .find(|one| one.waiting.contains(&number))
-        else {
-            return;
-        };
-        pending.waiting.remove(&number);
-        if let Some(error) = error {
-            pending.failure.get_or_insert(error);
-        }
-        if ended {
-            self.settle(number, true, None); // a stop may wait for it as well as its start
-        }
-    }
-
-    fn conclude(&mut self, done: Pending) {
-        let members = done.members.iter().filter_map(|number| self.fleet.get(*number));
-        let fields = match done.goal {
-            Goal::Started => json!({"instances": members.map(answer::started).collect::<Vec<_>>()}),
-            Goal::Stopped => json!({"stopped": members.map(|member| &*member.identity.name).collect::<Vec<_>>()}),
-        };
-        if done.failure.is_some() {
-            // All or nothing: what did start is ended.
-            done.members.iter().for_each(|number| self.fleet.stop(*number, &self.poller));
-        }
-        match (done.caller, done.failure) {
-            (Some(caller), Some(error)) => self.refuse(caller, &error.into()),
-            (Some(caller), None) => self.answer(caller, fields, Vec::new()),
-            (None, _) => {}
-        }
-    }
-
-    fn answer(&mut self, caller: Caller, fields: Value, payload: Vec<u8>) {
+    pub fn answer(&mut self, caller: Caller, fields: Value, payload: Vec<u8>) {
         if let Some(client) = self.clients.get_mut(&caller.client) {
             client.answer(&answer::good(caller.seq, fields), payload, caller.bytes);
         }
     }
 
-    fn refuse(&mut self, caller: Caller, refusal: &Refusal) {
+    pub fn refuse(&mut self, caller: Caller, refusal: &Refusal) {
         if let Some(client) = self.clients.get_mut(&caller.client) {
             client.answer(&answer::refused(Some(caller.seq), refusal), Vec::new(), caller.bytes);
         }
     }
 }
 
-/// Be told when the process that wants us has ended.
-fn watch_parent(poller: &Poller, parent: u32) -> Result<(), Error> {
+/// Tells when the process that wants us has ended.
+fn open_parent(parent: u32) -> Result<OwnedFd, Error> {
     let gone = || Error::Ended {
         what: format!("--parent-pid {parent}: there is no such process"),
     };
     let pid = i32::try_from(parent).ok().and_then(Pid::from_raw).ok_or_else(gone)?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|_| gone())?;
-    poller.add(&pidfd, Token::Parent, Interest::READ)?;
-    // Kept open for as long as we live: epoll forgets what is closed.
-    std::mem::forget(pidfd);
-    Ok(())
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|_| gone())
 }

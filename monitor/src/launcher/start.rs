@@ -1,6 +1,6 @@
-//! Starting instances: from a request to forked members.
+//! Starting instances: from a request to forked members, one at a time so that others are answered in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,11 +8,15 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::io::Errno;
+use rustix::process::Resource;
+
 use super::fleet::Fleet;
 use super::member::{Identity, Member};
 use super::names;
 use super::plans::Plans;
 use super::poller::Poller;
+use super::refusal::Refusal;
 use super::request::Start;
 use crate::aslr::{self, Source};
 use crate::error::Error;
@@ -20,22 +24,28 @@ use crate::instance;
 use crate::plan::Plan;
 use crate::tender::{self, Spec, Tender};
 
-/// What all starts share.
+/// What is still to be forked, in the order of the requests, and what all instances share.
 #[derive(Default)]
 pub struct Starter {
     kvm: Option<OwnedFd>,
+    batches: VecDeque<Batch>,
+}
+
+/// One request's instances, all alike.
+struct Batch {
+    pending: u64,
+    request: Start,
+    plan: Rc<Plan>,
+    prefix: String,
+    heap: u64,
+    argv: Vec<String>,
+    env: BTreeMap<String, String>,
+    forked: u32,
 }
 
 impl Starter {
-    /// Fork all instances of a request; their numbers. On an error, those that were forked are listed in `begun` all the same.
-    pub fn start(
-        &mut self,
-        request: &Start,
-        plans: &mut Plans,
-        fleet: &mut Fleet,
-        poller: &Poller,
-        begun: &mut Vec<u64>,
-    ) -> Result<(), Error> {
+    /// Check a request and queue its instances for the pending answer of that number.
+    pub fn begin(&mut self, pending: u64, mut request: Start, plans: &mut Plans) -> Result<(), Error> {
         let plan = match &request.manifest {
             Some(manifest) => plans.load(manifest)?,
             None => plans.floor()?,
@@ -43,53 +53,80 @@ impl Starter {
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
-        let heap = plan.heap_for(request.memory)?;
-        let argv = request.argv.as_ref().unwrap_or(&plan.argv);
-        let mut env: BTreeMap<String, String> = plan.env.clone();
-        env.extend(request.env.clone().unwrap_or_default());
-        let spec = Spec {
-            plan: &plan,
-            sharing: request.sharing,
-            heap,
-            argv,
-            env: &env,
-            draw: None,
-        };
-        let prefix = request.name.clone().unwrap_or_else(|| names::prefix_of(&plan.name));
-        for _ in 0..request.count {
-            let member = self.one(request, &spec, &plan, &prefix, fleet, poller)?;
-            begun.push(member.identity.number);
-            fleet.add(member);
-        }
+        let mut env = plan.env.clone();
+        env.extend(request.env.take().unwrap_or_default());
+        self.batches.push_back(Batch {
+            pending,
+            heap: plan.heap_for(request.memory)?,
+            argv: request.argv.take().unwrap_or_else(|| plan.argv.clone()),
+            env,
+            prefix: request.name.take().unwrap_or_else(|| names::prefix_of(&plan.name)),
+            plan,
+            request,
+            forked: 0,
+        });
         Ok(())
     }
 
-    fn one(
-        &self,
-        request: &Start,
-        spec: &Spec<'_>,
-        plan: &Rc<Plan>,
-        prefix: &str,
-        fleet: &mut Fleet,
-        poller: &Poller,
-    ) -> Result<Member, Error> {
-        let (number, name) = fleet.christen(prefix);
-        let console = console(request.logs.as_deref(), &name)?;
-        let forked = Instant::now();
-        let draw = match plan.modules.is_empty() {
+    pub fn is_idle(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Fork the next instance: the pending answer it belongs to, and its number.
+    pub fn fork_next(&mut self, fleet: &mut Fleet, poller: &Poller) -> Option<(u64, Result<u64, Refusal>)> {
+        let batch = self.batches.front_mut()?;
+        let pending = batch.pending;
+        let forked = batch.fork(self.kvm.as_ref(), fleet, poller);
+        let result = match forked {
+            Ok(member) => {
+                batch.forked += 1;
+                let number = member.identity.number;
+                fleet.add(member);
+                Ok(number)
+            }
+            Err(error) => Err(explain(error, batch.forked, batch.request.count)),
+        };
+        if result.is_err() || batch.forked == batch.request.count {
+            self.batches.pop_front();
+        }
+        Some((pending, result))
+    }
+
+    /// Fork no more instances for this answer.
+    pub fn cancel(&mut self, pending: u64) {
+        self.batches.retain(|batch| batch.pending != pending);
+    }
+
+    /// The pending answers that instances are still to be forked for.
+    pub fn unfinished(&self) -> Vec<u64> {
+        self.batches.iter().map(|batch| batch.pending).collect()
+    }
+}
+
+impl Batch {
+    fn fork(&self, kvm: Option<&OwnedFd>, fleet: &mut Fleet, poller: &Poller) -> Result<Member, Error> {
+        let request = &self.request;
+        let draw = match self.plan.modules.is_empty() {
             true => None,
-            false => Some(aslr::draw(plan, spec.heap, &mut Source::Kernel)?),
+            false => Some(aslr::draw(&self.plan, self.heap, &mut Source::Kernel)?),
         };
-        let spec = &Spec {
+        let spec = Spec {
+            plan: &self.plan,
+            sharing: request.sharing,
+            heap: self.heap,
+            argv: &self.argv,
+            env: &self.env,
             draw: draw.as_ref(),
-            ..*spec
         };
-        let kvm = self.kvm.as_ref().filter(|_| request.tender == Tender::Kvm);
-        let child = instance::spawn(spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
+        let (number, name) = fleet.christen(&self.prefix);
+        let console = console(request.logs.as_deref(), &name)?;
+        let kvm = kvm.filter(|_| request.tender == Tender::Kvm);
+        let forked = Instant::now();
+        let child = instance::spawn(&spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
         let identity = Identity {
             number,
             name,
-            plan: Rc::clone(plan),
+            plan: Rc::clone(&self.plan),
             draw,
             tender: request.tender,
             sharing: request.sharing,
@@ -101,16 +138,57 @@ impl Starter {
     }
 }
 
-/// Where an instance's console goes.
+/// Where an instance's console goes. A log of an earlier launcher's instance of that name gives way.
 fn console(logs: Option<&Path>, name: &str) -> Result<File, Error> {
-    let (path, options) = match logs {
-        Some(folder) => (
-            folder.join(format!("{name}.log")),
-            OpenOptions::new().create(true).append(true).mode(0o600).clone(),
-        ),
-        None => ("/dev/null".into(), OpenOptions::new().write(true).clone()),
+    let mut options = OpenOptions::new();
+    options.write(true).custom_flags(libc::O_NOFOLLOW);
+    let path = match logs {
+        Some(folder) => {
+            options.create(true).truncate(true).mode(0o600);
+            folder.join(format!("{name}.log"))
+        }
+        None => "/dev/null".into(),
     };
     options
         .open(&path)
         .map_err(|error| Error::io(format!("opening the log {}", path.display()), error))
+}
+
+/// Say which of the host's limits was met, if it was one.
+fn explain(error: Error, forked: u32, wanted: u32) -> Refusal {
+    let Error::Io { what, source } = &error else {
+        return error.into();
+    };
+    let limit = |resource| match rustix::process::getrlimit(resource).current {
+        Some(limit) => limit.to_string(),
+        None => "no limit".into(),
+    };
+    let (lacks, hint) = match source.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::MFILE) => (
+            format!("file descriptors ({} for the launcher)", limit(Resource::Nofile)),
+            "start fewer, or raise the hard limit: 'ulimit -Hn'",
+        ),
+        Some(Errno::NFILE) => (
+            "file descriptors in the whole system".into(),
+            "start fewer, or raise fs.file-max",
+        ),
+        Some(Errno::AGAIN) => (
+            format!("processes (limit of the user: {})", limit(Resource::Nproc)),
+            "start fewer, or raise 'ulimit -u', kernel.pid_max or the pids limit of the container",
+        ),
+        Some(Errno::NOMEM) => ("memory".into(), "start fewer, or stop some: 'unishare stop --all'"),
+        Some(Errno::NOSPC) => (
+            "watched descriptors, or space".into(),
+            "start fewer, or raise fs.epoll.max_user_watches",
+        ),
+        _ => return error.into(),
+    };
+    Refusal::new(
+        "host-lacks",
+        format!(
+            "the host has too few {lacks} for instance {} of {wanted} ({what}); all {wanted} were given up",
+            forked + 1
+        ),
+        hint,
+    )
 }

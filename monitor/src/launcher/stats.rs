@@ -1,22 +1,73 @@
-//! Memory of one instance, from /proc/PID/smaps_rollup (proc(5)).
+//! Memory and exits of one instance, as the kernel counts them.
+
+use std::fs;
+use std::io::ErrorKind;
 
 use serde_json::{Value, json};
 
+use super::member::Member;
 use super::refusal::Refusal;
+use crate::error::Error;
+use crate::tender::Tender;
 
 const KIBIBYTE: u64 = 1024;
+/// Each virtual machine's counters, in folders `PID-DESCRIPTOR`, where debugfs is mounted and readable.
+const KVM_COUNTERS: &str = "/sys/kernel/debug/kvm";
 
-/// `pss`, `rss`, `private` and `shared` in bytes.
-pub fn read(name: &str, pid: i32, invocations: u64) -> Result<Value, Refusal> {
-    let gone = |_| Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances");
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).map_err(gone)?;
-    let field = |wanted: &str| text.lines().filter_map(|line| parse(line, wanted)).sum::<u64>() * KIBIBYTE;
+/// `pss`, `rss`, `private` and `shared` in bytes (proc(5), smaps_rollup), the requests answered and the exits from the guest.
+pub fn of(member: &Member) -> Result<Value, Refusal> {
+    let (name, pid) = (&member.identity.name, member.identity.pid);
+    if let Some(ending) = member.ending() {
+        return Err(ending.refusal(name, &member.identity.placed()));
+    }
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        // It has ended and the news is on its way.
+        ErrorKind::NotFound => Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances"),
+        _ if error.raw_os_error() == Some(libc::ESRCH) => {
+            Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances")
+        }
+        _ => Error::io(format!("reading {path}"), error).into(),
+    })?;
+    let exits = match member.identity.tender {
+        Tender::Kvm => exits(pid),
+        Tender::Process => None,
+    };
     Ok(json!({
-        "pss": field("Pss:"), "rss": field("Rss:"), "private": field("Private_Clean:") + field("Private_Dirty:"),
-        "shared": field("Shared_Clean:") + field("Shared_Dirty:"), "invocations": invocations, "exits": Value::Null,
+        "pss": sum(&text, &["Pss:"]), "rss": sum(&text, &["Rss:"]), "private": sum(&text, &["Private_Clean:", "Private_Dirty:"]),
+        "shared": sum(&text, &["Shared_Clean:", "Shared_Dirty:"]), "invocations": member.invocations, "exits": exits,
     }))
 }
 
-fn parse(line: &str, wanted: &str) -> Option<u64> {
-    line.strip_prefix(wanted)?.split_whitespace().next()?.parse().ok()
+/// Bytes in these fields together.
+fn sum(text: &str, fields: &[&str]) -> u64 {
+    let kibibytes = |line: &str| {
+        let value = fields.iter().find_map(|field| line.strip_prefix(field))?;
+        value.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    text.lines().filter_map(kibibytes).sum::<u64>() * KIBIBYTE
+}
+
+/// How often the guest gave way to the host; `None` where the kernel does not tell us.
+fn exits(pid: i32) -> Option<u64> {
+    let prefix = format!("{pid}-");
+    let machine = fs::read_dir(KVM_COUNTERS)
+        .ok()?
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))?;
+    fs::read_to_string(machine.path().join("exits")).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_summed_in_bytes() {
+        let text =
+            "00400000-7fff [rollup]\nRss:  12 kB\nPss:   5 kB\nPss_Anon:  4 kB\nShared_Clean: 3 kB\nShared_Dirty: 1 kB\n";
+        assert_eq!(sum(text, &["Pss:"]), 5 * 1024);
+        assert_eq!(sum(text, &["Shared_Clean:", "Shared_Dirty:"]), 4 * 1024);
+        assert_eq!(sum("garbage\nPss: x kB\nPss:", &["Pss:"]), 0);
+    }
 }

@@ -88,7 +88,6 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
 }
 
 #[test]
-#[ignore = "the launcher does not do this yet"]
 fn more_connections_than_descriptors_do_not_stop_the_launcher() {
     let mut limited = std::process::Command::new("sh");
     limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", crate::support::MONITOR]);

@@ -149,7 +149,6 @@ fn stop_all_stops_all_and_the_launcher_stays() {
 }
 
 #[test]
-#[ignore = "the launcher does not do this yet"]
 fn too_few_descriptors_are_said_and_nothing_of_the_request_stays() {
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", MONITOR]);
@@ -169,7 +168,6 @@ fn too_few_descriptors_are_said_and_nothing_of_the_request_stays() {
 }
 
 #[test]
-#[ignore = "the launcher does not do this yet"]
 fn too_few_processes_are_said_and_nothing_of_the_request_stays() {
     // A limit on processes binds only users without rights over others.
     let mut probe = Command::new("setpriv");
@@ -242,7 +240,6 @@ fn bad_starts_are_refused_and_the_launcher_stays() {
 }
 
 #[test]
-#[ignore = "the launcher does not do this yet"]
 fn other_requests_are_answered_while_many_instances_start() {
     let launcher = Launcher::new();
     let (mut first, mut second) = (launcher.connect(), launcher.connect());
@@ -263,7 +260,6 @@ fn other_requests_are_answered_while_many_instances_start() {
 }
 
 #[test]
-#[ignore = "the launcher does not do this yet"]
 fn a_shutdown_ends_what_is_still_starting() {
     let mut launcher = Launcher::new();
     let mut client = launcher.connect();

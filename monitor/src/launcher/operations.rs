@@ -1,0 +1,218 @@
+//! What each request does, and how what happened to instances becomes answers.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::answer;
+use super::exchange::{Caller, Job};
+use super::member::{Event, Member, micros};
+use super::pending::{Goal, Pending};
+use super::refusal::Refusal;
+use super::request::{Invoke, Request, Start, Stop};
+use super::server::Server;
+use super::stats;
+use crate::crash;
+use crate::tender::{self, Tender};
+
+impl Server {
+    /// Do what a request says. What is refused at once is returned; all else is answered here or later.
+    pub fn act(&mut self, caller: Caller, request: Request) -> Result<(), Refusal> {
+        match request {
+            Request::Hello => self.greet(caller),
+            Request::Start(start) => self.start(caller, start)?,
+            Request::Invoke(invoke, payload) => self.invoke(caller, &invoke, payload)?,
+            Request::List => self.list(caller),
+            Request::Stats(named) => {
+                let found = stats::of(self.fleet.find(&named.instance)?)?;
+                self.answer(caller, found, Vec::new());
+            }
+            Request::Crash(named) => self.explain(caller, &named.instance)?,
+            Request::Stop(stop) => self.stop(caller, &stop)?,
+            Request::Shutdown => self.shut_down(Some(caller)),
+        }
+        Ok(())
+    }
+
+    fn greet(&mut self, caller: Caller) {
+        let offered = |tender: &Tender| tender::device(*tender).is_ok();
+        let tenders: Vec<Tender> = [Tender::Kvm, Tender::Process].into_iter().filter(offered).collect();
+        let fields = json!({
+            "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "tenders": tenders,
+            "pool": self.plans.pool().to_string_lossy(),
+        });
+        self.answer(caller, fields, Vec::new());
+    }
+
+    fn start(&mut self, caller: Caller, start: Start) -> Result<(), Refusal> {
+        if self.ending {
+            return Err(Refusal::new(
+                "ended",
+                "the launcher is ending",
+                "ask again: a new one is started then",
+            ));
+        }
+        self.last_pending += 1;
+        let count = start.count;
+        self.starter.begin(self.last_pending, start, &mut self.plans)?;
+        self.pending.insert(self.last_pending, Pending::start(caller, count));
+        Ok(())
+    }
+
+    /// Fork one of the instances that are to be started.
+    pub fn fork_next(&mut self) {
+        let Some((number, forked)) = self.starter.fork_next(&mut self.fleet, &self.poller) else {
+            return;
+        };
+        match forked {
+            Ok(member) => {
+                if let Some(pending) = self.pending.get_mut(&number) {
+                    pending.forked(member);
+                }
+            }
+            Err(refusal) => self.undo(number, refusal),
+        }
+    }
+
+    /// All or nothing: what a failed start has started is ended before it is answered.
+    fn undo(&mut self, number: u64, refusal: Refusal) {
+        self.starter.cancel(number);
+        let Some(pending) = self.pending.get_mut(&number) else {
+            return;
+        };
+        for member in &pending.members {
+            self.fleet.stop(*member, &self.poller);
+        }
+        let fleet = &self.fleet;
+        let live: Vec<u64> = pending
+            .members
+            .iter()
+            .copied()
+            .filter(|member| fleet.get(*member).is_some_and(Member::is_live))
+            .collect();
+        pending.undo(refusal, live.into_iter());
+    }
+
+    fn invoke(&mut self, caller: Caller, invoke: &Invoke, payload: Vec<u8>) -> Result<(), Refusal> {
+        let number = self.fleet.find(&invoke.instance)?.identity.number;
+        let job = Job {
+            caller,
+            payload,
+            time_limit: invoke.time_limit_ms.map(Duration::from_millis),
+        };
+        self.fleet.invoke(number, job, &self.poller);
+        Ok(())
+    }
+
+    fn list(&mut self, caller: Caller) {
+        let entry = |member: &Member| {
+            let plan = &member.identity.plan;
+            answer::listed(member, (!self.plans.is_floor(plan)).then_some(plan.name.as_str()))
+        };
+        let all = json!({"instances": self.fleet.members().map(entry).collect::<Vec<_>>()});
+        let fields = if answer::fits(&all) {
+            all
+        } else {
+            json!({"instances": self.fleet.live().map(entry).collect::<Vec<_>>()})
+        };
+        self.answer(caller, fields, Vec::new());
+    }
+
+    fn explain(&mut self, caller: Caller, name: &str) -> Result<(), Refusal> {
+        let member = self.fleet.find(name)?;
+        let Some(record) = member.ending().and_then(|ending| ending.crash.as_deref()) else {
+            let message = format!("{name} has not crashed");
+            return Err(Refusal::new("not-found", message, "'unishare ps' shows its state"));
+        };
+        let plan = member.identity.placed();
+        let fields = json!({"report": crash::report(&plan, record), "record": crash::record(&plan, record)});
+        self.answer(caller, fields, Vec::new());
+        Ok(())
+    }
+
+    fn stop(&mut self, caller: Caller, stop: &Stop) -> Result<(), Refusal> {
+        let members = match &stop.instance {
+            Some(name) => {
+                let member = self.fleet.find(name)?;
+                member.is_live().then_some(member.identity.number).into_iter().collect()
+            }
+            None => self.everything("all instances were stopped while these started"),
+        };
+        self.stop_members(Some(caller), members);
+        Ok(())
+    }
+
+    /// End all instances, then answer, then end.
+    pub fn shut_down(&mut self, caller: Option<Caller>) {
+        self.ending = true;
+        let members = self.everything("the launcher was shut down while these instances started");
+        self.stop_members(caller, members);
+    }
+
+    /// All that live, after giving up what was still to be started.
+    fn everything(&mut self, why: &str) -> Vec<u64> {
+        for number in self.starter.unfinished() {
+            self.undo(number, Refusal::new("ended", why, "start them again"));
+        }
+        self.fleet.live().map(|member| member.identity.number).collect()
+    }
+
+    fn stop_members(&mut self, caller: Option<Caller>, members: Vec<u64>) {
+        for number in &members {
+            self.fleet.stop(*number, &self.poller);
+        }
+        self.last_pending += 1;
+        self.pending.insert(self.last_pending, Pending::stop(caller, members));
+    }
+
+    /// Turn what has happened into answers.
+    pub fn digest(&mut self) {
+        for event in self.fleet.take_events() {
+            match event {
+                Event::Answered {
+                    caller,
+                    status,
+                    duration,
+                    payload,
+                } => self.answer(caller, json!({"status": status, "duration_us": micros(duration)}), payload),
+                Event::Refused { caller, refusal } => self.refuse(caller, &refusal),
+                Event::Ready(number) => self.pending.values_mut().for_each(|pending| pending.ready(number)),
+                Event::Ended(number) => self.pending.values_mut().for_each(|pending| pending.ended(number)),
+                Event::Failed(number, error) => {
+                    let start = self.pending.iter().find(|(_, pending)| pending.starts(number));
+                    if let Some(start) = start.map(|(start, _)| *start) {
+                        self.undo(start, error.into());
+                    }
+                }
+            }
+        }
+        while let Some(number) = self.settled() {
+            if let Some(pending) = self.pending.remove(&number) {
+                self.conclude(&pending);
+            }
+        }
+        self.fleet.tidy();
+    }
+
+    fn settled(&self) -> Option<u64> {
+        self.pending
+            .iter()
+            .find_map(|(number, pending)| pending.is_settled().then_some(*number))
+    }
+
+    fn conclude(&mut self, pending: &Pending) {
+        let Some(caller) = pending.caller else { return };
+        let members = pending.members.iter().filter_map(|number| self.fleet.get(*number));
+        match &pending.goal {
+            Goal::Started => {
+                let instances: Vec<Value> = members.map(answer::started).collect();
+                self.answer(caller, json!({"instances": instances}), Vec::new());
+            }
+            Goal::Stopped => {
+                let stopped: Vec<&str> = members.map(|member| &*member.identity.name).collect();
+                self.answer(caller, json!({"stopped": stopped}), Vec::new());
+            }
+            Goal::Undone(refusal) => self.refuse(caller, refusal),
+        }
+    }
+}
