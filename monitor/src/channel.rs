@@ -106,8 +106,9 @@ fn parse_crash(data: &[u8]) -> Option<Box<abi::Crash>> {
 }
 
 fn parse_failure(data: &[u8]) -> Option<Error> {
+    let (errno, data) = data.split_first_chunk()?;
     let (&code, text) = data.split_first()?;
-    Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned())
+    Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned(), i32::from_ne_bytes(*errno))
 }
 
 /// From the child: say why there will be no guest. Nothing can be done if that fails: the parent sees the channel close.
@@ -117,8 +118,13 @@ pub fn send_failure(channel: BorrowedFd<'_>, error: &Error) {
         ..Message::default()
     })
     .to_vec();
+    let (what, errno) = match error {
+        Error::Io { what, source } => (what.clone(), source.raw_os_error().unwrap_or(0)),
+        _ => (error.to_string(), 0),
+    };
+    bytes.extend(errno.to_ne_bytes());
     bytes.push(error.exit_code());
-    bytes.extend(error.to_string().into_bytes());
+    bytes.extend(what.into_bytes());
     bytes.truncate(abi::MESSAGE_MAX);
     let _ = rustix::net::send(channel, &bytes, SendFlags::NOSIGNAL);
 }

@@ -48,12 +48,13 @@ impl Error {
         }
     }
 
-    /// What a child meant that ended with `code` and said `what`; `None` for a code that no error has.
-    pub fn from_exit_code(code: u8, what: String) -> Option<Self> {
+    /// What a child meant that ended with `code` and said `what`, with the kernel's `errno` for code 74; `None` for a code that no
+    /// error has.
+    pub fn from_exit_code(code: u8, what: String, errno: i32) -> Option<Self> {
         Some(match code {
             74 => Self::Io {
                 what,
-                source: io::Error::other("the instance could not start"),
+                source: io::Error::from_raw_os_error(errno),
             },
             66 => Self::NotFound { what },
             65 => Self::BadManifest { what },

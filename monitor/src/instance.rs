@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use crate::aslr;
 use crate::channel;
@@ -42,6 +42,7 @@ pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Opti
             })?;
             let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).inspect_err(|_| {
                 let _ = rustix::process::kill_process(process, Signal::KILL);
+                let _ = rustix::process::waitpid(Some(process), WaitOptions::empty());
             });
             Ok(Child {
                 pid,

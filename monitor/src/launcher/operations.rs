@@ -11,6 +11,7 @@ use super::pending::{Goal, Pending};
 use super::refusal::Refusal;
 use super::request::{Invoke, Request, Start, Stop};
 use super::server::Server;
+use super::start::explain;
 use super::stats;
 use crate::crash;
 use crate::tender::{self, Tender};
@@ -180,8 +181,8 @@ impl Server {
                 Event::Ended(number) => self.pending.values_mut().for_each(|pending| pending.ended(number)),
                 Event::Failed(number, error) => {
                     let start = self.pending.iter().find(|(_, pending)| pending.starts(number));
-                    if let Some(start) = start.map(|(start, _)| *start) {
-                        self.undo(start, error.into());
+                    if let Some((start, wanted)) = start.map(|(start, pending)| (*start, pending.wanted())) {
+                        self.undo(start, explain(error, wanted));
                     }
                 }
             }

@@ -65,6 +65,12 @@ impl Pending {
         self.waiting.remove(&member);
     }
 
+    /// How many instances a start is to have.
+    pub fn wanted(&self) -> u32 {
+        self.unforked
+            .saturating_add(u32::try_from(self.members.len()).unwrap_or(u32::MAX))
+    }
+
     /// Whether this start is what `member` came from.
     pub fn starts(&self, member: u64) -> bool {
         matches!(self.goal, Goal::Started) && self.members.contains(&member)

@@ -84,7 +84,7 @@ impl Starter {
                 fleet.add(member);
                 Ok(number)
             }
-            Err(error) => Err(explain(error, batch.forked, batch.request.count)),
+            Err(error) => Err(explain(error, batch.request.count)),
         };
         if result.is_err() || batch.forked == batch.request.count {
             self.batches.pop_front();
@@ -154,8 +154,8 @@ fn console(logs: Option<&Path>, name: &str) -> Result<File, Error> {
         .map_err(|error| Error::io(format!("opening the log {}", path.display()), error))
 }
 
-/// Say which of the host's limits was met, if it was one.
-fn explain(error: Error, forked: u32, wanted: u32) -> Refusal {
+/// Why none of the `wanted` instances of a request stays: which of the host's limits was met, if it was one.
+pub fn explain(error: Error, wanted: u32) -> Refusal {
     let Error::Io { what, source } = &error else {
         return error.into();
     };
@@ -185,10 +185,7 @@ fn explain(error: Error, forked: u32, wanted: u32) -> Refusal {
     };
     Refusal::new(
         "host-lacks",
-        format!(
-            "the host has too few {lacks} for instance {} of {wanted} ({what}); all {wanted} were given up",
-            forked + 1
-        ),
+        format!("the host has too few {lacks} for {wanted} more instances ({what}); none was started"),
         hint,
     )
 }
