@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Draw the addresses of an aslr image from this number instead of the kernel's random source: for debugging only.
     #[arg(long)]
     seed: Option<u64>,
+    /// Pages that lie between the parts of an aslr image in all: more makes their distances harder to guess, and costs page tables.
+    #[arg(long, default_value_t = aslr::DEFAULT_GAPS)]
+    gaps: u64,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
@@ -100,7 +103,7 @@ fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, 
         None => Source::Kernel,
     };
     (!plan.modules.is_empty())
-        .then(|| aslr::draw(plan, heap, &mut source))
+        .then(|| aslr::draw(plan, heap, arguments.gaps, &mut source))
         .transpose()
 }
 

@@ -70,16 +70,21 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
 
 /// Place the image where it was drawn to, and become it.
 fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
-    let Some(draw) = spec.draw else {
-        return tender::enter(tender, spec, descriptors);
-    };
-    let plan = aslr::locate(spec.plan, draw)?;
-    let spec = Spec {
-        plan: &plan,
-        draw: None,
-        ..*spec
-    };
-    tender::enter(tender, &spec, descriptors)
+    let placed = spec.draw.map(|draw| aslr::place(spec.plan, draw));
+    let guest = match &placed {
+        None => tender::enter(tender, spec, descriptors),
+        Some(plan) => {
+            let spec = Spec {
+                plan,
+                draw: None,
+                ..*spec
+            };
+            tender::enter(tender, &spec, descriptors)
+        }
+    }?;
+    // Freed while it can still be given back: what the monitor keeps, every instance pays for.
+    drop(placed);
+    guest.run()
 }
 
 /// Die with the parent, also when it is gone already.

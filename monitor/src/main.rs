@@ -9,6 +9,7 @@ mod descriptor_table;
 mod error;
 mod floor;
 mod foreground;
+mod frames;
 mod instance;
 mod launcher;
 mod loading;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::frame::Frame;
 use super::names;
 use super::refusal::Refusal;
+use crate::aslr;
 use crate::tender::{Sharing, Tender};
 
 /// The most instances that one request may start.
@@ -41,6 +42,8 @@ pub struct Start {
     #[serde(default = "one")]
     pub count: u32,
     pub memory: Option<u64>,
+    #[serde(default = "gaps")]
+    pub gaps: u64,
     pub argv: Option<Vec<String>>,
     pub env: Option<BTreeMap<String, String>>,
     pub logs: Option<PathBuf>,
@@ -77,6 +80,10 @@ struct Nothing {}
 
 fn pool() -> Sharing {
     Sharing::Pool
+}
+
+fn gaps() -> u64 {
+    aslr::DEFAULT_GAPS
 }
 
 fn one() -> u32 {

@@ -108,7 +108,7 @@ impl Batch {
         let request = &self.request;
         let draw = match self.plan.modules.is_empty() {
             true => None,
-            false => Some(aslr::draw(&self.plan, self.heap, &mut Source::Kernel)?),
+            false => Some(aslr::draw(&self.plan, self.heap, request.gaps, &mut Source::Kernel)?),
         };
         let spec = Spec {
             plan: &self.plan,

@@ -35,7 +35,7 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
     rows = []
     for extent in manifest.extents:
         others = {user for page in pages_of(extent) for user in users.get(page, set())} - {label(manifest)}
-        rows.append({**extent.model_dump(exclude={"module", "relocated"}), "shared_with": sorted(others)})
+        rows.append({**extent.model_dump(exclude={"module", "frame"}), "shared_with": sorted(others)})
     if as_json:
         print_json({"image": label(manifest), "entry": manifest.entry, "extents": rows})
         return

@@ -9,23 +9,24 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from pydantic import ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.pool import canonical
+from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.manifest import NAME as MANIFEST
 from unishare.pool.manifest import ElfReference, Extent, Manifest, RelocationRun
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.pool.relocations import pages_written
 from unishare.toolchain.address_space import APP_BASE, PAGE
 from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts
+from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
 
 FORMAT = "unishare-pool 1\n"
 
@@ -182,16 +183,33 @@ class Pool:
 
     def _aslr_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         assert facts.modules is not None and facts.relocations is not None
-        records = _read(folder / facts.relocations.file)
         extents: list[Extent] = []
+        private: list[tuple[int, Piece]] = []
         for number, module in enumerate(facts.modules):
-            library = module.name if number else None
-            for piece in pieces_of_module(folder / module.file, library, pages_written(records, number)):
-                extents += self._extents(piece, None, number)
+            for piece in pieces_of_module(folder / module.file, module.name if number else None):
+                if piece.section == "linkage" or piece.rights == "rw-":
+                    private.append((number, piece))
+                else:
+                    extents += self._extents(piece, None, number)
+        frames = arrange(facts.modules, private, _read(folder / facts.relocations.file))
+        extents += [
+            Extent(
+                module=one.module, address=hex(one.address), pages=one.pages, rights=one.rights, run=None, frame=one.frame,
+                library=one.library, section=one.section,
+            )
+            for one in frames.extents
+        ]  # fmt: skip
+        extents.sort(key=lambda one: (one.module or 0, one.start))
         table = next(one.value for one in ElfFile.read(folder / ELF_NAME).symbols() if one.name == "unishare_image_table")
-        run = self.add_run(records + bytes(-len(records) % PAGE))
-        relocations = RelocationRun(run=run, count=facts.relocations.count)
-        return _manifest(folder, facts, extents, hex(table), relocations)
+        own = {
+            "modules": [ModuleReference(**one.model_dump(include=set(ModuleReference.model_fields))) for one in facts.modules],
+            "frames": [None if one is None else self.add_run(one) for one in frames.contents],
+            "relocations": RelocationRun(
+                run=self.add_run(frames.records + bytes(-len(frames.records) % PAGE)),
+                count=len(frames.records) // FRAME_RECORD.size,
+            ),
+        }
+        return _manifest(folder, facts, extents, hex(table), own)
 
     def _extents(self, piece: Piece, library_hash: str | None, module: int | None) -> Iterator[Extent]:
         """A piece as extents; a library's read-only window through its canonical run."""
@@ -221,8 +239,9 @@ def read_facts(folder: Path) -> ImageFacts:
 
 
 def _manifest(
-    folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, relocations: RelocationRun | None = None
+    folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, own: Mapping[str, Any] | None = None
 ) -> Manifest:
+    """A manifest; `own` holds what only the layout aslr has."""
     data = _read(folder / ELF_NAME)
     entry = ElfFile(data, str(folder / ELF_NAME)).entry
     return Manifest.model_validate(
@@ -238,9 +257,8 @@ def _manifest(
             "argv": facts.argv,
             "env": facts.env,
             "libraries": facts.libraries,
-            "modules": facts.modules,
-            "relocations": relocations,
             "extents": extents,
+            **(own or {}),
         }
     )
 
@@ -249,7 +267,7 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
     section = piece.section if run is not None else "bss"
     return Extent(
         module=module, address=hex(piece.address + at * PAGE), pages=pages, rights=piece.rights, run=run, first=first,
-        library=piece.library, section=section, relocated=piece.relocated and run is not None,
+        library=piece.library, section=section,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
 from unishare.toolchain.layout import LAYOUTS, Layout
 from unishare.toolchain.library import Workshop
-from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Site
+from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Places, Site
 from unishare.toolchain.objects import ObjectCache, UnitObject
 from unishare.toolchain.process import Tools
 from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
@@ -33,7 +33,7 @@ from unishare.toolchain.trees import Trees
 Progress = Callable[[str, int, int], None]
 KEY_NAME = ".key"
 # Raised when the linker scripts or the form of an image change, so that images of before are linked again.
-LINK_FORMAT = 2
+LINK_FORMAT = 3
 _T = TypeVar("_T")
 
 
@@ -85,8 +85,7 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
-        if layout.needs_map:
-            self._map.windows([one for one in objects.values() if one is not None])
+        self._places([one for one in objects.values() if one is not None], layout)
         futures = [
             self._steps.submit(self._image, app, [one for lib in closures[app.name] if (one := objects[lib.name])], layout)
             for app in apps
@@ -115,7 +114,7 @@ class Builder:
     def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
-        windows = self._map.windows(libraries) if layout.needs_map else {}
+        places = self._places(libraries, layout)
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,
@@ -125,19 +124,20 @@ class Builder:
             heap=app.run.heap,
             stack=app.run.stack,
         )
-        places = {
-            one.name: {kind: window.address for kind, window in windows[one.digest].items()} for one in libraries if windows
-        }
+        addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(
-            [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), places]
+            [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
         )
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
-        job = LinkJob(app.name, unit, libraries, windows, files)
+        job = LinkJob(app.name, unit, libraries, places, files)
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), self._known(layout))
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
+
+    def _places(self, libraries: Sequence[UnitObject], layout: Layout) -> Places:
+        return layout.places(libraries, self._map, self._compiler, self._tools)
 
     def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
