@@ -27,7 +27,12 @@ CONFIGURATIONS = ("empty", "pool", "copy")
 
 
 def bench_start(
-    settings: Settings, functions: Sequence[Function], tender: Tender, rounds: int, progress: Callable[[str, int, int], None]
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    layout: str,
+    rounds: int,
+    progress: Callable[[str, int, int], None],
 ) -> Report:
     """Measure `rounds` starts of each function under each configuration."""
     samples: dict[str, list[float]] = {name: [] for name in CONFIGURATIONS}
@@ -46,7 +51,9 @@ def bench_start(
     rows += [Row.of(name, values, "ms") for name, values in each.items() if not name.startswith("empty")]
     return Report(
         bench="start",
-        environment=environment(tender=tender, rounds=rounds, functions=[function.name for function in functions]),
+        environment=environment(
+            tender=tender, layout=layout, rounds=rounds, functions=[function.name for function in functions]
+        ),
         rows=rows,
         ratios={
             "pool/empty": ratio(samples, "pool", "empty"),

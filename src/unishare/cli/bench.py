@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from unishare.cli.options import choose_tender, tender_option
+from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
 
 if TYPE_CHECKING:
     from unishare.bench.report import Report
+    from unishare.bench.workload import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,39 +36,41 @@ def bench() -> None:
 @bench.command()
 @tender_option
 @click.option("-n", "--count", type=click.IntRange(1, 20_000), default=1000, show_default=True, help="Instances in a fleet.")
+@layout_option
 @rounds_option
 @quick_option
 @json_option
 @pass_session
-def memory(session: Session, tender: str | None, count: int, rounds: int | None, quick: bool, as_json: bool) -> None:
+def memory(
+    session: Session, tender: str | None, count: int, layout: str, rounds: int | None, quick: bool, as_json: bool
+) -> None:
     """Memory of a mixed fleet with sharing, without, and of as many empty ones (the floor)."""
     from unishare.bench.memory import bench_memory, bench_memory_rounds
-    from unishare.bench.workload import load_functions
 
-    functions = load_functions(session.settings)
+    functions = _functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
         report = asyncio.run(
-            bench_memory(session.settings, functions, chosen, count, rounds or bench_memory_rounds(quick), step)
+            bench_memory(session.settings, functions, chosen, layout, count, rounds or bench_memory_rounds(quick), step)
         )
     _print(report, as_json)
 
 
 @bench.command()
 @tender_option
+@layout_option
 @rounds_option
 @quick_option
 @json_option
 @pass_session
-def start(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
+def start(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Time from the monitor's exec to the first answer, against an empty VM or process."""
     from unishare.bench.start import bench_start
-    from unishare.bench.workload import load_functions
 
-    functions = load_functions(session.settings)
+    functions = _functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
-        report = bench_start(session.settings, functions, chosen, rounds or (3 if quick else 20), step)
+        report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
     _print(report, as_json)
 
 
@@ -95,6 +98,15 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
             bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
         )
     _print(report, as_json)
+
+
+def _functions(session: Session, layout: str) -> list[Function]:
+    """The six functions, built if they are not yet."""
+    from unishare.bench.workload import FUNCTIONS, load_functions
+    from unishare.cli.build import build_apps
+
+    build_apps(session, FUNCTIONS, layout)
+    return load_functions(session.settings, FUNCTIONS, layout)
 
 
 def _print(report: Report, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from unishare.cli.session import note
+from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
 from unishare.fleet.messages import Tender
 
 PAGE = 4096
@@ -45,6 +46,9 @@ class Assignment(click.ParamType[Any]):
         return key, text
 
 
+layout_option = click.option(
+    "--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked."
+)
 tender_option = click.option(
     "--tender",
     type=click.Choice(["kvm", "process"]),
