@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
+use crate::allocator::Arena;
 use crate::aslr;
 use crate::channel;
 use crate::error::Error;
@@ -70,6 +71,7 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
 
 /// Place the image where it was drawn to, and become it.
 fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
+    let arena = Arena::switch()?;
     let placed = spec.draw.map(|draw| aslr::place(spec.plan, draw));
     let guest = match &placed {
         None => tender::enter(tender, spec, descriptors),
@@ -82,9 +84,7 @@ fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<In
             tender::enter(tender, &spec, descriptors)
         }
     }?;
-    // Freed while it can still be given back: what the monitor keeps, every instance pays for.
-    drop(placed);
-    guest.run()
+    guest.run(arena)
 }
 
 /// Die with the parent, also when it is gone already.

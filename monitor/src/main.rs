@@ -1,6 +1,7 @@
 //! `unishare-monitor`: loads unikernels from a pool and runs them confined (docs/formats/control.md).
 
 mod abi;
+mod allocator;
 mod aslr;
 mod boot_page;
 mod channel;
@@ -28,6 +29,9 @@ use clap::{Parser, Subcommand};
 use error::Error;
 use plan::Plan;
 use pool::Pool;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[derive(Parser)]
 #[command(version, about = "Loads unikernels from a pool of shared page runs and confines them")]

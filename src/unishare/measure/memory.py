@@ -52,7 +52,7 @@ class ProcessMemory:
 
 def read_host() -> HostMemory:
     """Read the host's counters."""
-    fields = _kilobyte_fields(Path("/proc/meminfo"))
+    fields = kilobyte_fields(Path("/proc/meminfo"))
     available = fields["MemAvailable"] + pages_on_processor_lists() * PAGE
     return HostMemory(available, fields["PageTables"], fields["Slab"])
 
@@ -86,7 +86,7 @@ def read_processes(pids: Iterable[int]) -> ProcessMemory:
     pss = rss = private = seen = gone = 0
     for pid in pids:
         try:
-            fields = _kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))
+            fields = kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))
         except (FileNotFoundError, ProcessLookupError):
             gone += 1
             continue
@@ -123,7 +123,7 @@ def resident_bytes(file: Path) -> int:
         _libc.munmap(address, size)
 
 
-def _kilobyte_fields(file: Path) -> dict[str, int]:
+def kilobyte_fields(file: Path) -> dict[str, int]:
     """`Name:  123 kB` lines as bytes."""
     fields = {}
     for line in file.read_text().splitlines():

@@ -72,6 +72,13 @@ impl Memory {
         self.add_region(start, bytes / PAGE, host, true);
     }
 
+    /// Move what was allocated to where the allocator allocates now.
+    pub fn reallocate(&mut self) {
+        let mut fresh = Vec::with_capacity(self.regions.len() + 1);
+        fresh.append(&mut self.regions);
+        self.regions = fresh;
+    }
+
     fn add_region(&mut self, start: u64, pages: u64, host: u64, writable: bool) {
         let end = start + pages * PAGE;
         if let Some(last) = self.regions.last_mut()

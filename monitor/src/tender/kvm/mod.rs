@@ -1,6 +1,7 @@
 //! The KVM tender: a virtual machine whose one processor runs the guest at ring 3 from its first instruction.
 
 mod constant_pages;
+mod departure;
 mod fault;
 mod heap_tables;
 mod hypercalls;
@@ -18,10 +19,12 @@ use std::sync::Arc;
 use kvm_ioctls::{SyncReg, VcpuExit};
 
 use super::{Descriptors, Spec};
+use crate::allocator::Arena;
 use crate::boot_page::{self, Clock};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::sealed;
+use departure::Left;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
@@ -98,12 +101,12 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
 }
 
 impl Guest {
-    /// Become the tender of this guest.
-    pub fn run(mut self) -> Result<Infallible, Error> {
-        // SAFETY: gives free pages of the allocator back, which is all that it does. They would stay this process's for its whole
-        // life: some of them are copies of the parent's, made by allocations that are long over.
-        unsafe { libc::malloc_trim(0) };
+    /// Become the tender of this guest. `arena` is where its set-up was allocated.
+    pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
+        let left = Left::find()?;
         confine(&self.service, &self.machine)?;
+        // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, and the run loop.
+        unsafe { left.leave(arena, &mut self) }?;
         let code = run(&mut self.machine, &mut self.service);
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
