@@ -6,6 +6,7 @@ mod boot_page;
 mod channel;
 mod crash;
 mod descriptor_table;
+mod drawing;
 mod error;
 mod floor;
 mod foreground;
@@ -17,6 +18,7 @@ mod placement;
 mod plan;
 mod pool;
 mod sealed;
+mod seed;
 mod tender;
 
 use std::path::PathBuf;
@@ -64,6 +66,9 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Print the bases that many starts of an aslr image would get.
+    #[command(hide = true)]
+    Draw(drawing::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -88,6 +93,7 @@ fn run(command: Command) -> Result<u8, Error> {
         Command::Check { manifest, pool } => {
             Plan::load(&manifest, &Pool::open(&pool)?)?;
         }
+        Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let plan = Plan::load(&manifest, &Pool::open(&pool)?)?;
             tender::kvm::page_tables::write(&plan, &output)?;
