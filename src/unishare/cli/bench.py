@@ -97,6 +97,19 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
     _print(report, as_json)
 
 
+@bench.command()
+@rounds_option
+@quick_option
+@json_option
+def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Calls between modules a second: through entries of shared code, through slots, through a private table, and direct."""
+    from unishare.bench.linkage import MINIMUM_ROUNDS, QUICK_SAMPLE_MS, SAMPLE_MS, bench_linkage
+
+    with steps() as step:
+        report = bench_linkage(rounds or (3 if quick else MINIMUM_ROUNDS), QUICK_SAMPLE_MS if quick else SAMPLE_MS, step)
+    _print(report, as_json)
+
+
 def _print(report: Report, as_json: bool) -> None:
     if as_json:
         click.echo(report.model_dump_json(indent=2))
