@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from unishare.analyze.random_addresses import shares, totals
-from unishare.errors import BadInputError
+from unishare.errors import BadInputError, UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.image import resolve
 from unishare.fleet.messages import StartRequest
+from unishare.measure.draws import draw
+from unishare.measure.randomness import low_bits_p, most_frequent_difference, repeated, smallest_of_many
 from unishare.measure.sharing import frames_of_run, frames_visible, mappings
 from unishare.pool.manifest import Extent, Manifest
 from unishare.pool.store import Pool
@@ -186,3 +188,30 @@ def test_inspect_counts_what_is_shared(aslr_home: Settings, app: str) -> None:
 def test_nearly_all_read_only_bytes_are_shared(aslr_home: Settings, app: str) -> None:
     manifest = Manifest.read(resolve(f"aslr:{app}", aslr_home).manifest)
     assert totals(shares(manifest, Pool.open(aslr_home.pool))).shared_read_only >= 0.95
+
+
+SEED = 1
+BITS = 8
+
+
+def test_no_two_starts_are_alike_and_no_base_gives_another_away(aslr_home: Settings) -> None:
+    found = draw(aslr_home, resolve("aslr:gzip", aslr_home).manifest, 10_000, SEED)
+    assert len(found.bases) == 10_000 and found.modules[0] == "gzip" and "zlib" in found.modules
+    assert repeated(found.bases) == 0
+    # Whoever knows one base and bets on the likeliest distance is wrong in more than 199 of 200 instances.
+    assert most_frequent_difference(found.bases) < 0.005
+
+
+@pytest.mark.xfail(
+    reason="regions start at multiples of 1 GiB, and blocks at their start: low page numbers come too often", strict=True
+)
+def test_low_bits_of_page_numbers_are_even(aslr_home: Settings) -> None:
+    found = draw(aslr_home, resolve("aslr:gzip", aslr_home).manifest, 100_000, SEED)
+    p_values = low_bits_p(found.bases, BITS)
+    assert smallest_of_many(p_values) > 0.001, dict(zip(found.modules, p_values, strict=True))
+
+
+def test_bases_of_a_fixed_image_cannot_be_drawn(home: Settings) -> None:
+    with pytest.raises(UnishareError) as caught:
+        draw(home, resolve("aligned:gzip", home).manifest, 10)
+    assert "fixed addresses" in caught.value.message

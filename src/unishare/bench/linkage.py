@@ -31,7 +31,12 @@ SOURCES = Path(__file__).with_name("linkage_program")
 # Functions and the bytes between them.
 _SIZES = {"few": (8, 64), "many": (512, 512)}
 _FLAGS = ("-O2", "-fno-pic", "-fno-pie", "-fcf-protection=none", "-fno-asynchronous-unwind-tables")
-_CALLERS = {"direct": "PREFIX=", "plt_entry": "PREFIX=plt_", "slot": "THROUGH_SLOTS", "jump_table": "PREFIX=table_"}
+_CALLERS = {
+    "direct": ("-DPREFIX=",),
+    "plt_entry": ("-DPREFIX=plt_",),
+    "slot": ("-DPREFIX=", "-fno-plt"),
+    "jump_table": ("-DPREFIX=table_",),
+}
 # Far from each other, as modules are, and within reach of a 32-bit displacement.
 _PLACES = {"functions": 0x10000000, "slots": 0x18000000, "plt": 0x20000000, "table": 0x28000000, "callers": 0x30000000}
 
@@ -58,7 +63,8 @@ def compile_program(folder: Path) -> Path:
         _gcc(folder, ["-c", "-o", f"{number}.o", *arguments])
     places = [f"-Wl,--section-start=.unishare_{name}={address:#x}" for name, address in _PLACES.items()]
     objects = sorted(one.name for one in folder.glob("*.o"))
-    _gcc(folder, ["-no-pie", "-o", "linkage", *objects, *places])
+    # Relaxed, calls through slots would become direct ones.
+    _gcc(folder, ["-no-pie", "-Wl,--no-relax", "-o", "linkage", *objects, *places])
     return folder / "linkage"
 
 
@@ -67,7 +73,7 @@ def _compilations() -> list[list[str]]:
         [f"-DCASE={case}", f"-DCOUNT={count}", f"-DSPACING={spacing}", str(SOURCES / "calls.S")]
         for case, (count, spacing) in _SIZES.items()
     ]
-    callers = [[*_FLAGS, f"-DWAY={way}", f"-D{how}", str(SOURCES / "caller.c")] for way, how in _CALLERS.items()]
+    callers = [[*_FLAGS, f"-DWAY={way}", "-fPIC", *how, str(SOURCES / "caller.c")] for way, how in _CALLERS.items()]
     counts = [f"-DCOUNT_{case.upper()}={count}" for case, (count, _) in _SIZES.items()]
     rest = [[*_FLAGS, *counts, str(SOURCES / name)] for name in ("main.c", "library.c", "entries.S")]
     return calls + callers + rest

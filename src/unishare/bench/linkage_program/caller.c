@@ -1,21 +1,16 @@
-// Counts words and numbers of a text with the library's functions. Compiled four times: WAY is how a call leaves this module.
+// Counts words and numbers of a text with the library's functions. Compiled four times: WAY is how a call leaves this module. For
+// `slot` the compiler itself is told to call through slots (-fno-plt), as it is for libraries of the layout aslr.
 
 #include "library.h"
 
 #define JOIN(a, b) a##b
 #define NAME(a, b) JOIN(a, b)
 
-#ifdef THROUGH_SLOTS
-// The compiler calls through these as it does through a linkage table's slots: call *slot(%rip).
-#define IMPORT(type, name, ...) extern type (*const NAME(slot_, name))(__VA_ARGS__);
-#define CALL(name) NAME(slot_, name)
-#else
 // PREFIX leads to the function itself, or to an entry that jumps there (entries.S).
 #define TEXT(a) TEXT_(a)
 #define TEXT_(a) #a
 #define IMPORT(type, name, ...) extern type NAME(via_, name)(__VA_ARGS__) __asm__(TEXT(NAME(PREFIX, name)));
 #define CALL(name) NAME(via_, name)
-#endif
 
 IMPORT(int, library_next, reader *)
 IMPORT(enum kind, library_kind, int)
