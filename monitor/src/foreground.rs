@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::instance::{self, Child};
 use crate::plan::Plan;
 use crate::pool::Pool;
+use crate::seed;
 use crate::tender::{self, Sharing, Spec, Tender};
 use conversation::{Conversation, End};
 
@@ -97,7 +98,8 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
 fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, Error> {
     let mut source = match arguments.seed {
         Some(seed) => {
-            eprintln!("warning: --seed {seed}: this instance's addresses are known to everybody; use it for debugging only");
+            seed::check(plan)?;
+            seed::warn(seed);
             Source::Seed(seed)
         }
         None => Source::Kernel,

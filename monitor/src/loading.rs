@@ -72,6 +72,7 @@ impl Plan {
             .modules
             .iter()
             .map(|module| Module {
+                name: module.name.clone(),
                 pages: module.pages,
                 elf: beside(&module.file),
             })

@@ -7,6 +7,7 @@ mod boot_page;
 mod channel;
 mod crash;
 mod descriptor_table;
+mod drawing;
 mod error;
 mod floor;
 mod foreground;
@@ -19,6 +20,7 @@ mod placement;
 mod plan;
 mod pool;
 mod sealed;
+mod seed;
 mod tender;
 
 use std::path::PathBuf;
@@ -69,6 +71,9 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Print the bases that many starts of an aslr image would get.
+    #[command(hide = true)]
+    Draw(drawing::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -93,6 +98,7 @@ fn run(command: Command) -> Result<u8, Error> {
         Command::Check { manifest, pool } => {
             Plan::load(&manifest, &Pool::open(&pool)?)?;
         }
+        Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let plan = Plan::load(&manifest, &Pool::open(&pool)?)?;
             tender::kvm::page_tables::write(&plan, &output)?;

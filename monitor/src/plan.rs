@@ -66,6 +66,7 @@ pub struct Frame {
 /// A part of an image with a base of its own.
 #[derive(Clone, Debug)]
 pub struct Module {
+    pub name: String,
     pub pages: u64,
     /// Its ELF file, for crash reports.
     pub elf: Option<PathBuf>,

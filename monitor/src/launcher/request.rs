@@ -24,6 +24,7 @@ pub enum Request {
     Invoke(Invoke, Vec<u8>),
     List,
     Stats(Named),
+    Bases(Named),
     Crash(Named),
     Stop(Stop),
     Shutdown,
@@ -44,6 +45,8 @@ pub struct Start {
     pub memory: Option<u64>,
     #[serde(default = "gaps")]
     pub gaps: u64,
+    /// Draw addresses from this number: for debugging only.
+    pub seed: Option<u64>,
     pub argv: Option<Vec<String>>,
     pub env: Option<BTreeMap<String, String>>,
     pub logs: Option<PathBuf>,
@@ -122,6 +125,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
         "invoke" => Request::Invoke(decode(&op, fields)?, payload),
         "list" => decode::<Nothing>(&op, fields).map(|_| Request::List)?,
         "stats" => Request::Stats(decode(&op, fields)?),
+        "bases" => Request::Bases(decode(&op, fields)?),
         "crash" => Request::Crash(decode(&op, fields)?),
         "stop" => Request::Stop(decode::<Stop>(&op, fields)?.check()?),
         "shutdown" => decode::<Nothing>(&op, fields).map(|_| Request::Shutdown)?,

@@ -17,7 +17,7 @@ from unishare.fleet.control import Control
 from unishare.fleet.messages import StartRequest, Tender
 from unishare.settings import Settings
 
-LAYOUTS = ("default", "dce", "aligned")
+LAYOUTS = ("default", "dce", "aligned", "aslr")
 BASELINE = "default"
 MINIMUM_ROUNDS = 9
 SAMPLE_US = 60_000

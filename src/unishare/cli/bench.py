@@ -83,7 +83,7 @@ def start(session: Session, tender: str | None, layout: str, rounds: int | None,
 def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Work per second of every built app under each layout.
 
-    Build them first: unishare build --all --layout default, then dce, then aligned.
+    Build them first: unishare build --all --layout default, then dce, aligned and aslr.
     """
     from unishare.bench.speed import LAYOUTS, MINIMUM_ROUNDS, QUICK_SAMPLE_US, SAMPLE_US, bench_speed
     from unishare.bench.workload import load_functions
@@ -97,6 +97,56 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
         report = asyncio.run(
             bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
         )
+    _print(report, as_json)
+
+
+@bench.command()
+@tender_option
+@click.option("--app", default="gzip", show_default=True, help="Whose bases are drawn.")
+@click.option("--draws", type=click.IntRange(1000, 1_000_000), default=10_000, show_default=True, help="How many starts.")
+@click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), metavar="N", help="Draw the same bases every time.")
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def aslr(
+    session: Session,
+    tender: str | None,
+    app: str,
+    draws: int,
+    seed: int | None,
+    rounds: int | None,
+    quick: bool,
+    as_json: bool,
+) -> None:
+    """What random addresses add to a start, and whether they are random.
+
+    Build both first: unishare build --all --layout aligned, then aslr.
+    """
+    from unishare.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
+    from unishare.bench.workload import load_functions
+    from unishare.toolchain.catalog import Catalog
+
+    names = [app, *(one.name for one in Catalog().apps() if one.example and one.name != app)]
+    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = bench_aslr(
+            session.settings, functions, chosen, rounds or (QUICK_ROUNDS if quick else ROUNDS), draws, seed, step
+        )
+    _print(report, as_json)
+
+
+@bench.command()
+@rounds_option
+@quick_option
+@json_option
+def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Calls between modules a second: through entries of shared code, through slots, through a private table, and direct."""
+    from unishare.bench.linkage import MINIMUM_ROUNDS, QUICK_SAMPLE_MS, SAMPLE_MS, bench_linkage
+
+    with steps() as step:
+        report = bench_linkage(rounds or (3 if quick else MINIMUM_ROUNDS), QUICK_SAMPLE_MS if quick else SAMPLE_MS, step)
     _print(report, as_json)
 
 
@@ -124,4 +174,6 @@ def _print(report: Report, as_json: bool) -> None:
 def _value(value: float, unit: str) -> str:
     if unit == "bytes":
         return bytes_text(value)
-    return f"{value:.3f}" if unit == "ratio" else f"{value:.2f} {unit}"
+    if unit in ("ratio", "p", "share"):
+        return f"{value:.3f}" if unit == "ratio" else f"{value:.4f} {unit}"
+    return f"{value:,.0f} {unit}" if abs(value) >= 100_000 else f"{value:.2f} {unit}"

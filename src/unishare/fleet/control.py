@@ -144,6 +144,9 @@ class Control:
     async def stats(self, instance: str) -> messages.Stats:
         return _parse(messages.Stats, *await self.request("stats", {"instance": instance}))
 
+    async def bases(self, instance: str) -> messages.Bases:
+        return _parse(messages.Bases, *await self.request("bases", {"instance": instance}))
+
     async def crash(self, instance: str) -> messages.Crash:
         return _parse(messages.Crash, *await self.request("crash", {"instance": instance}))
 
