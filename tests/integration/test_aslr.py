@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from unishare.analyze.random_addresses import shares, totals
-from unishare.errors import BadInputError, UnishareError
+from unishare.errors import BadRequestError, UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.image import resolve
@@ -85,7 +85,7 @@ def test_modules_lie_where_bases_says(aslr_home: Settings) -> None:
 
 def test_a_seed_for_fixed_addresses_is_refused(home: Settings, tender: str) -> None:
     async def act(control: Control) -> None:
-        with pytest.raises(BadInputError) as caught:
+        with pytest.raises(BadRequestError) as caught:
             await control.start(request(home, "hello", tender, "aligned", seed=5))
         assert "fixed addresses" in caught.value.message and "--layout aslr" in caught.value.message
 

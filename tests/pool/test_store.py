@@ -117,6 +117,31 @@ def test_collecting_keeps_what_images_name_and_frees_the_rest(project: Project) 
     assert two.runs <= pool.runs().keys()
 
 
+def test_a_build_puts_back_what_the_pool_has_lost(project: Project) -> None:
+    pool, (one, _) = add(project)
+    folder = project.build(["one"])[0].folder
+    before = (folder / "manifest.json").stat().st_ino
+    assert pool.ensure_image(folder) == folder / "manifest.json"
+    assert (folder / "manifest.json").stat().st_ino == before, "nothing was missing, but it was cut again"
+    for run in (next(iter(one.runs)), one.page_tables.run if one.page_tables else ""):
+        pool.run_file(run).unlink()
+        pool.ensure_image(folder)
+        assert one.runs <= pool.runs().keys()
+    (folder / "manifest.json").write_text("{")
+    pool.ensure_image(folder)
+    assert Manifest.read(folder / "manifest.json").runs == one.runs
+    assert list(pool.damaged()) == []
+
+
+def test_the_collector_removes_what_killed_writers_left(project: Project) -> None:
+    pool, _ = add(project)
+    (pool.folder / "incoming" / "tmpfolder").mkdir()
+    (pool.folder / "incoming" / "tmpfolder" / "tables").write_bytes(b"half")
+    (pool.folder / "incoming" / "tmpfile").write_bytes(b"half")
+    pool.collect()
+    assert list((pool.folder / "incoming").iterdir()) == []
+
+
 def test_a_folder_that_is_no_pool_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         Pool.open(tmp_path)

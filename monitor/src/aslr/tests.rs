@@ -8,7 +8,13 @@ use crate::plan::Module;
 fn plan() -> Plan {
     let mut plan = Plan::empty().expect("the floor guest");
     plan.stack = 16 * PAGE;
-    plan.modules = [7, 1, 120, 3, 40].map(|pages| Module { pages, elf: None }).into();
+    plan.modules = [7, 1, 120, 3, 40]
+        .map(|pages| Module {
+            name: "m".into(),
+            pages,
+            elf: None,
+        })
+        .into();
     plan
 }
 

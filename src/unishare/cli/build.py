@@ -10,7 +10,7 @@ import click
 from unishare.cli.options import layout_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, pass_session, print_json
-from unishare.fleet.image import DEFAULT_LAYOUT, MANIFEST
+from unishare.fleet.image import DEFAULT_LAYOUT
 
 
 @click.command()
@@ -65,9 +65,6 @@ def build_apps(
     built = []
     with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
         for image in builder.images(names, layout):
-            manifest = image.folder / MANIFEST
-            if image.fresh or not manifest.is_file():
-                pool.add_image(image.folder)
-            built.append((image.name, str(manifest)))
+            built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))
     return built

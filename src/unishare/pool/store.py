@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -117,6 +118,10 @@ class Pool:
             _write_whole(self.folder / "images" / f"{name}.folder", f"{folder.absolute()}\n".encode(), self.folder / "incoming")
         return folder / MANIFEST
 
+    def ensure_image(self, folder: Path) -> Path:
+        """The manifest of an image folder, which is cut into runs unless the pool holds all that its manifest names."""
+        return folder / MANIFEST if self._holds(folder) else self.add_image(folder)
+
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
         found = []
@@ -166,14 +171,23 @@ class Pool:
                     freed += size
             self._forget_canonical(kept)
             self._page_tables.forget(kept)
-            for file in (self.folder / "incoming").iterdir():
-                file.unlink(missing_ok=True)
+            _empty(self.folder / "incoming")
         return dropped, freed
 
     def _forget_canonical(self, kept: set[str]) -> None:
         for record in (self.folder / "canonical").glob("*/*"):
             if record.read_text(encoding="ascii").strip() not in kept:
                 record.unlink()
+
+    def _holds(self, folder: Path) -> bool:
+        """Whether an image was added and nothing of it is missing: a new link, and a run that was removed, make it false."""
+        try:
+            data = _read(folder / MANIFEST)
+            runs = Manifest.parse(data, str(folder)).runs
+        except (NotFoundError, BadInputError):
+            return False
+        name = hashlib.sha256(data).hexdigest()[:16]
+        return (self.folder / "images" / f"{name}.json").exists() and all(self.run_file(run).exists() for run in runs)
 
     def _fixed_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         hashes = {library.name: library.hash for library in facts.libraries}
@@ -275,6 +289,15 @@ def _still_there(image: AddedImage) -> bool:
     """Whether the folder that an image came from still holds this very manifest."""
     file = image.folder / MANIFEST
     return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()[:16] == image.id
+
+
+def _empty(folder: Path) -> None:
+    """Remove what writers that were killed have left."""
+    for left in folder.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _read(file: Path) -> bytes:

@@ -6,13 +6,15 @@ number of jobs; then each app: compile, link, write. A folder is replaced as a w
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from unishare.errors import UnishareError
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
 from unishare.toolchain.catalog import Catalog
@@ -111,6 +113,15 @@ class Builder:
         """One library's object if it was compiled before."""
         return self._workshop.kept(recipe, variant)
 
+    def others(self, without: Collection[str], variant: Variant) -> Iterator[UnitObject]:
+        """Objects of the catalogue's other libraries that were compiled before."""
+        for name in self._catalog.library_names():
+            # A recipe elsewhere that is broken is not the caller's matter.
+            with contextlib.suppress(UnishareError):
+                unit = None if name in without else self.kept(self._catalog.library(name), variant)
+                if unit is not None:
+                    yield unit
+
     def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
@@ -132,7 +143,8 @@ class Builder:
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
         job = LinkJob(app.name, unit, libraries, places, files)
-        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), self._known(layout))
+        known = self.others({one.name for one in libraries}, layout.variant)
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 
@@ -153,9 +165,6 @@ class Builder:
 
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
         return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
-
-    def _known(self, layout: Layout) -> list[UnitObject]:
-        return [one for (_, variant), one in self._built.items() if one is not None and variant is layout.variant]
 
 
 def build_app(catalog: Catalog, name: str, layout: str, settings: Settings, jobs: int, progress: Progress | None) -> Image:

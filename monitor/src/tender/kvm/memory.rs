@@ -81,19 +81,16 @@ impl Memory {
 
     fn add_region(&mut self, start: u64, pages: u64, host: u64, writable: bool) {
         let end = start + pages * PAGE;
-        if let Some(last) = self.regions.last_mut()
-            && last.end == start
-            && last.host + (last.end - last.start) == host
-            && last.writable == writable
-        {
-            last.end = end;
-        } else {
-            self.regions.push(Region {
+        let continues =
+            |last: &Region| last.end == start && last.host + (last.end - last.start) == host && last.writable == writable;
+        match self.regions.last_mut() {
+            Some(last) if continues(last) => last.end = end,
+            _ => self.regions.push(Region {
                 start,
                 end,
                 host,
                 writable,
-            });
+            }),
         }
     }
 
