@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from integration.conftest import build
+from unishare.fleet import launcher
+from unishare.fleet.messages import Crash, StartRequest
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
 from unishare.toolchain.catalog import Catalog
@@ -128,6 +131,26 @@ def test_a_report_names_symbol_library_line_caller_and_registers(guests: Setting
     assert re.search(r"^  rax=[0-9a-f]{16} ", said, re.MULTILINE) and re.search(r"^  rip=[0-9a-f]{16} ", said, re.MULTILINE)
     own = run(guests, "divides", tender, layout=layout).stderr
     assert re.search(r"^  at 0x[0-9a-f]+: main in hostile-divides \(\S+main\.c:\d+\)$", own, re.MULTILINE), own
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_launcher_keeps_the_same_report(guests: Settings, tender: str, layout: str) -> None:
+    manifest = guests.image_folder(layout, "hostile-misuses-a-library") / "manifest.json"
+
+    async def act() -> Crash:
+        async with launcher.private(guests) as (control, _):
+            request = StartRequest(manifest=str(manifest), tender="kvm" if tender == "kvm" else "process")
+            started = (await control.start(request))[0]
+            assert started.state == "crashed"
+            # Where it lay is still known: reports and gdb need it most when it is over.
+            assert (await control.bases(started.instance)).random == (layout == "aslr")
+            return await control.crash(started.instance)
+
+    found = asyncio.run(act())
+    assert found.record["library"] == "musl-string" and "in musl-string (" in found.record["place"]
+    assert any("main in hostile-misuses-a-library" in caller["place"] for caller in found.record["callers"])
+    assert found.record["registers"]["rsp"].startswith("0x")
+    assert f"at {found.record['rip']}: {found.record['place']}" in found.report
 
 
 def test_an_unsupported_call_is_reported_once_by_name(home: Settings, tender: str, tmp_path: Path) -> None:
