@@ -11,6 +11,7 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.toolchain.address_space import LIBRARY_BASE, PAGE
 from unishare.toolchain.build import Builder
 from unishare.toolchain.catalog import Catalog
 
@@ -77,6 +78,16 @@ def test_each_segment_has_one_right_and_never_write_and_execute(project: Project
     assert all(segment.flags in (4, 5, 6) for segment in loads)
     ends = sorted((segment.address, segment.address + segment.memory_size) for segment in loads)
     assert all(before[1] <= after[0] for before, after in pairwise(ends))
+
+
+def test_a_window_begins_where_the_one_below_ended_in_its_page_so_that_the_file_has_no_padding(project: Project) -> None:
+    project.build(["two"])
+    loads = sorted((one for one in project.elf("two").segments if one.type == 1), key=lambda one: one.address)
+    text = [one for one in loads if one.flags == 5 and one.address >= LIBRARY_BASE]
+    assert len(text) == 4
+    for below, above in pairwise(text):
+        assert above.address // PAGE == below.address // PAGE + 1
+        assert 0 <= above.offset - (below.offset + below.file_size) < 64
 
 
 def test_the_second_build_links_nothing(project: Project) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from unishare.pool.canonical import Place, place_of
 from unishare.pool.manifest import Extent, Manifest
 from unishare.pool.store import Pool
 from unishare.toolchain.address_space import PAGE
@@ -35,17 +36,19 @@ def unequal_pages(manifest: Manifest, pool: Pool, folder: Path) -> tuple[list[Un
         if extent.library is None or extent.rights == "rw-" or extent.run is None:
             continue
         total += extent.pages
-        record = pool.folder / "canonical" / hashes[extent.library] / extent.section
-        canonical = record.read_text(encoding="ascii").strip() if record.exists() else extent.run
-        if canonical != extent.run:
+        canonical = place_of(pool.folder / "canonical", hashes[extent.library], extent.section)
+        if canonical is not None and canonical.run != extent.run:
             found += [_explain(extent, page, pool, canonical, symbols) for page in range(extent.pages)]
     return found, total
 
 
-def _explain(extent: Extent, page: int, pool: Pool, canonical: str, symbols: list[Symbol]) -> UnequalPage:
-    at = (extent.first + page) * PAGE
+def _explain(extent: Extent, page: int, pool: Pool, canonical: Place, symbols: list[Symbol]) -> UnequalPage:
     assert extent.run is not None and extent.library is not None
-    own, other = pool.read_run(extent.run)[at : at + PAGE], pool.read_run(canonical)[at : at + PAGE]
+    own, other = (
+        pool.read_run(run)[at * PAGE : (at + 1) * PAGE]
+        # A window's own run begins with the window.
+        for run, at in ((extent.run, extent.first + page), (canonical.run, canonical.first + extent.first + page))
+    )
     place = next((index for index in range(0, PAGE, 4) if own[index : index + 4] != other[index : index + 4]), 0)
     address = extent.start + page * PAGE
     return UnequalPage(

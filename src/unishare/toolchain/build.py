@@ -16,7 +16,7 @@ from typing import TypeVar
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
 from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.closure import libraries_of
+from unishare.toolchain.closure import inseparable, libraries_of
 from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import Digests, of_bytes, of_value
 from unishare.toolchain.global_map import GlobalMap
@@ -33,7 +33,7 @@ from unishare.toolchain.trees import Trees
 Progress = Callable[[str, int, int], None]
 KEY_NAME = ".key"
 # Raised when the linker scripts or the form of an image change, so that images of before are linked again.
-LINK_FORMAT = 2
+LINK_FORMAT = 3
 _T = TypeVar("_T")
 
 
@@ -48,16 +48,18 @@ class Image:
 
 
 class Builder:
-    """One build. Use as a context manager: leaving it ends every tool that still runs."""
+    """One build. Use as a context manager: leaving it ends every tool that still runs. `global_map`: instead of the home's own."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress) -> None:
+    def __init__(
+        self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress, global_map: GlobalMap | None = None
+    ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._progress = progress
         self._tools = Tools()
         self._compiler = Compiler(self._tools)
         self._digests = Digests()
-        self._map = GlobalMap(settings.global_map)
+        self._map = global_map or GlobalMap(settings.global_map)
         self._compiles = ThreadPoolExecutor(jobs, "compile")
         self._steps = ThreadPoolExecutor(jobs + 1, "step")
         self._built: dict[tuple[str, str], UnitObject | None] = {}
@@ -87,10 +89,7 @@ class Builder:
         objects = self.libraries(list(recipes.values()), layout)
         if layout.needs_map:
             self._map.windows([one for one in objects.values() if one is not None])
-        futures = [
-            self._steps.submit(self._image, app, [one for lib in closures[app.name] if (one := objects[lib.name])], layout)
-            for app in apps
-        ]
+        futures = [self._steps.submit(self._image, app, closures[app.name], objects, layout) for app in apps]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
             yield _result(future, futures)
@@ -112,7 +111,10 @@ class Builder:
         """One library's object if it was compiled before."""
         return self._workshop.kept(recipe, variant)
 
-    def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
+    def _image(
+        self, app: AppRecipe, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout
+    ) -> Image:
+        libraries = [one for library in closure if (one := objects[library.name])]
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
         windows = self._map.windows(libraries) if layout.needs_map else {}
@@ -120,6 +122,7 @@ class Builder:
             name=app.name,
             layout=layout.name,
             libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
+            inseparable=inseparable(closure) if layout.needs_map else [],
             argv=app.argv,
             env=app.run.env,
             heap=app.run.heap,

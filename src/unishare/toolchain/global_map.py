@@ -2,21 +2,22 @@
 
 Lines of text, `#` comments:
 
-    unishare-map 1
+    unishare-map 2
     generation 1
     library zlib 1.2.13 <sha256 of the object> text=0x20000000+0xb2f0:16 rodata=0x20200000+0x4ac0:32
 
 A window is `address+size:alignment`. Reading replays every line through `zones`, so a damaged or hand-edited map is noticed at once.
-When the 1.5 GiB of addresses are used up, a new generation begins: everything is placed anew for images linked from then on;
+When the addresses of `zones` are used up, a new generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
-lines and syncing; half a last line (a crash) is dropped by the next writer.
+lines and syncing; half a last line (a crash) is dropped by the next writer. The number in the first line rises with the rules of
+`zones`, for lines are only understood by the rules they were written under.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from unishare.toolchain.objects import UnitObject
 from unishare.toolchain.sections import Kind
 from unishare.toolchain.zones import Full, Window, Zones
 
-HEADER = "unishare-map 1"
+HEADER = "unishare-map 2"
 _WINDOW = re.compile(r"^(text|rodata|data|bss)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
 _HINT = "The map is append-only and not edited by hand: restore it, or remove it and the pool and build everything again."
 
@@ -47,16 +48,19 @@ class Entry:
 
 @dataclass
 class MapState:
-    """The map as read: entries of every generation, and where the newest one goes on."""
+    """The map as read: entries of every generation, and where the newest one goes on. `empty` makes a generation's first zones."""
 
+    empty: Callable[[], Zones] = Zones
     entries: list[Entry] = field(default_factory=list)
     generation: int = 1
-    zones: Zones = field(default_factory=Zones)
     current: dict[str, Entry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.zones = self.empty()
 
     def start_generation(self, number: int) -> None:
         """Forget the present windows and begin with empty zones."""
-        self.generation, self.zones, self.current = number, Zones(), {}
+        self.generation, self.zones, self.current = number, self.empty(), {}
 
     def add(self, entry: Entry) -> None:
         """Note an entry whose windows were taken from `zones`."""
@@ -65,11 +69,12 @@ class MapState:
 
 
 class GlobalMap:
-    """The map of one home."""
+    """The map of one home. Other addresses, or another way to place, are other `zones`; a file is always read with the same."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, zones: Callable[[], Zones] = Zones) -> None:
         self._file = file
-        self._state = MapState()
+        self._zones = zones
+        self._state = MapState(zones)
         self._read_to = 0
 
     def state(self) -> MapState:
@@ -96,14 +101,14 @@ class GlobalMap:
         try:
             return lines + [_line(self._place(one)) for one in missing]
         except Full:
-            self._state = _replay_file(self._file)
+            self._state = self._replayed()
             self._state.start_generation(self._state.generation + 1)
         try:
             placed = [_line(self._place(one)) for one in all_of_image]
         except Full:
-            self._state, self._read_to = MapState(), 0
+            self._state, self._read_to = MapState(self._zones), 0
             raise BuildError(
-                "the libraries of one image do not fit into the 1.5 GiB of library addresses",
+                f"the libraries of one image do not fit into the {_size(self._zones())} of library addresses",
                 "Leave libraries out of the app, or make them smaller.",
             ) from None
         return [*lines[:1], f"generation {self._state.generation}", *placed]
@@ -125,6 +130,14 @@ class GlobalMap:
         finally:
             os.close(descriptor)
         self._read_to += len(data)
+
+    def _replayed(self) -> MapState:
+        """The file's content, whatever was placed since and not written."""
+        state = MapState(self._zones)
+        if self._file.exists():
+            data = self._file.read_bytes()
+            _replay(self._file, state, data[: data.rfind(b"\n") + 1], 0)
+        return state
 
     def _catch_up(self) -> None:
         with self._file.open("rb") as file:
@@ -148,12 +161,8 @@ def _line(entry: Entry) -> str:
     return " ".join(["library", entry.name, entry.version, entry.digest, *windows])
 
 
-def _replay_file(file: Path) -> MapState:
-    state = MapState()
-    if file.exists():
-        data = file.read_bytes()
-        _replay(file, state, data[: data.rfind(b"\n") + 1], 0)
-    return state
+def _size(zones: Zones) -> str:
+    return f"{(zones.limit - zones.next_zone) >> 20} MiB"
 
 
 def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:

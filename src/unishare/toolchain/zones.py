@@ -2,6 +2,10 @@
 
 Pure arithmetic, no files: the global map replays its records through this, so a map that is read and a map that grows follow
 the same rules.
+
+A window of text or constants has its pages to itself, but need not begin where its first page does: it begins as far into it
+as the window below ended in its last page, if it then takes no more pages. An ELF file with both needs no padding between them,
+for the offset of a segment must equal its address modulo a page; memory does not change.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ from dataclasses import dataclass, field
 from unishare.toolchain.address_space import LIBRARY_BASE, LIBRARY_END, PAGE, ZONE, round_up
 from unishare.toolchain.sections import Kind
 
-# Text and constants are shared page by page, so each library starts a page. Writable memory is private anyway: packed to cache
-# lines, an instance writes to fewer pages.
-STEPS = {Kind.TEXT: PAGE, Kind.RODATA: PAGE, Kind.DATA: 64, Kind.BSS: 64}
+# Text and constants are shared page by page, so no two libraries have a page in common. Writable memory is private anyway: packed
+# to cache lines, an instance writes to fewer pages.
+SHARED_BY_PAGE = frozenset({Kind.TEXT, Kind.RODATA})
+CACHE_LINE = 64
 # A writable zone holds both kinds, so that an instance needs one page-table page for them: data below, bss above.
 DATA_PART = ZONE // 4
 
@@ -55,11 +60,10 @@ class Zones:
 
     def allocate(self, kind: Kind, size: int, alignment: int) -> Window:
         """Take a window. Raises `Full`."""
-        step = max(STEPS[kind], alignment)
         for area in self.areas[kind]:
-            start = round_up(area.cursor, step)
+            start = _start(area.cursor, kind, size, max(CACHE_LINE, alignment))
             if start + size <= area.end:
-                area.cursor = round_up(start + size, STEPS[kind])
+                area.cursor = start + size
                 return Window(start, size, alignment)
         self._open(kind, size)
         return self.allocate(kind, size, alignment)
@@ -77,3 +81,14 @@ class Zones:
             self.areas[Kind.BSS].append(_Area(Kind.BSS, start + ZONE, start + DATA_PART))
         else:
             self.areas[kind].append(_Area(kind, start + length, start))
+
+
+def _start(cursor: int, kind: Kind, size: int, step: int) -> int:
+    """Where a window goes whose area is filled up to `cursor`."""
+    if kind not in SHARED_BY_PAGE:
+        return round_up(cursor, step)
+    page = round_up(cursor, PAGE)
+    lead = round_up(cursor % PAGE, step)
+    if lead < PAGE and round_up(lead + size, PAGE) == round_up(size, PAGE):
+        return round_up(page, step) + lead
+    return round_up(page, step)
