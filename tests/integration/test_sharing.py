@@ -13,7 +13,7 @@ from unishare.settings import Settings
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.map_check import differences
+from unishare.toolchain.map_check import Agreement, agreement
 
 APP = """
 #include <stdio.h>
@@ -77,7 +77,7 @@ def test_all_apps_name_the_same_runs_for_the_libraries_they_share(checksum: Sett
 def test_images_agree_with_the_map(home: Settings) -> None:
     state = GlobalMap(home.global_map).state()
     for app in ("hello", "gzip", "sql"):
-        assert differences(home.image_folder("aligned", app), state) == []
+        assert agreement(home.image_folder("aligned", app), state) == Agreement(state.generation, [])
 
 
 def test_debuggers_open_an_aligned_image(home: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,6 +95,41 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
         report = asyncio.run(
             bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
         )
+    _print(report, as_json)
+
+
+@bench.command()
+@click.argument("apps", metavar="[APP...]", nargs=-1)
+@json_option
+@pass_session
+def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
+    """Mappings and page tables of an instance when libraries are scattered, neighbours, and neighbours in one run.
+
+    Links APPs (default: all of the catalogue) for each; what was compiled before is used.
+    """
+    from unishare.bench.placement import bench_placement
+    from unishare.toolchain.catalog import Catalog
+
+    catalog = Catalog()
+    with steps() as step:
+        names = apps or catalog.app_names()
+        report = asyncio.run(bench_placement(session.settings, catalog, names, os.cpu_count() or 1, step))
+    _print(report, as_json)
+
+
+@bench.command("map")
+@click.option("--versions", type=click.IntRange(20, 100_000), default=2000, show_default=True, help="Library versions.")
+@click.option("--apps", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Apps that use them.")
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def map_(_session: Session, versions: int, apps: int, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """The global map at scale: time to allocate and to load, with synthetic libraries."""
+    from unishare.bench.map_scale import bench_map
+
+    with steps() as step:
+        report = bench_map(versions, apps, rounds or (3 if quick else 9), step)
     _print(report, as_json)
 
 

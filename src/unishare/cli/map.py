@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
 
 
 @click.command("map")
@@ -51,16 +51,26 @@ def _check(session: Session, image: str, as_json: bool) -> None:
     from unishare.errors import BadInputError
     from unishare.fleet.image import resolve
     from unishare.toolchain.global_map import GlobalMap
-    from unishare.toolchain.map_check import differences
+    from unishare.toolchain.map_check import agreement
 
     reference = resolve(image, session.settings)
-    found = differences(reference.folder, GlobalMap(session.settings.global_map).state())
+    state = GlobalMap(session.settings.global_map).state()
+    found = agreement(reference.folder, state)
     if as_json:
-        print_json({"image": reference.name, "differences": found})
-    elif not found:
-        click.echo(f"{reference.name}: every library is where the map says")
-    if found:
+        print_json(
+            {
+                "image": reference.name, "generation": found.generation, "newest_generation": state.generation,
+                "differences": found.differences,
+            }
+        )  # fmt: skip
+    elif not found.differences:
+        click.echo(f"{reference.name}: every library is where generation {found.generation} of the map says")
+        if found.generation != state.generation:
+            note(
+                f"note: the map is in generation {state.generation}: the image runs on, but shares nothing with newer ones until it is built again"
+            )
+    if found.differences:
         raise BadInputError(
-            f"{reference.name} does not agree with the global map:\n" + "\n".join(found[:20]),
+            f"{reference.name} does not agree with the global map:\n" + "\n".join(found.differences[:20]),
             f"Build it again: unishare build {reference.name}",
         )

@@ -19,7 +19,7 @@ from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import inseparable, libraries_of
 from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import Digests, of_bytes, of_value
-from unishare.toolchain.global_map import GlobalMap
+from unishare.toolchain.global_map import GlobalMap, Windows
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
 from unishare.toolchain.layout import LAYOUTS, Layout
 from unishare.toolchain.library import Workshop
@@ -87,9 +87,8 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
-        if layout.needs_map:
-            self._map.windows([one for one in objects.values() if one is not None])
-        futures = [self._steps.submit(self._image, app, closures[app.name], objects, layout) for app in apps]
+        windows = {app.name: self._windows(closures[app.name], objects, layout) for app in apps}
+        futures = [self._steps.submit(self._image, app, closures[app.name], objects, windows[app.name], layout) for app in apps]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
             yield _result(future, futures)
@@ -111,13 +110,23 @@ class Builder:
         """One library's object if it was compiled before."""
         return self._workshop.kept(recipe, variant)
 
+    def _windows(
+        self, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout
+    ) -> Mapping[str, Windows]:
+        """An image's windows, all of one generation even if a later image begins the next."""
+        return self._map.windows([one for library in closure if (one := objects[library.name])]) if layout.needs_map else {}
+
     def _image(
-        self, app: AppRecipe, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout
+        self,
+        app: AppRecipe,
+        closure: Sequence[LibraryRecipe],
+        objects: Mapping[str, UnitObject | None],
+        windows: Mapping[str, Windows],
+        layout: Layout,
     ) -> Image:
         libraries = [one for library in closure if (one := objects[library.name])]
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
-        windows = self._map.windows(libraries) if layout.needs_map else {}
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,

@@ -89,8 +89,8 @@ class GlobalMap:
         if any(one.digest not in state.current for one in libraries):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._file.with_suffix(".lock")):
-                self._drop_half_line()
                 state = self.state()
+                self._drop_half_line()
                 missing = [one for one in libraries if one.digest not in state.current]
                 self._append(self._allocate(missing, libraries))
         return {one.digest: self._state.current[one.digest].windows for one in libraries}
@@ -148,12 +148,9 @@ class GlobalMap:
         self._read_to += len(whole)
 
     def _drop_half_line(self) -> None:
-        if not self._file.exists():
-            return
-        data = self._file.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(self._file, whole)
+        """Cut off what follows the last whole line; all whole lines were read."""
+        if self._file.exists() and self._file.stat().st_size > self._read_to:
+            os.truncate(self._file, self._read_to)
 
 
 def _line(entry: Entry) -> str:
