@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from unishare.fleet.image import MANIFEST
 from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
@@ -39,7 +38,7 @@ def build(settings: Settings, catalog: Catalog, names: tuple[str, ...], layouts:
     with Builder(catalog, settings, os.cpu_count() or 1, lambda *_: None) as builder:
         for layout in layouts:
             for image in builder.images(names, layout):
-                if image.fresh or not (image.folder / MANIFEST).exists():
+                if image.fresh or not pool.holds(image.folder):
                     pool.add_image(image.folder)
 
 

@@ -99,6 +99,22 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
 
 
 @bench.command()
+@json_option
+@pass_session
+def sizes(session: Session, as_json: bool) -> None:
+    """Bytes on disk under each layout, and what one more image adds to the pool, over all built apps of the catalogue."""
+    from unishare.analyze.sizes import compare
+    from unishare.bench.sizes import bench_sizes
+    from unishare.errors import NotFoundError
+    from unishare.toolchain.catalog import Catalog
+
+    rows = compare(session.settings, Catalog().app_names())
+    if not rows:
+        raise NotFoundError("no app of the catalogue is built", "unishare build --all, with --layout default, dce and aligned")
+    _print(bench_sizes(rows), as_json)
+
+
+@bench.command()
 @click.argument("apps", metavar="[APP...]", nargs=-1)
 @json_option
 @pass_session

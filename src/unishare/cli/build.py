@@ -65,7 +65,7 @@ def build_apps(
     with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
         for image in builder.images(names, layout):
             manifest = image.folder / MANIFEST
-            if image.fresh or not manifest.is_file():
+            if image.fresh or not pool.holds(image.folder):
                 pool.add_image(image.folder)
             built.append((image.name, str(manifest)))
         step("built", len(names), len(names))

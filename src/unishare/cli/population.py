@@ -96,7 +96,7 @@ def _build(
         for layout in layouts:
             for number, image in enumerate(builder.images(names, layout)):
                 manifest = image.folder / MANIFEST
-                if image.fresh or not manifest.is_file():
+                if image.fresh or not pool.holds(image.folder):
                     pool.add_image(image.folder)
                 built.append((layout, ImageReference(image.name, manifest)))
                 step(f"built as {layout}", number + 1, len(names))

@@ -112,10 +112,15 @@ class Pool:
                 manifest = manifest.model_copy(update={"page_tables": tables})
             manifest.write(folder / MANIFEST)
             text = manifest.to_text().encode()
-            name = hashlib.sha256(text).hexdigest()[:16]
+            name = _image_id(text)
             _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
             _write_whole(self.folder / "images" / f"{name}.folder", f"{folder.absolute()}\n".encode(), self.folder / "incoming")
         return folder / MANIFEST
+
+    def holds(self, folder: Path) -> bool:
+        """Whether an image folder's manifest is the one that this pool has."""
+        manifest = folder / MANIFEST
+        return manifest.is_file() and (self.folder / "images" / f"{_image_id(manifest.read_bytes())}.json").is_file()
 
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
@@ -280,7 +285,11 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
 def _still_there(image: AddedImage) -> bool:
     """Whether the folder that an image came from still holds this very manifest."""
     file = image.folder / MANIFEST
-    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()[:16] == image.id
+    return file.is_file() and _image_id(file.read_bytes()) == image.id
+
+
+def _image_id(manifest: bytes) -> str:
+    return hashlib.sha256(manifest).hexdigest()[:16]
 
 
 def _read(file: Path) -> bytes:
