@@ -206,3 +206,14 @@ def test_every_recipe_of_the_catalogue_can_be_read() -> None:
     catalog = Catalog()
     assert len(catalog.libraries()) == len(list((PACKAGE_CATALOG / "libraries").glob("*.toml"))) > 10
     assert len(catalog.apps()) >= 6
+
+
+def test_a_long_request_is_written_out_with_its_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "app.toml"
+    file.write_text('name = "app"\n[work]\nhead = "["\nbody = "{\\"a\\": {n}}, "\ntimes = 3\ntail = "0]"\n')
+    work = load_app(file).work
+    assert work is not None
+    assert work.request == b'[{"a": 0}, {"a": 1}, {"a": 2}, 0]'
+    file.write_text('name = "app"\n[work]\ntimes = 0\n')
+    with pytest.raises(BadInputError, match=r"work\.times"):
+        load_app(file)

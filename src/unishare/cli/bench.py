@@ -79,21 +79,22 @@ def start(session: Session, tender: str | None, rounds: int | None, quick: bool,
 @json_option
 @pass_session
 def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
-    """Work per second of every built app under each layout.
+    """Work per second of processor time of every app that has a long request, under each layout that is built.
 
-    Build them first: unishare build --all --layout default, then dce, then aligned.
+    Build them first: unishare build --all --layout default, then dce, aligned, aslr.
     """
-    from unishare.bench.speed import LAYOUTS, MINIMUM_ROUNDS, QUICK_SAMPLE_US, SAMPLE_US, bench_speed
+    from unishare.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
     from unishare.bench.workload import load_functions
     from unishare.toolchain.catalog import Catalog
 
-    names = [app.name for app in Catalog().apps() if app.example]
-    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    names = [app.name for app in Catalog().apps() if app.work]
+    built = [layout for layout in OTHERS if (session.settings.images / layout).is_dir()]
+    functions = {layout: load_functions(session.settings, names, layout) for layout in (BASELINE, *built)}
     chosen = choose_tender(tender)
     count = rounds or (3 if quick else MINIMUM_ROUNDS)
     with steps() as step:
         report = asyncio.run(
-            bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
+            bench_speed(session.settings, functions, chosen, count, QUICK_SLICE_US if quick else SLICE_US, step)
         )
     _print(report, as_json)
 

@@ -146,6 +146,21 @@ class Example(_Model):
     status: Annotated[int, Field(ge=0, le=255)] = 0
 
 
+class Work(_Model):
+    """A long request, for measuring speed: `head`, then `body` as often as `times` says with its number for `{n}`, then `tail`."""
+
+    head: str = ""
+    body: str = ""
+    times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    tail: str = ""
+
+    @property
+    def request(self) -> bytes:
+        """The whole request."""
+        middle = "".join(self.body.replace("{n}", str(number)) for number in range(self.times))
+        return f"{self.head}{middle}{self.tail}".encode()
+
+
 class _Recipe(_Model):
     name: Name
     _file: Path = PrivateAttr()
@@ -190,6 +205,7 @@ class AppRecipe(_Recipe):
     files: dict[GuestPath, SourcePath | Database] = {}
     run: AppRun = AppRun()
     example: list[Example] = []
+    work: Work | None = None
 
     @property
     def argv(self) -> list[str]:
