@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
+from unishare.toolchain.app_window import refuse_too_large
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import inseparable, libraries_of
 from unishare.toolchain.compiler import Compiler, Variant
@@ -146,6 +147,7 @@ class Builder:
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
+        refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, windows, files)
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), self._known(layout))
         self._write(folder, facts, key, job, layout)
