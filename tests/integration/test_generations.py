@@ -11,6 +11,7 @@ from integration.test_functions import check
 from toolchain.project import library_sections
 from unishare.bench.workload import expectations
 from unishare.cli.entry import cli
+from unishare.pool.manifest import Manifest
 from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.address_space import LIBRARY_BASE, ZONE
@@ -60,6 +61,17 @@ def test_images_of_both_generations_agree_with_the_map_and_answer(generations: S
         assert agrees(generations, app).differences == []
         for expectation in expectations(Catalog().app(app)):
             check(generations, "aligned", tender, expectation)
+
+
+def test_the_second_generation_is_kept_as_well_as_the_first(generations: Settings) -> None:
+    """No window of either is cut into pieces, and the C library is one mapping in both."""
+    for app in ("sql", "javascript"):
+        extents = [
+            one for one in Manifest.read(generations.image_folder("aligned", app) / "manifest.json").extents if one.library
+        ]
+        windows = [(one.library, one.section) for one in extents if one.rights != "rw-"]
+        assert len(windows) == len(set(windows)) > 25
+        assert len({one.run for one in extents if one.section == "text" and str(one.library).startswith("musl-")}) == 1
 
 
 def test_the_command_names_the_generation(generations: Settings) -> None:

@@ -30,13 +30,18 @@ def unequal_pages(manifest: Manifest, pool: Pool, folder: Path) -> tuple[list[Un
     hashes = {library.name: library.hash for library in manifest.libraries}
     elf = folder / manifest.elf.file
     symbols = sorted(ElfFile.read(elf).symbol_table(SHT_SYMTAB), key=lambda one: one.value) if elf.is_file() else []
+    # Extents are in order of address, so the first one of a section is where its window starts.
+    windows: dict[tuple[str | None, str], int] = {}
+    for extent in manifest.extents:
+        windows.setdefault((extent.library, extent.section), extent.start)
     found: list[UnequalPage] = []
     total = 0
     for extent in manifest.extents:
         if extent.library is None or extent.rights == "rw-" or extent.run is None:
             continue
         total += extent.pages
-        canonical = place_of(pool.folder / "canonical", hashes[extent.library], extent.section)
+        start = windows[extent.library, extent.section]
+        canonical = place_of(pool.folder / "canonical", hashes[extent.library], extent.section, start)
         if canonical is not None and canonical.run != extent.run:
             found += [_explain(extent, page, pool, canonical, symbols) for page in range(extent.pages)]
     return found, total

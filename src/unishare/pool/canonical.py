@@ -1,6 +1,7 @@
 """Where the pages of a library's window are kept: the same place for all images, for ever.
 
-The first image with a library version decides the place: a run, and the page in it. Libraries that never come alone and lie side
+The first image with a library version at an address decides the place: a run, and the page in it. (One version has several addresses
+when the global map has several generations.) Libraries that never come alone and lie side
 by side go into one run, side by side, so that an instance needs one mapping for all of them (the kernel merges mappings that go
 on in address and in file). A later image whose window differs is cut: stretches of equal pages point to the place, the others
 into a run of their own. Bytes decide, nothing is assumed.
@@ -34,10 +35,10 @@ class Place:
     first: int
 
 
-def place_of(folder: Path, library: str, section: str) -> Place | None:
-    """The recorded place of a library version's section."""
+def place_of(folder: Path, library: str, section: str, address: int) -> Place | None:
+    """The recorded place of a library version's section, whose first page is at an address."""
     try:
-        return parse_place((folder / library / section).read_text(encoding="ascii"))
+        return parse_place(_record(folder, library, section, address).read_text(encoding="ascii"))
     except FileNotFoundError:
         return None
 
@@ -48,11 +49,11 @@ def parse_place(text: str) -> Place:
     return Place(run, int(first[0]) if first else 0)
 
 
-def record_place(folder: Path, library: str, section: str, place: Place) -> Place:
+def record_place(folder: Path, library: str, section: str, address: int, place: Place) -> Place:
     """Record a place; the one that counts: the first writer wins. Atomic."""
-    record = folder / library / section
+    record = _record(folder, library, section, address)
     record.parent.mkdir(parents=True, exist_ok=True)
-    fresh = record.with_name(f".{section}-{os.getpid()}")
+    fresh = record.with_name(f".{record.name}-{os.getpid()}")
     fresh.write_text(f"{place.run} {place.first}\n" if place.first else f"{place.run}\n", encoding="ascii")
     try:
         os.link(fresh, record)
@@ -61,6 +62,10 @@ def record_place(folder: Path, library: str, section: str, place: Place) -> Plac
     finally:
         fresh.unlink()
     return place
+
+
+def _record(folder: Path, library: str, section: str, address: int) -> Path:
+    return folder / library / f"{section}-{address:x}"
 
 
 def neighbours(windows: Iterable[Piece], inseparable: Collection[str]) -> Iterator[list[Piece]]:

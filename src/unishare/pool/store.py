@@ -194,7 +194,7 @@ class Pool:
         for piece in pieces:
             if piece.library is None or piece.rights == "rw-" or not piece.data:
                 continue
-            place = canonical.place_of(folder, hashes[piece.library], piece.section)
+            place = canonical.place_of(folder, hashes[piece.library], piece.section, piece.address)
             if place is None:
                 new.append(piece)
             else:
@@ -202,8 +202,9 @@ class Pool:
         for group in canonical.neighbours(new, facts.inseparable):
             run, first = self.add_run(b"".join(piece.data for piece in group)), 0
             for piece in group:
-                place = Place(run, first)
-                places[piece.address] = canonical.record_place(folder, hashes[piece.library or ""], piece.section, place)
+                places[piece.address] = canonical.record_place(
+                    folder, hashes[piece.library or ""], piece.section, piece.address, Place(run, first)
+                )
                 first += len(piece.data) // PAGE
         return places
 
