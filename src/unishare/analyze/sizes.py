@@ -61,6 +61,7 @@ _RATIOS = {
     "dce/default loaded": (("dce", ("loaded",)), ("default", "loaded")),
     "aligned adds/dce file": (("aligned", ("added",)), ("dce", "file")),
     "aligned adds/dce loaded": (("aligned", ("added",)), ("dce", "loaded")),
+    "aligned adds with tables/dce file": (("aligned", ("added", "tables")), ("dce", "file")),
     "aligned adds with tables/dce loaded": (("aligned", ("added", "tables")), ("dce", "loaded")),
 }
 
