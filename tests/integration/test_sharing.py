@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from integration.conftest import build
 from toolchain.project import library_sections
+from unishare.errors import BadInputError
 from unishare.pool.manifest import Manifest
 from unishare.settings import Settings
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.elf import ElfFile
+from unishare.toolchain.frame_space import FrameKind
 from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.map_check import differences
+from unishare.toolchain.map_check import Agreement, agreement
+from unishare.toolchain.zones import Window
 
 APP = """
 #include <stdio.h>
@@ -75,4 +80,15 @@ def test_all_apps_name_the_same_runs_for_the_libraries_they_share(checksum: Sett
 def test_images_agree_with_the_map(home: Settings) -> None:
     state = GlobalMap(home.global_map).state()
     for app in ("hello", "gzip", "sql"):
-        assert differences(home.image_folder("aligned", app), state) == []
+        assert agreement(home.image_folder("aligned", app), state) == Agreement(state.generation, [])
+
+
+def test_randomised_images_agree_with_the_map(aslr_home: Settings) -> None:
+    state = GlobalMap(aslr_home.global_map).state()
+    folder = aslr_home.image_folder("aslr", "gzip")
+    assert agreement(folder, state) == Agreement(state.generation, [])
+    zlib = next(one for one in state.frames.values() if one.name == "zlib")
+    state.frames[zlib.digest] = dataclasses.replace(zlib, windows={FrameKind.LINKAGE: Window(0x123450, 16, 16)})
+    assert "zlib: its linkage is at" in agreement(folder, state).differences[0]
+    with pytest.raises(BadInputError, match="uses no addresses of the map"):
+        agreement(aslr_home.image_folder("dce", "gzip"), state)

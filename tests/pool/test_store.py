@@ -18,7 +18,7 @@ from toolchain.test_build import code, main_calling
 from unishare.errors import BadInputError, NotFoundError
 from unishare.pool.manifest import Manifest
 from unishare.pool.pieces import pieces_of
-from unishare.pool.store import Pool
+from unishare.pool.store import Pool, read_facts
 
 
 @pytest.fixture
@@ -72,6 +72,15 @@ def test_the_same_inputs_give_the_same_manifest(project: Project) -> None:
     assert len(pool.images()) == 2
 
 
+def test_another_pool_does_not_hold_an_image_though_its_manifest_is_there(project: Project, tmp_path: Path) -> None:
+    pool, _ = add(project)
+    folder = project.settings.image_folder("aligned", "one")
+    assert pool.holds(folder)
+    assert not Pool.create(tmp_path / "another").holds(folder)
+    (folder / "manifest.json").unlink()
+    assert not pool.holds(folder)
+
+
 def test_a_few_unequal_pages_leave_the_others_shared(project: Project) -> None:
     big = "const char table[5 * 4096] __attribute__((aligned(4096))) = {1}; __attribute__((weak)) int hook(void) { return 1; }"
     project.library(
@@ -92,6 +101,21 @@ def test_a_few_unequal_pages_leave_the_others_shared(project: Project) -> None:
     ]
     assert text[0] != text[1]
     assert pool.statistics().images == 2
+
+
+def test_libraries_that_never_come_alone_go_on_from_each_other_in_one_run(project: Project) -> None:
+    pool = Pool.create(project.settings.pool)
+    two, one = (image.folder for image in project.build(["two", "one"]))
+    facts = read_facts(two)
+    facts.model_copy(update={"inseparable": ["boot", "alpha"]}).write(two)
+    wide, narrow = Manifest.read(pool.add_image(two)), Manifest.read(pool.add_image(one))
+    text = {one.library: one for one in wide.extents if one.library and one.section == "text"}
+    assert text["boot"].run == text["alpha"].run != text["beta"].run
+    assert text["alpha"].start == text["boot"].end
+    assert text["alpha"].first == text["boot"].first + text["boot"].pages
+    # A later image that names nothing as inseparable finds them where they are.
+    assert runs_of_library(narrow, "alpha") == runs_of_library(wide, "alpha")
+    assert list(pool.damaged()) == []
 
 
 def test_verify_names_damaged_and_missing_runs(project: Project) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.toolchain.address_space import LIBRARY_BASE, PAGE
 from unishare.toolchain.build import Builder
 from unishare.toolchain.catalog import Catalog
 
@@ -77,6 +78,16 @@ def test_each_segment_has_one_right_and_never_write_and_execute(project: Project
     assert all(segment.flags in (4, 5, 6) for segment in loads)
     ends = sorted((segment.address, segment.address + segment.memory_size) for segment in loads)
     assert all(before[1] <= after[0] for before, after in pairwise(ends))
+
+
+def test_a_window_begins_where_the_one_below_ended_in_its_page_so_that_the_file_has_no_padding(project: Project) -> None:
+    project.build(["two"])
+    loads = sorted((one for one in project.elf("two").segments if one.type == 1), key=lambda one: one.address)
+    text = [one for one in loads if one.flags == 5 and one.address >= LIBRARY_BASE]
+    assert len(text) == 4
+    for below, above in pairwise(text):
+        assert above.address // PAGE == below.address // PAGE + 1
+        assert 0 <= above.offset - (below.offset + below.file_size) < 64
 
 
 def test_the_second_build_links_nothing(project: Project) -> None:
@@ -188,14 +199,14 @@ def test_an_undefined_symbol_names_its_user_and_a_provider(project: Project) -> 
         list(builder.images(["two"], "aligned"))
         with pytest.raises(BuildError) as caught:
             list(builder.images(["bad"], "aligned"))
-    assert "undefined symbol gamma: needed by needy; gamma could provide it" in caught.value.message
+    assert "undefined symbol gamma: needed by needy (needy.c:1); gamma could provide it" in caught.value.message
     assert "gamma" in str(caught.value.hint)
 
 
 def test_a_symbol_of_two_libraries_names_both(project: Project) -> None:
-    project.library("twin", code("alpha"))
+    project.library("twin", "\n\n" + code("alpha"))
     project.app("bad", main_calling("alpha"), ["alpha", "twin"])
-    assert "alpha: defined by alpha and by twin" in failure(project, BuildError)
+    assert "alpha: defined by alpha (alpha.c:1) and by twin (twin.c:3)" in failure(project, BuildError)
 
 
 def test_a_compile_error_shows_the_compilers_words(project: Project) -> None:
@@ -223,9 +234,9 @@ def test_a_glob_without_files_and_a_path_outside_are_refused(project: Project) -
     recipe = project.library("alpha", code("alpha"))
     recipe.write_text(recipe.read_text().replace('"*.c"', '"*.cc"'))
     project.app("bad", main_calling("alpha"), ["alpha"])
-    assert "'*.cc' matches no file" in failure(project, BadInputError)
+    assert "alpha.toml:8: field `build.files`: '*.cc' matches no file" in failure(project, BadInputError)
     recipe.write_text(recipe.read_text().replace('"*.cc"', '"../*.c"'))
-    assert "outside its source" in failure(project, BadInputError)
+    assert "alpha.toml:8: field `build.files.0`: '../*.c' lies outside its source" in failure(project, BadInputError)
 
 
 def test_thread_local_data_in_a_library_has_no_window(project: Project) -> None:
@@ -235,8 +246,17 @@ def test_thread_local_data_in_a_library_has_no_window(project: Project) -> None:
 
 
 def test_an_app_beyond_its_window_is_refused(project: Project) -> None:
-    project.app("bad", "char huge[200 << 20]; int main(void) { return huge[5]; }", [])
-    assert "larger than its window" in failure(project, BuildError)
+    recipe = project.app("bad", "char huge[200 << 20]; int main(void) { return huge[5]; }", [])
+    message = failure(project, BuildError)
+    assert f"{recipe}: bad is larger than its window: 200 MiB" in message and "`huge`, 200 MiB" in message
+
+
+def test_files_beyond_the_window_are_refused_before_the_link(project: Project) -> None:
+    project.app("bad", main_calling("alpha"), ["alpha"], {"data.txt": "x"})
+    with (project.folder / "apps" / "bad" / "data.txt").open("wb") as file:
+        file.truncate(130 << 20)
+    message = failure(project, BuildError)
+    assert "larger than its window" in message and "Its files are 130 MiB" in message
 
 
 def test_a_missing_data_file_is_named(project: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.closure import libraries_of, needs_of
+from unishare.toolchain.closure import inseparable, libraries_of, needs_of
 
 HASH = "ab" * 32
 
@@ -88,3 +88,12 @@ def test_an_unknown_library_of_an_app_names_its_line(tmp_path: Path) -> None:
         closure(tmp_path, catalog(tmp_path, {"a": []}), ["wholly-different"])
     assert f"{tmp_path / 'app.toml'}:2: field `libraries`" in caught.value.message
     assert caught.value.hint == "Known: a."
+
+
+def test_what_never_comes_alone_is_the_c_library_and_what_it_needs() -> None:
+    catalog = Catalog()
+    found = inseparable(libraries_of(catalog, catalog.app("gzip")))
+    assert {"musl-core", "musl-string", "libgcc", "unishare-boot", "unishare-posix"} <= set(found)
+    assert not {"zlib", "unishare-invoke"} & set(found)
+    for name in catalog.app_names():
+        assert set(found) <= {one.name for one in libraries_of(catalog, catalog.app(name))}

@@ -177,7 +177,7 @@ def test_an_app_without_code_and_without_a_main_is_refused(project: Project) -> 
 
 def test_an_app_with_a_main_beside_a_runner_is_refused(project: Project) -> None:
     project.app("bad", "int main(void) { return 0; }", ["runner"])
-    with pytest.raises(BuildError, match="main: defined by bad and by runner"):
+    with pytest.raises(BuildError, match=r"main: defined by bad \(main\.c:1\) and by runner \(runner\.c:1\)"):
         project.build(["bad"])
 
 

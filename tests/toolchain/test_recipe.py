@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,13 +73,18 @@ def test_a_file_can_be_a_database(tmp_path: Path) -> None:
     assert recipe.files["/app/b.db"] == Database(sqlite="b.sql")
 
 
+def number_of(file: Path, line: str) -> int:
+    """The number of a line of a recipe."""
+    return file.read_text().splitlines().index(line) + 1
+
+
 @pytest.mark.parametrize(
     ("table", "line", "field", "said"),
     [
         ("", "versoin = 1", "versoin", "did you mean `version`?"),
         ("", 'version = ["1"]', "version", "string"),
         ("", 'name = "Tiny Library"', "name", "pattern"),
-        ("source", 'provider = "ftp"', "source", "'debian', 'https', 'folder', 'compiler'"),
+        ("source", 'provider = "ftp"', "source.provider", "'debian', 'https', 'folder', 'compiler'"),
         ("source", 'paht = "x"', "source.paht", "did you mean `path`?"),
         ("source", "path = 5", "source.path", "string"),
         ("prepare", 'commands = ["./configure"]', "prepare.commands.0", "list"),
@@ -98,7 +104,7 @@ def test_a_wrong_field_of_a_library_is_named(tmp_path: Path, table: str, line: s
     file = library(tmp_path, text(LIBRARY, table, line))
     with pytest.raises(BadInputError) as caught:
         load_library(file)
-    assert f"{file}: field `{field}`: " in caught.value.message
+    assert f"{file}:{number_of(file, line)}: field `{field}`: " in caught.value.message
     assert said in caught.value.message
     assert caught.value.hint == "docs/formats/recipe.md lists every field."
 
@@ -126,7 +132,7 @@ def test_a_wrong_field_of_an_app_is_named(tmp_path: Path, table: str, line: str,
     file = app(tmp_path, text(APP, table, line))
     with pytest.raises(BadInputError) as caught:
         load_app(file)
-    assert f"{file}: field `{field}" in caught.value.message
+    assert f"{file}:{number_of(file, line)}: field `{field}" in caught.value.message
     assert said in caught.value.message
 
 
@@ -169,7 +175,7 @@ def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_library_is_called_like_its_file(tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_text(text(LIBRARY))
-    with pytest.raises(BadInputError, match=r"other\.toml: field `name` is 'tiny'"):
+    with pytest.raises(BadInputError, match=r"other\.toml:\d: field `name` is 'tiny'"):
         load_library(file)
 
 
@@ -206,3 +212,38 @@ def test_every_recipe_of_the_catalogue_can_be_read() -> None:
     catalog = Catalog()
     assert len(catalog.libraries()) == len(list((PACKAGE_CATALOG / "libraries").glob("*.toml"))) > 10
     assert len(catalog.apps()) >= 6
+
+
+def test_a_long_request_is_written_out_with_its_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "app.toml"
+    file.write_text('name = "app"\n[work]\nhead = "["\nbody = "{\\"a\\": {n}}, "\ntimes = 3\ntail = "0]"\n')
+    work = load_app(file).work
+    assert work is not None
+    assert work.request == b'[{"a": 0}, {"a": 1}, {"a": 2}, 0]'
+    file.write_text('name = "app"\n[work]\ntimes = 0\n')
+    with pytest.raises(BadInputError, match=r"work\.times"):
+        load_app(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'provider = "https"',
+            'provider = "svn"',
+            "unknown provider 'svn': give one of 'debian', 'https', 'folder', 'compiler'",
+        ),
+        ('provider = "https"\n', "", "the provider is missing"),
+        ('provider = "https"', 'provider = "folder"', "`source.url`: does not go with the provider"),
+    ],
+)
+def test_a_wrong_or_missing_provider_is_named_with_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    file = tmp_path / "a.toml"
+    text = f'name = "a"\nversion = "1"\nlicense = "0BSD"\n[source]\nprovider = "https"\nurl = "https://example.org/a.tar"\nsha256 = "{"ab" * 32}"\n'
+    file.write_text(text)
+    load_library(file)
+    file.write_text(text.replace(old, new))
+    with pytest.raises(BadInputError) as caught:
+        load_library(file)
+    assert said in caught.value.message
+    assert all(re.match(rf"{re.escape(str(file))}:[4-7]: ", line) for line in caught.value.message.splitlines())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from unishare.pool.canonical import Place, place_of
 from unishare.pool.manifest import Extent, Manifest
 from unishare.pool.store import Pool
 from unishare.toolchain.address_space import PAGE
@@ -29,23 +30,30 @@ def unequal_pages(manifest: Manifest, pool: Pool, folder: Path) -> tuple[list[Un
     hashes = {library.name: library.hash for library in manifest.libraries}
     elf = folder / manifest.elf.file
     symbols = sorted(ElfFile.read(elf).symbol_table(SHT_SYMTAB), key=lambda one: one.value) if elf.is_file() else []
+    # Extents are in order of address, so the first one of a section is where its window starts.
+    windows: dict[tuple[str | None, str], int] = {}
+    for extent in manifest.extents:
+        windows.setdefault((extent.library, extent.section), extent.start)
     found: list[UnequalPage] = []
     total = 0
     for extent in manifest.extents:
         if extent.library is None or extent.rights == "rw-" or extent.run is None:
             continue
         total += extent.pages
-        record = pool.folder / "canonical" / hashes[extent.library] / extent.section
-        canonical = record.read_text(encoding="ascii").strip() if record.exists() else extent.run
-        if canonical != extent.run:
+        start = windows[extent.library, extent.section]
+        canonical = place_of(pool.folder / "canonical", hashes[extent.library], extent.section, start)
+        if canonical is not None and canonical.run != extent.run:
             found += [_explain(extent, page, pool, canonical, symbols) for page in range(extent.pages)]
     return found, total
 
 
-def _explain(extent: Extent, page: int, pool: Pool, canonical: str, symbols: list[Symbol]) -> UnequalPage:
-    at = (extent.first + page) * PAGE
+def _explain(extent: Extent, page: int, pool: Pool, canonical: Place, symbols: list[Symbol]) -> UnequalPage:
     assert extent.run is not None and extent.library is not None
-    own, other = pool.read_run(extent.run)[at : at + PAGE], pool.read_run(canonical)[at : at + PAGE]
+    own, other = (
+        pool.read_run(run)[at * PAGE : (at + 1) * PAGE]
+        # A window's own run begins with the window.
+        for run, at in ((extent.run, extent.first + page), (canonical.run, canonical.first + extent.first + page))
+    )
     place = next((index for index in range(0, PAGE, 4) if own[index : index + 4] != other[index : index + 4]), 0)
     address = extent.start + page * PAGE
     return UnequalPage(

@@ -67,11 +67,12 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Function:
-    """One app's built image and its expectations."""
+    """One app's built image and its expectations; `work` is its long request, empty where it has none."""
 
     name: str
     image: ImageReference
     expectations: tuple[Expectation, ...]
+    work: bytes = b""
 
 
 def load_functions(settings: Settings, names: Sequence[str] = FUNCTIONS, layout: str | None = None) -> list[Function]:
@@ -79,10 +80,11 @@ def load_functions(settings: Settings, names: Sequence[str] = FUNCTIONS, layout:
     from unishare.toolchain.catalog import Catalog
 
     catalog = Catalog()
-    return [
-        Function(name, resolve(f"{layout}:{name}" if layout else name, settings), expectations(catalog.app(name)))
-        for name in names
-    ]
+    return [_function(catalog.app(name), resolve(f"{layout}:{name}" if layout else name, settings)) for name in names]
+
+
+def _function(recipe: AppRecipe, image: ImageReference) -> Function:
+    return Function(recipe.name, image, expectations(recipe), recipe.work.request if recipe.work else b"")
 
 
 def expectations(recipe: AppRecipe) -> tuple[Expectation, ...]:

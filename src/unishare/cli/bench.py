@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,22 +82,74 @@ def start(session: Session, tender: str | None, layout: str, rounds: int | None,
 @json_option
 @pass_session
 def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
-    """Work per second of every built app under each layout.
+    """Work per second of processor time of every app that has a long request, under each layout that is built.
 
-    Build them first: unishare build --all --layout default, then dce, aligned and aslr.
+    Build them first: unishare build --all --layout default, then dce, aligned, aslr.
     """
-    from unishare.bench.speed import LAYOUTS, MINIMUM_ROUNDS, QUICK_SAMPLE_US, SAMPLE_US, bench_speed
+    from unishare.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
     from unishare.bench.workload import load_functions
     from unishare.toolchain.catalog import Catalog
 
-    names = [app.name for app in Catalog().apps() if app.example]
-    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    names = [app.name for app in Catalog().apps() if app.work]
+    built = [layout for layout in OTHERS if (session.settings.images / layout).is_dir()]
+    functions = {layout: load_functions(session.settings, names, layout) for layout in (BASELINE, *built)}
     chosen = choose_tender(tender)
     count = rounds or (3 if quick else MINIMUM_ROUNDS)
     with steps() as step:
         report = asyncio.run(
-            bench_speed(session.settings, functions, chosen, count, QUICK_SAMPLE_US if quick else SAMPLE_US, step)
+            bench_speed(session.settings, functions, chosen, count, QUICK_SLICE_US if quick else SLICE_US, step)
         )
+    _print(report, as_json)
+
+
+@bench.command()
+@json_option
+@pass_session
+def sizes(session: Session, as_json: bool) -> None:
+    """Bytes on disk under each layout, and what one more image adds to the pool, over all built apps of the catalogue."""
+    from unishare.analyze.sizes import compare
+    from unishare.bench.sizes import bench_sizes
+    from unishare.errors import NotFoundError
+    from unishare.toolchain.catalog import Catalog
+
+    rows = compare(session.settings, Catalog().app_names())
+    if not rows:
+        raise NotFoundError("no app of the catalogue is built", "unishare build --all, with --layout default, dce and aligned")
+    _print(bench_sizes(rows), as_json)
+
+
+@bench.command()
+@click.argument("apps", metavar="[APP...]", nargs=-1)
+@json_option
+@pass_session
+def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
+    """Mappings and page tables of an instance when libraries are scattered, neighbours, and neighbours in one run.
+
+    Links APPs (default: all of the catalogue) for each; what was compiled before is used.
+    """
+    from unishare.bench.placement import bench_placement
+    from unishare.toolchain.catalog import Catalog
+
+    catalog = Catalog()
+    with steps() as step:
+        names = apps or catalog.app_names()
+        report = asyncio.run(bench_placement(session.settings, catalog, names, os.cpu_count() or 1, step))
+    _print(report, as_json)
+
+
+@bench.command("map")
+@click.option("--versions", type=click.IntRange(20, 100_000), default=2000, show_default=True, help="Library versions.")
+@click.option("--apps", type=click.IntRange(1, 100_000), default=500, show_default=True, help="Apps that use them.")
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def map_(_session: Session, versions: int, apps: int, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """The global map at scale: time to allocate and to load, with synthetic libraries."""
+    from unishare.bench.map_scale import bench_map
+
+    with steps() as step:
+        report = bench_map(versions, apps, rounds or (3 if quick else 9), step)
     _print(report, as_json)
 
 

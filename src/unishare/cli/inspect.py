@@ -77,29 +77,30 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
 def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
     """Compare layouts: bytes on disk, sections, pages, and what the pooled image adds to the disk.
 
-    Shows what is built. Build first: unishare build --all --layout default, dce, aligned.
+    Shows what is built of APPs (default: the catalogue and the project). Build first: unishare build --all --layout default, dce, aligned.
     """
-    from unishare.analyze.sizes import compare, ratios
+    from unishare.analyze.sizes import compare, geometric_means, ratios_of_apps
+    from unishare.toolchain.catalog import Catalog
 
-    rows = compare(session.settings, apps)
-    found = ratios(rows)
+    rows = compare(session.settings, apps or Catalog.from_here().app_names())
+    ratios = ratios_of_apps(rows)
     if as_json:
-        print_json({"rows": [row.__dict__ for row in rows], "ratios": found})
+        print_json({"rows": [row.__dict__ for row in rows], "ratios": geometric_means(ratios)})
         return
+    adds = ratios.get("aligned adds/dce loaded", {})
     print_table(
-        ["app", "layout", "file#", "text#", "rodata#", "data#", "bss#", "holes#", "pages#", "adds to disk#"],
+        ["app", "layout", "file#", "loaded#", "text#", "rodata#", "data#", "bss#", "holes#", "pages#", "adds#", "adds/dce#", "tables#"],
         [
-            [row.app, row.layout, *(bytes_text(value) for value in (row.file, row.text, row.rodata, row.data, row.bss, row.holes)),
-             row.pages, bytes_text(row.added)]
+            [row.app, row.layout,
+             *(bytes_text(value) for value in (row.file, row.loaded, row.text, row.rodata, row.data, row.bss, row.holes)), row.pages,
+             bytes_text(row.added), f"{adds[row.app]:.2f}" if row.layout == "aligned" and row.app in adds else "-", bytes_text(row.tables)]
             for row in rows
         ],
     )  # fmt: skip
-    for name, value in found.items():
-        click.echo(f"{name}: {value:.3f} (geometric mean)")
-    click.echo(
-        "holes: each window of an aligned image starts a page of the file, which costs half a page a window; symbols and debug "
-        "information, which are not loaded, are not counted"
-    )
+    for name, value in geometric_means(ratios).items():
+        click.echo(f"{name}: {value:.3f} (geometric mean, at most {max(ratios[name].values()):.3f})")
+    click.echo("loaded: the file without symbols and debug information; holes: headers and padding in it")
+    click.echo("adds: the pooled image's manifest and own runs; tables: KVM page tables, divided by images of the same shape")
 
 
 async def _bases(session: Session, name: str) -> Bases | None:

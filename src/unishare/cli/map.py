@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
+
+if TYPE_CHECKING:
+    from unishare.toolchain.frame_space import FrameWindows
+    from unishare.toolchain.global_map import Windows
 
 
 @click.command("map")
@@ -12,55 +18,74 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 @json_option
 @pass_session
 def show_map(session: Session, image: str | None, as_json: bool) -> None:
-    """Show which addresses every library version has, the same in all aligned images.
+    """Show where every library version lies, the same in all images: addresses for the layout aligned, places in shared frames for aslr.
 
     \b
     Examples:
       unishare map
       unishare map --check gzip      exit 65 and a list if a library is not where the map says
     """
-    from unishare.toolchain.global_map import GlobalMap
-
     if image is not None:
         _check(session, image, as_json)
         return
-    entries = GlobalMap(session.settings.global_map).state().entries
+    from unishare.toolchain.global_map import GlobalMap
+
+    state = GlobalMap(session.settings.global_map).state()
+    records = [(one.generation, one.name, one.version, one.digest, _texts(one.windows)) for one in state.entries]
+    # Places in frames have no generations: they are never used up.
+    places = [(None, one.name, one.version, one.digest, _texts(one.windows)) for one in state.frames.values()]
     if as_json:
+        names = ("generation", "library", "version", "hash")
         print_json(
             [
                 {
-                    "generation": entry.generation,
-                    "library": entry.name,
-                    "version": entry.version,
-                    "hash": entry.digest,
-                    "windows": {kind: {"address": hex(one.address), "bytes": one.size} for kind, one in entry.windows.items()},
+                    **dict(zip(names, head, strict=True)),
+                    "windows": {kind: {"address": hex(at), "bytes": size} for kind, at, size in windows},
                 }
-                for entry in entries
+                for *head, windows in [*records, *places]
             ]
         )
         return
     rows = [
-        [entry.generation, entry.name, entry.version, entry.digest[:12], kind, f"{one.address:#010x}", bytes_text(one.size)]
-        for entry in entries
-        for kind, one in entry.windows.items()
+        [generation or "-", name, version, digest[:12], kind, f"{at:#010x}", bytes_text(size)]
+        for generation, name, version, digest, windows in [*records, *places]
+        for kind, at, size in windows
     ]
     print_table(["gen#", "library", "version", "hash", "kind", "address", "size#"], rows, title="global map")
+    click.echo(
+        "text, rodata, data, bss: addresses; linkage, writable: bytes from the start of the frames that libraries share under aslr"
+    )
+
+
+def _texts(windows: Windows | FrameWindows) -> list[tuple[str, int, int]]:
+    """Kind, address and bytes of each window."""
+    return [(kind.value, one.address, one.size) for kind, one in windows.items()]
 
 
 def _check(session: Session, image: str, as_json: bool) -> None:
     from unishare.errors import BadInputError
     from unishare.fleet.image import resolve
     from unishare.toolchain.global_map import GlobalMap
-    from unishare.toolchain.map_check import differences
+    from unishare.toolchain.map_check import agreement
 
     reference = resolve(image, session.settings)
-    found = differences(reference.folder, GlobalMap(session.settings.global_map).state())
+    state = GlobalMap(session.settings.global_map).state()
+    found = agreement(reference.folder, state)
     if as_json:
-        print_json({"image": reference.name, "differences": found})
-    elif not found:
-        click.echo(f"{reference.name}: every library is where the map says")
-    if found:
+        print_json(
+            {
+                "image": reference.name, "generation": found.generation, "newest_generation": state.generation,
+                "differences": found.differences,
+            }
+        )  # fmt: skip
+    elif not found.differences:
+        click.echo(f"{reference.name}: every library is where generation {found.generation} of the map says")
+        if found.generation != state.generation:
+            note(
+                f"note: the map is in generation {state.generation}: the image runs on, but shares nothing with newer ones until it is built again"
+            )
+    if found.differences:
         raise BadInputError(
-            f"{reference.name} does not agree with the global map:\n" + "\n".join(found[:20]),
+            f"{reference.name} does not agree with the global map:\n" + "\n".join(found.differences[:20]),
             f"Build it again: unishare build {reference.name}",
         )

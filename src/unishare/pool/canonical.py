@@ -1,16 +1,20 @@
-"""Equal pages of unequal windows: a library window that differs in a few pages still shares the others.
+"""Where the pages of a library's window are kept: the same place for all images, for ever.
 
-The first run that a library version's section had is its canonical one, for ever. A later image whose window differs is cut:
-stretches of equal pages point into that run, the others into a run of their own. Bytes decide, nothing is assumed.
+The first image with a library version at an address decides the place: a run, and the page in it. (One version has several addresses
+when the global map has several generations.) Libraries that never come alone and lie side
+by side go into one run, side by side, so that an instance needs one mapping for all of them (the kernel merges mappings that go
+on in address and in file). A later image whose window differs is cut: stretches of equal pages point to the place, the others
+into a run of their own. Bytes decide, nothing is assumed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from unishare.pool.pieces import Piece
 from unishare.toolchain.address_space import PAGE
 
 
@@ -23,22 +27,65 @@ class Stretch:
     shared: bool
 
 
-def canonical_run(folder: Path, library: str, section: str, run: str) -> str:
-    """The canonical run of a library version's section: the recorded one, or this one, recorded now. Atomic: the first writer wins."""
-    record = folder / library / section
+@dataclass(frozen=True)
+class Place:
+    """A window's pages begin at page `first` of a run."""
+
+    run: str
+    first: int
+
+
+def place_of(folder: Path, library: str, section: str, address: int) -> Place | None:
+    """The recorded place of a library version's section, whose first page is at an address."""
     try:
-        return record.read_text(encoding="ascii").strip()
+        return parse_place(_record(folder, library, section, address).read_text(encoding="ascii"))
     except FileNotFoundError:
-        record.parent.mkdir(parents=True, exist_ok=True)
-    fresh = record.with_name(f".{section}-{os.getpid()}")
-    fresh.write_text(run + "\n", encoding="ascii")
+        return None
+
+
+def parse_place(text: str) -> Place:
+    """A record's content; the page is left out where it is 0."""
+    run, *first = text.split()
+    return Place(run, int(first[0]) if first else 0)
+
+
+def record_place(folder: Path, library: str, section: str, address: int, place: Place) -> Place:
+    """Record a place; the one that counts: the first writer wins. Atomic."""
+    record = _record(folder, library, section, address)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    fresh = record.with_name(f".{record.name}-{os.getpid()}")
+    fresh.write_text(f"{place.run} {place.first}\n" if place.first else f"{place.run}\n", encoding="ascii")
     try:
         os.link(fresh, record)
     except FileExistsError:
-        return record.read_text(encoding="ascii").strip()
+        return parse_place(record.read_text(encoding="ascii"))
     finally:
         fresh.unlink()
-    return run
+    return place
+
+
+def _record(folder: Path, library: str, section: str, address: int) -> Path:
+    return folder / library / f"{section}-{address:x}"
+
+
+def neighbours(windows: Iterable[Piece], inseparable: Collection[str]) -> Iterator[list[Piece]]:
+    """Windows, in order of address, in groups that one run shall hold: libraries that never come alone and lie side by side."""
+    group: list[Piece] = []
+    for one in windows:
+        last = group[-1] if group else None
+        joined = (
+            last is not None
+            and last.rights == one.rights
+            and last.address + len(last.data) == one.address
+            and last.library in inseparable
+            and one.library in inseparable
+        )
+        if group and not joined:
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
 
 
 def stretches(own: bytes, canonical: bytes) -> Iterator[Stretch]:

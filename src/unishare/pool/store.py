@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.pool import canonical
+from unishare.pool.canonical import Place
 from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.manifest import NAME as MANIFEST
 from unishare.pool.manifest import ElfReference, Extent, Manifest, RelocationRun
@@ -113,14 +114,14 @@ class Pool:
                 manifest = manifest.model_copy(update={"page_tables": tables})
             manifest.write(folder / MANIFEST)
             text = manifest.to_text().encode()
-            name = hashlib.sha256(text).hexdigest()[:16]
+            name = _image_id(text)
             _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
             _write_whole(self.folder / "images" / f"{name}.folder", f"{folder.absolute()}\n".encode(), self.folder / "incoming")
         return folder / MANIFEST
 
     def ensure_image(self, folder: Path) -> Path:
         """The manifest of an image folder, which is cut into runs unless the pool holds all that its manifest names."""
-        return folder / MANIFEST if self._holds(folder) else self.add_image(folder)
+        return folder / MANIFEST if self.holds(folder) else self.add_image(folder)
 
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
@@ -176,24 +177,47 @@ class Pool:
 
     def _forget_canonical(self, kept: set[str]) -> None:
         for record in (self.folder / "canonical").glob("*/*"):
-            if record.read_text(encoding="ascii").strip() not in kept:
+            if canonical.parse_place(record.read_text(encoding="ascii")).run not in kept:
                 record.unlink()
 
-    def _holds(self, folder: Path) -> bool:
+    def holds(self, folder: Path) -> bool:
         """Whether an image was added and nothing of it is missing: a new link, and a run that was removed, make it false."""
         try:
             data = _read(folder / MANIFEST)
             runs = Manifest.parse(data, str(folder)).runs
         except (NotFoundError, BadInputError):
             return False
-        name = hashlib.sha256(data).hexdigest()[:16]
-        return (self.folder / "images" / f"{name}.json").exists() and all(self.run_file(run).exists() for run in runs)
+        return (self.folder / "images" / f"{_image_id(data)}.json").exists() and all(
+            self.run_file(run).exists() for run in runs
+        )
 
     def _fixed_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
-        hashes = {library.name: library.hash for library in facts.libraries}
-        pieces = pieces_of(folder / ELF_NAME, list(hashes))
-        extents = [extent for piece in pieces for extent in self._extents(piece, hashes.get(piece.library or ""), None)]
+        pieces = pieces_of(folder / ELF_NAME, [library.name for library in facts.libraries])
+        places = self._places(pieces, facts)
+        extents = [extent for piece in pieces for extent in self._extents(piece, places.get(piece.address), None)]
         return _manifest(folder, facts, extents, hex(APP_BASE))
+
+    def _places(self, pieces: Iterable[Piece], facts: ImageFacts) -> dict[int, Place]:
+        """Where the windows of libraries are kept, by address. Those that no image had before get their place now."""
+        folder = self.folder / "canonical"
+        hashes = {library.name: library.hash for library in facts.libraries}
+        places, new = {}, []
+        for piece in pieces:
+            if piece.library is None or piece.rights == "rw-" or not piece.data:
+                continue
+            place = canonical.place_of(folder, hashes[piece.library], piece.section, piece.address)
+            if place is None:
+                new.append(piece)
+            else:
+                places[piece.address] = place
+        for group in canonical.neighbours(new, facts.inseparable):
+            run, first = self.add_run(b"".join(piece.data for piece in group)), 0
+            for piece in group:
+                places[piece.address] = canonical.record_place(
+                    folder, hashes[piece.library or ""], piece.section, piece.address, Place(run, first)
+                )
+                first += len(piece.data) // PAGE
+        return places
 
     def _aslr_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         assert facts.modules is not None and facts.relocations is not None
@@ -225,20 +249,22 @@ class Pool:
         }
         return _manifest(folder, facts, extents, hex(table), own)
 
-    def _extents(self, piece: Piece, library_hash: str | None, module: int | None) -> Iterator[Extent]:
-        """A piece as extents; a library's read-only window through its canonical run."""
-        if piece.data:
-            run = self.add_run(piece.data)
-            first_run = run
-            if library_hash and piece.rights != "rw-":
-                first_run = canonical.canonical_run(self.folder / "canonical", library_hash, piece.section, run)
-            if first_run == run or not self.run_file(first_run).exists():
-                yield _extent(piece, 0, len(piece.data) // PAGE, run, 0, module)
-            else:
-                for stretch in canonical.stretches(piece.data, self.read_run(first_run)):
-                    yield _extent(piece, stretch.at, stretch.pages, first_run if stretch.shared else run, stretch.at, module)
+    def _extents(self, piece: Piece, place: Place | None, module: int | None) -> Iterator[Extent]:
+        """A piece as extents; where its pages are those at its place, the place is named."""
+        pages = len(piece.data) // PAGE
+        if pages and (place is None or not self.run_file(place.run).exists()):
+            yield _extent(piece, 0, pages, self.add_run(piece.data), 0, module)
+        elif pages and place is not None:
+            for stretch in canonical.stretches(piece.data, self._pages(place, pages)):
+                run, first = (place.run, place.first) if stretch.shared else (self.add_run(piece.data), 0)
+                yield _extent(piece, stretch.at, stretch.pages, run, first + stretch.at, module)
         if piece.zero_pages:
             yield _extent(piece, len(piece.data) // PAGE, piece.zero_pages, None, 0, module)
+
+    def _pages(self, place: Place, pages: int) -> bytes:
+        with self.run_file(place.run).open("rb") as stream:
+            stream.seek(place.first * PAGE)
+            return stream.read(pages * PAGE)
 
 
 def read_facts(folder: Path) -> ImageFacts:
@@ -288,7 +314,11 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
 def _still_there(image: AddedImage) -> bool:
     """Whether the folder that an image came from still holds this very manifest."""
     file = image.folder / MANIFEST
-    return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest()[:16] == image.id
+    return file.is_file() and _image_id(file.read_bytes()) == image.id
+
+
+def _image_id(manifest: bytes) -> str:
+    return hashlib.sha256(manifest).hexdigest()[:16]
 
 
 def _empty(folder: Path) -> None:

@@ -17,8 +17,9 @@ from typing import TypeVar
 from unishare.errors import UnishareError
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
+from unishare.toolchain.app_window import refuse_too_large
 from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.closure import libraries_of
+from unishare.toolchain.closure import inseparable, libraries_of
 from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import Digests, of_bytes, of_value
 from unishare.toolchain.global_map import GlobalMap
@@ -35,7 +36,7 @@ from unishare.toolchain.trees import Trees
 Progress = Callable[[str, int, int], None]
 KEY_NAME = ".key"
 # Raised when the linker scripts or the form of an image change, so that images of before are linked again.
-LINK_FORMAT = 3
+LINK_FORMAT = 6
 _T = TypeVar("_T")
 
 
@@ -50,16 +51,18 @@ class Image:
 
 
 class Builder:
-    """One build. Use as a context manager: leaving it ends every tool that still runs."""
+    """One build. Use as a context manager: leaving it ends every tool that still runs. `global_map`: instead of the home's own."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress) -> None:
+    def __init__(
+        self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress, global_map: GlobalMap | None = None
+    ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._progress = progress
         self._tools = Tools()
         self._compiler = Compiler(self._tools)
         self._digests = Digests()
-        self._map = GlobalMap(settings.global_map)
+        self._map = global_map or GlobalMap(settings.global_map)
         self._compiles = ThreadPoolExecutor(jobs, "compile")
         self._steps = ThreadPoolExecutor(jobs + 1, "step")
         self._built: dict[tuple[str, str], UnitObject | None] = {}
@@ -87,11 +90,8 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
-        self._places([one for one in objects.values() if one is not None], layout)
-        futures = [
-            self._steps.submit(self._image, app, [one for lib in closures[app.name] if (one := objects[lib.name])], layout)
-            for app in apps
-        ]
+        places = {app.name: self._places(closures[app.name], objects, layout) for app in apps}
+        futures = [self._steps.submit(self._image, app, closures[app.name], objects, places[app.name], layout) for app in apps]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
             yield _result(future, futures)
@@ -122,14 +122,27 @@ class Builder:
                 if unit is not None:
                     yield unit
 
-    def _image(self, app: AppRecipe, libraries: Sequence[UnitObject], layout: Layout) -> Image:
+    def _places(self, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout) -> Places:
+        """An image's places in the map, all of one generation even if a later image begins the next."""
+        libraries = [one for library in closure if (one := objects[library.name])]
+        return layout.places(libraries, self._map, self._compiler, self._tools)
+
+    def _image(
+        self,
+        app: AppRecipe,
+        closure: Sequence[LibraryRecipe],
+        objects: Mapping[str, UnitObject | None],
+        places: Places,
+        layout: Layout,
+    ) -> Image:
+        libraries = [one for library in closure if (one := objects[library.name])]
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
-        places = self._places(libraries, layout)
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,
             libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
+            inseparable=inseparable(closure) if places.windows else [],
             argv=app.argv,
             env=app.run.env,
             heap=app.run.heap,
@@ -142,14 +155,12 @@ class Builder:
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
+        refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
         known = self.others({one.name for one in libraries}, layout.variant)
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
-
-    def _places(self, libraries: Sequence[UnitObject], layout: Layout) -> Places:
-        return layout.places(libraries, self._map, self._compiler, self._tools)
 
     def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
-from unishare.toolchain.recipe import AppRecipe, LibraryRecipe, load_app, load_library
+from unishare.toolchain.recipe import AppRecipe, LibraryRecipe, line_of, load_app, load_library
 
 PACKAGE_CATALOG = Path(__file__).resolve().parent.parent / "catalog"
 
@@ -82,7 +82,8 @@ class Catalog:
         recipe = load_app(self._first(files, "app", name, self.app_names))
         if recipe.name != name:
             raise BadInputError(
-                f"{recipe.file}: field `name` is {recipe.name!r}, but its folder is called {name}", "Let both agree."
+                f"{recipe.file}:{line_of(recipe.file, recipe.name)}: field `name` is {recipe.name!r}, but its folder is called {name}",
+                "Let both agree.",
             )
         return recipe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from unishare.errors import BadInputError, NotFoundError
@@ -18,6 +18,27 @@ def libraries_of(catalog: Catalog, app: AppRecipe) -> list[LibraryRecipe]:
 def needs_of(catalog: Catalog, library: LibraryRecipe) -> list[LibraryRecipe]:
     """What a library needs, transitively, without itself."""
     return [one for one in _Walk(catalog).from_names(library, "link.needs", library.link.needs) if one.name != library.name]
+
+
+def inseparable(libraries: Sequence[LibraryRecipe]) -> list[str]:
+    """Those of an image's libraries that never come alone: what needs each other in a circle, and all that it needs.
+
+    Images that hold one of them hold them all, so the pool may keep them as one.
+    """
+    needs = {one.name: one.link.needs for one in libraries}
+
+    def reached(name: str) -> set[str]:
+        found: set[str] = set()
+        rest = list(needs[name])
+        while rest:
+            other = rest.pop()
+            if other not in found:
+                found.add(other)
+                rest += needs[other]
+        return found
+
+    circles = [found for one in needs if one in (found := reached(one))]
+    return [name for name in needs if any(name in found for found in circles)]
 
 
 class _Walk:

@@ -11,7 +11,7 @@ from pathlib import Path
 from unishare.errors import BadInputError, BuildError
 from unishare.toolchain.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
 from unishare.toolchain.process import Tools
-from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
+from unishare.toolchain.recipe import AppRecipe, LibraryRecipe, line_of
 
 ERROR_LINES = 25
 ASSEMBLER = {".s", ".S"}
@@ -43,7 +43,8 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
         paths = _glob(root, pattern)
         if not paths:
             raise BadInputError(
-                f"{recipe.file}: field `build.files`: {pattern!r} matches no file in the source", f"The source is {root}."
+                f"{recipe.file}:{line_of(recipe.file, pattern)}: field `build.files`: {pattern!r} matches no file in the source",
+                f"The source is {root}.",
             )
         found.update(paths)
     return tuple(sorted(found - excluded))

@@ -26,7 +26,7 @@ def build(app: AppRecipe) -> bytes:
             try:
                 tar.addfile(entry, io.BytesIO(content))
             except ValueError as error:
-                raise BadInputError(f"{app.file}: field `files`: {name}: {error}") from None
+                raise BadInputError(f"{app.file}:{line_of(app.file, name)}: field `files`: {name}: {error}") from None
     return buffer.getvalue()
 
 

@@ -2,16 +2,18 @@
 
 Lines of text, `#` comments:
 
-    unishare-map 1
+    unishare-map 2
     generation 1
     library zlib 1.2.13 <sha256 of the object> text=0x20000000+0xb2f0:16 rodata=0x20200000+0x4ac0:32
     frames zlib 1.2.13 <sha256 of the object> linkage=0x1f0+0xe8:16 writable=0x340+0x20:32
 
 `library` lines give addresses, for fixed layouts; `frames` lines give places in the frames that libraries share under the layout
-aslr (frame_space.py): these have no generations, for nothing is ever used up. A window is `address+size:alignment`. Reading replays every line through `zones`, so a damaged or hand-edited map is noticed at once.
-When the 1.5 GiB of addresses are used up, a new generation begins: everything is placed anew for images linked from then on;
+aslr (frame_space.py): these have no generations, for nothing is ever used up. A window is `address+size:alignment`. Reading replays
+every line through `zones`, so a damaged or hand-edited map is noticed at once.
+When the addresses of `zones` are used up, a new generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
-lines and syncing; half a last line (a crash) is dropped by the next writer.
+lines and syncing; half a last line (a crash) is dropped by the next writer. The number in the first line rises with the rules of
+`zones`, for lines are only understood by the rules they were written under.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from unishare.toolchain.objects import UnitObject, WindowSize
 from unishare.toolchain.sections import Kind
 from unishare.toolchain.zones import Full, Window, Zones
 
-HEADER = "unishare-map 1"
+HEADER = "unishare-map 2"
 _WINDOW = re.compile(r"^([a-z]+)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
 _KINDS = {"library": [kind.value for kind in Kind], "frames": [kind.value for kind in FrameKind]}
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
@@ -51,20 +53,33 @@ class Entry:
     windows: Windows
 
 
+@dataclass(frozen=True)
+class FrameEntry:
+    """One library version's places in frames."""
+
+    name: str
+    version: str
+    digest: str
+    windows: FrameWindows
+
+
 @dataclass
 class MapState:
-    """The map as read: entries of every generation, and where the newest one goes on."""
+    """The map as read: entries of every generation, and where the newest one goes on. `empty` makes a generation's first zones."""
 
+    empty: Callable[[], Zones] = Zones
     entries: list[Entry] = field(default_factory=list)
     generation: int = 1
-    zones: Zones = field(default_factory=Zones)
     current: dict[str, Entry] = field(default_factory=dict)
     frame_space: FrameSpace = field(default_factory=FrameSpace)
-    frames: dict[str, FrameWindows] = field(default_factory=dict)
+    frames: dict[str, FrameEntry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.zones = self.empty()
 
     def start_generation(self, number: int) -> None:
         """Forget the present windows and begin with empty zones."""
-        self.generation, self.zones, self.current = number, Zones(), {}
+        self.generation, self.zones, self.current = number, self.empty(), {}
 
     def add(self, entry: Entry) -> None:
         """Note an entry whose windows were taken from `zones`."""
@@ -73,11 +88,12 @@ class MapState:
 
 
 class GlobalMap:
-    """The map of one home."""
+    """The map of one home. Other addresses, or another way to place, are other `zones`; a file is always read with the same."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, zones: Callable[[], Zones] = Zones) -> None:
         self._file = file
-        self._state = MapState()
+        self._zones = zones
+        self._state = MapState(zones)
         self._read_to = 0
 
     def state(self) -> MapState:
@@ -92,8 +108,8 @@ class GlobalMap:
         if any(one.digest not in state.current for one in libraries):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._file.with_suffix(".lock")):
-                self._drop_half_line()
                 state = self.state()
+                self._drop_half_line()
                 missing = [one for one in libraries if one.digest not in state.current]
                 self._append(self._allocate(missing, libraries))
         return {one.digest: self._state.current[one.digest].windows for one in libraries}
@@ -104,18 +120,18 @@ class GlobalMap:
         if any(one.digest not in state.frames for one, _ in libraries):
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(self._file.with_suffix(".lock")):
-                self._drop_half_line()
                 state = self.state()
+                self._drop_half_line()
                 lines = [] if self._read_to else [HEADER, "generation 1"]
                 for library, sizes in libraries:
                     if library.digest not in state.frames:
                         windows = {
                             kind: state.frame_space.allocate(kind, one.size, one.alignment) for kind, one in sizes.items()
                         }
-                        state.frames[library.digest] = windows
+                        state.frames[library.digest] = FrameEntry(library.name, library.version, library.digest, windows)
                         lines.append(_line("frames", library.name, library.version, library.digest, windows))
                 self._append(lines)
-        return {one.digest: self._state.frames[one.digest] for one, _ in libraries}
+        return {one.digest: self._state.frames[one.digest].windows for one, _ in libraries}
 
     def _allocate(self, missing: Sequence[UnitObject], all_of_image: Sequence[UnitObject]) -> list[str]:
         """Place libraries; the lines to append."""
@@ -123,14 +139,14 @@ class GlobalMap:
         try:
             return lines + [self._place(one) for one in missing]
         except Full:
-            self._state = _replay_file(self._file)
+            self._state = self._replayed()
             self._state.start_generation(self._state.generation + 1)
         try:
             placed = [self._place(one) for one in all_of_image]
         except Full:
-            self._state, self._read_to = MapState(), 0
+            self._state, self._read_to = MapState(self._zones), 0
             raise BuildError(
-                "the libraries of one image do not fit into the 1.5 GiB of library addresses",
+                f"the libraries of one image do not fit into the {_size(self._zones())} of library addresses",
                 "Leave libraries out of the app, or make them smaller.",
             ) from None
         return [*lines[:1], f"generation {self._state.generation}", *placed]
@@ -154,6 +170,14 @@ class GlobalMap:
             os.close(descriptor)
         self._read_to += len(data)
 
+    def _replayed(self) -> MapState:
+        """The file's content, whatever was placed since and not written."""
+        state = MapState(self._zones)
+        if self._file.exists():
+            data = self._file.read_bytes()
+            _replay(self._file, state, data[: data.rfind(b"\n") + 1], 0)
+        return state
+
     def _catch_up(self) -> None:
         with self._file.open("rb") as file:
             file.seek(self._read_to)
@@ -163,12 +187,9 @@ class GlobalMap:
         self._read_to += len(whole)
 
     def _drop_half_line(self) -> None:
-        if not self._file.exists():
-            return
-        data = self._file.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(self._file, whole)
+        """Cut off what follows the last whole line; all whole lines were read."""
+        if self._file.exists() and self._file.stat().st_size > self._read_to:
+            os.truncate(self._file, self._read_to)
 
 
 def _line(record: str, name: str, version: str, digest: str, windows: Mapping[Kind, Window] | FrameWindows) -> str:
@@ -176,12 +197,8 @@ def _line(record: str, name: str, version: str, digest: str, windows: Mapping[Ki
     return " ".join([record, name, version, digest, *texts])
 
 
-def _replay_file(file: Path) -> MapState:
-    state = MapState()
-    if file.exists():
-        data = file.read_bytes()
-        _replay(file, state, data[: data.rfind(b"\n") + 1], 0)
-    return state
+def _size(zones: Zones) -> str:
+    return f"{(zones.limit - zones.next_zone) >> 20} MiB"
 
 
 def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
@@ -214,10 +231,11 @@ def _replay_line(where: str, state: MapState, words: list[str]) -> None:
         raise BadInputError(f"{where}: {' '.join(words)[:80]!r} is not a record of the global map", _HINT)
     windows = [(one[1], Window(int(one[2], 16), int(one[3], 16), int(one[4]))) for one in found if one is not None]
     if words[0] == "frames":
-        state.frames[words[3]] = {
+        places = {
             FrameKind(kind): _again(where, words[1], kind, said, partial(state.frame_space.allocate, FrameKind(kind)))
             for kind, said in windows
         }
+        state.frames[words[3]] = FrameEntry(words[1], words[2], words[3], places)
     else:
         taken = {
             Kind(kind): _again(where, words[1], kind, said, partial(state.zones.allocate, Kind(kind))) for kind, said in windows

@@ -60,6 +60,7 @@ class ImageFacts(BaseModel):
     layout: str
     abi: int = ABI
     libraries: list[LibraryReference]
+    inseparable: list[str] = []
     argv: list[str]
     env: dict[str, str]
     heap: int

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.toolchain.toml_lines import line_of_field
 
 PAGE = 4096
 
@@ -146,6 +147,21 @@ class Example(_Model):
     status: Annotated[int, Field(ge=0, le=255)] = 0
 
 
+class Work(_Model):
+    """A long request, for measuring speed: `head`, then `body` as often as `times` says with its number for `{n}`, then `tail`."""
+
+    head: str = ""
+    body: str = ""
+    times: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    tail: str = ""
+
+    @property
+    def request(self) -> bytes:
+        """The whole request."""
+        middle = "".join(self.body.replace("{n}", str(number)) for number in range(self.times))
+        return f"{self.head}{middle}{self.tail}".encode()
+
+
 class _Recipe(_Model):
     name: Name
     _file: Path = PrivateAttr()
@@ -190,6 +206,7 @@ class AppRecipe(_Recipe):
     files: dict[GuestPath, SourcePath | Database] = {}
     run: AppRun = AppRun()
     example: list[Example] = []
+    work: Work | None = None
 
     @property
     def argv(self) -> list[str]:
@@ -205,7 +222,10 @@ def load_library(file: Path) -> LibraryRecipe:
     """Read a library's recipe."""
     recipe = _load(file, LibraryRecipe)
     if recipe.name != file.stem:
-        raise BadInputError(f"{file}: field `name` is {recipe.name!r}, but the file is called {file.name}", "Let both agree.")
+        raise BadInputError(
+            f"{file}:{line_of(file, recipe.name)}: field `name` is {recipe.name!r}, but the file is called {file.name}",
+            "Let both agree.",
+        )
     return recipe
 
 
@@ -244,7 +264,8 @@ def load_toml(file: Path, model: type[_M], hint: str) -> _M:
 
 
 def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
-    """Turn pydantic's list into lines that name file and field."""
+    """Turn pydantic's list into lines that name file, line and field."""
+    text = file.read_text(encoding="utf-8")
     lines = []
     for detail in error.errors():
         parts = [
@@ -252,17 +273,26 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
             for part in detail["loc"]
             if part not in ("debian", "https", "folder", "compiler") or detail["loc"][0] != "source"
         ]
+        if detail["type"].startswith("union_tag"):
+            parts.append("provider")
         field = ".".join(str(part) for part in parts)
-        lines.append(f"{file}: field `{field}`: {_reason(model, parts, detail)}")
+        place = f"{file}:{line_of_field(text, parts)}"
+        lines.append(f"{place}: field `{field}`: {_reason(model, parts, detail)}")
     return "\n".join(lines)
 
 
 def _reason(model: type[BaseModel], parts: list[int | str], detail: Any) -> str:
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(parts[-1]), _fields_at(model, parts[:-1]), n=1)
+        if near == [parts[-1]]:
+            return "does not go with the provider"
         return "unknown field" + (f"; did you mean `{near[0]}`?" if near else "")
     if detail["type"] == "missing":
         return "missing"
+    if detail["type"] == "union_tag_not_found":
+        return "the provider is missing: say `provider = ...`"
+    if detail["type"] == "union_tag_invalid":
+        return f"unknown provider {detail['ctx']['tag']!r}: give one of {detail['ctx']['expected_tags']}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 

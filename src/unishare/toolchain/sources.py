@@ -162,7 +162,8 @@ def compiler_archive(recipe: LibraryRecipe, compiler: Compiler) -> Path:
     archive = compiler.file(source.archive)
     if archive is None:
         raise HostLacksError(
-            f"{recipe.file}: field `source.archive`: this compiler has no {source.archive}", "Run `make setup`."
+            f"{recipe.file}:{line_of(recipe.file, source.archive)}: field `source.archive`: this compiler has no {source.archive}",
+            "Run `make setup`.",
         )
     return archive
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from unishare.errors import BuildError
+from unishare.toolchain import source_lines
 from unishare.toolchain.objects import UnitObject
 
 # Defined by every layout's linker script or by the image's own stub.
@@ -24,23 +25,27 @@ ENTRY = "the image's entry"
 def check(units: Sequence[UnitObject], entry: Iterable[str], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
     """Refuse undefined and doubly defined symbols. `entry` are those that every image needs; `known` are libraries that could
     have been named as well; they are looked at only when one is missing."""
-    definers: dict[str, list[str]] = defaultdict(list)
+    definers: dict[str, list[UnitObject]] = defaultdict(list)
     for unit in units:
         for symbol in unit.facts.strong:
-            definers[symbol].append(unit.name)
-    twice = {symbol: names for symbol, names in definers.items() if len(names) > 1}
+            definers[symbol].append(unit)
+    twice = {symbol: found for symbol, found in definers.items() if len(found) > 1}
     if twice:
-        lines = [f"{symbol}: defined by {' and by '.join(names)}" for symbol, names in sorted(twice.items())[:SHOWN]]
+        lines = [
+            f"{symbol}: defined by {' and by '.join(_at(one, source_lines.definition(one, symbol)) for one in found)}"
+            for symbol, found in sorted(twice.items())[:SHOWN]
+        ]
         raise BuildError(
             "symbols are defined twice:\n" + "\n".join(lines) + _more(len(twice)),
             "Leave one of these libraries out, or exclude the file that defines the symbol in its recipe.",
         )
     defined = set(definers) | PROVIDED | set(allowed) | {one for unit in units for one in unit.facts.weak}
-    uses = [(ENTRY, symbol) for symbol in entry] + [(unit.name, symbol) for unit in units for symbol in unit.facts.undefined]
-    missing: dict[str, list[str]] = defaultdict(list)
-    for user, symbol in uses:
-        if symbol not in defined:
-            missing[symbol].append(user)
+    missing: dict[str, list[str]] = {symbol: [ENTRY] for symbol in entry if symbol not in defined}
+    for unit in units:
+        for symbol in unit.facts.undefined:
+            if symbol not in defined:
+                users = missing.setdefault(symbol, [])
+                users.append(_at(unit, source_lines.first_use(unit, symbol) if len(missing) <= SHOWN else None))
     if missing:
         _refuse_undefined(missing, known)
 
@@ -61,6 +66,10 @@ def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[Unit
         hint
         or "No library compiled in this home so far defines it. Is a source file missing in a recipe, or a library in `libraries`?",
     )
+
+
+def _at(unit: UnitObject, place: str | None) -> str:
+    return f"{unit.name} ({place})" if place else unit.name
 
 
 def _more(count: int) -> str:

@@ -19,7 +19,7 @@ from unishare.settings import Settings
 from unishare.toolchain.compiler import Compiler
 from unishare.toolchain.digests import Digests, of_value
 from unishare.toolchain.process import Tools
-from unishare.toolchain.recipe import CompilerSource, FolderSource, LibraryRecipe
+from unishare.toolchain.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
 from unishare.toolchain.sources import Sources, compiler_archive, local_folder
 from unishare.toolchain.unpack import unpack
 
@@ -96,7 +96,7 @@ class Trees:
         if code:
             tail = "\n".join(output.strip().splitlines()[-OUTPUT_LINES:])
             raise BuildError(
-                f"{recipe.file}: field `prepare.commands`: {' '.join(command)!r} ended with code {code}:\n{tail}",
+                f"{recipe.file}:{line_of(recipe.file, command[0])}: field `prepare.commands`: {' '.join(command)!r} ended with code {code}:\n{tail}",
                 f"The library {recipe.name} could not be prepared; see the command's own message above.",
             )
 

@@ -2,6 +2,10 @@
 
 Pure arithmetic, no files: the global map replays its records through this, so a map that is read and a map that grows follow
 the same rules.
+
+A window of text or constants has its pages to itself, but need not begin where its first page does: it begins as far into it
+as the window below ended in its last page, if it then takes no more pages. An ELF file with both needs no padding between them,
+for the offset of a segment must equal its address modulo a page; memory does not change.
 """
 
 from __future__ import annotations
@@ -11,11 +15,14 @@ from dataclasses import dataclass, field
 from unishare.toolchain.address_space import LIBRARY_BASE, LIBRARY_END, PAGE, ZONE, round_up
 from unishare.toolchain.sections import Kind
 
-# Text and constants are shared page by page, so each library starts a page. Writable memory is private anyway: packed to cache
-# lines, an instance writes to fewer pages.
-STEPS = {Kind.TEXT: PAGE, Kind.RODATA: PAGE, Kind.DATA: 64, Kind.BSS: 64}
+# Text and constants are shared page by page, so no two libraries have a page in common. Writable memory is private anyway: packed
+# to cache lines, an instance writes to fewer pages.
+SHARED_BY_PAGE = frozenset({Kind.TEXT, Kind.RODATA})
+CACHE_LINE = 64
 # A writable zone holds both kinds, so that an instance needs one page-table page for them: data below, bss above.
 DATA_PART = ZONE // 4
+# So many zones of a kind are still filled; then the fullest is closed. So a window costs the same however many there are.
+OPEN_AREAS = 8
 
 
 class Full(Exception):
@@ -47,7 +54,7 @@ class _Area:
 
 @dataclass
 class Zones:
-    """The zones of one generation."""
+    """The zones of one generation; `areas` are those that are still filled."""
 
     next_zone: int = LIBRARY_BASE
     limit: int = LIBRARY_END
@@ -55,25 +62,50 @@ class Zones:
 
     def allocate(self, kind: Kind, size: int, alignment: int) -> Window:
         """Take a window. Raises `Full`."""
-        step = max(STEPS[kind], alignment)
-        for area in self.areas[kind]:
-            start = round_up(area.cursor, step)
-            if start + size <= area.end:
-                area.cursor = round_up(start + size, STEPS[kind])
-                return Window(start, size, alignment)
-        self._open(kind, size)
-        return self.allocate(kind, size, alignment)
+        window = self._fit(kind, size, alignment)
+        if window is None:
+            self._open(kind, size, alignment)
+            window = self._fit(kind, size, alignment)
+        if window is None:
+            raise Full  # an alignment beyond a zone's
+        return window
 
-    def _open(self, kind: Kind, size: int) -> None:
+    def _fit(self, kind: Kind, size: int, alignment: int) -> Window | None:
+        for area in self.areas[kind]:
+            start = _start(area.cursor, kind, size, max(CACHE_LINE, alignment))
+            if start + size <= area.end:
+                area.cursor = start + size
+                return Window(start, size, alignment)
+        return None
+
+    def _open(self, kind: Kind, size: int, alignment: int) -> None:
         """Start a zone that has room for the window."""
         start = self.next_zone
-        shared = kind in (Kind.DATA, Kind.BSS) and size <= (DATA_PART if kind is Kind.DATA else ZONE - DATA_PART)
+        part = DATA_PART if kind is Kind.DATA else ZONE - DATA_PART
+        shared = kind not in SHARED_BY_PAGE and size <= part and alignment <= DATA_PART
         length = ZONE if shared else round_up(max(size, 1), ZONE)
         if start + length > self.limit:
             raise Full
         self.next_zone = start + length
         if shared:
-            self.areas[Kind.DATA].append(_Area(Kind.DATA, start + DATA_PART, start))
-            self.areas[Kind.BSS].append(_Area(Kind.BSS, start + ZONE, start + DATA_PART))
+            self._add(_Area(Kind.DATA, start + DATA_PART, start))
+            self._add(_Area(Kind.BSS, start + ZONE, start + DATA_PART))
         else:
-            self.areas[kind].append(_Area(kind, start + length, start))
+            self._add(_Area(kind, start + length, start))
+
+    def _add(self, area: _Area) -> None:
+        areas = self.areas[area.kind]
+        if len(areas) == OPEN_AREAS:
+            areas.remove(min(areas, key=lambda one: one.end - one.cursor))
+        areas.append(area)
+
+
+def _start(cursor: int, kind: Kind, size: int, step: int) -> int:
+    """Where a window goes whose area is filled up to `cursor`."""
+    if kind not in SHARED_BY_PAGE:
+        return round_up(cursor, step)
+    page = round_up(cursor, PAGE)
+    lead = round_up(cursor % PAGE, step)
+    if lead < PAGE and round_up(lead + size, PAGE) == round_up(size, PAGE):
+        return round_up(page, step) + lead
+    return round_up(page, step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -34,7 +35,7 @@ def sizes_of(library: UnitObject, compiler: Compiler, tools: Tools) -> Mapping[F
         with FileLock(kept.with_suffix(".lock")):
             if not kept.is_file():
                 _measure(library, kept, compiler, tools)
-    return {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(kept.read_text()).items()}
+    return _read(kept)
 
 
 def module_of(library: UnitObject, windows: FrameWindows, compiler: Compiler, tools: Tools) -> Path:
@@ -47,6 +48,12 @@ def module_of(library: UnitObject, windows: FrameWindows, compiler: Compiler, to
         if not kept.is_file():
             _link(library, linkage, writable, Path(folder), compiler, tools).rename(kept)
     return kept
+
+
+@cache
+def _read(kept: Path) -> Mapping[FrameKind, WindowSize]:
+    """What was measured; asked once for every app, so it is read once a process."""
+    return {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(kept.read_text()).items()}
 
 
 def _measure(library: UnitObject, kept: Path, compiler: Compiler, tools: Tools) -> None:

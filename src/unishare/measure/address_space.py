@@ -1,0 +1,36 @@
+"""What describing an instance's memory costs the kernel: its mappings and its page tables. Called by `bench placement`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.measure.sharing import mappings
+
+SLABS = Path("/proc/slabinfo")
+_MAPPING_SLAB = "vm_area_struct"
+
+
+@dataclass(frozen=True)
+class AddressSpace:
+    """Lines of /proc/PID/maps, and bytes of page tables of all levels (VmPTE)."""
+
+    mappings: int
+    page_tables: int
+
+
+def read_address_space(pid: int) -> AddressSpace:
+    """Read a live process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmPTE:"):
+            return AddressSpace(len(mappings(pid)), int(line.split()[1]) << 10)
+    raise OSError(f"/proc/{pid}/status: no VmPTE: the process has ended")
+
+
+def mapping_bytes(slabs: Path = SLABS) -> int | None:
+    """What the kernel keeps for one mapping (slabinfo, root only); None where that cannot be read. The tree that finds it is not counted."""
+    try:
+        lines = slabs.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[3]) for line in lines if line.startswith(f"{_MAPPING_SLAB} ")), None)

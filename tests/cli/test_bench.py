@@ -1,0 +1,32 @@
+"""Benchmarks print the one form of report that programs read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from unishare.bench.report import Report
+from unishare.cli.entry import cli
+from unishare.errors import NotFoundError
+
+
+def test_the_map_benchmark_reports_in_the_common_form(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        cli, ["--home", str(tmp_path), "bench", "map", "--versions", "80", "--apps", "12", "--quick", "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    report = Report.model_validate(json.loads(done.stdout))
+    assert report.bench == "map"
+    assert report.environment["versions"] == 80
+    assert report.row("load all").n == 3
+    assert report.row("windows").max <= report.row("addresses").max
+    assert not list(tmp_path.iterdir())
+
+
+def test_sizes_of_nothing_say_what_to_build(tmp_path: Path) -> None:
+    (tmp_path / "pool").mkdir()
+    done = CliRunner().invoke(cli, ["--home", str(tmp_path), "bench", "sizes"])
+    assert isinstance(done.exception, NotFoundError)
+    assert "unishare build" in str(done.exception.hint)

@@ -1,0 +1,97 @@
+"""The end of the address space: a generation ends, the next begins, and images of both run side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from integration.test_functions import check
+from toolchain.project import library_sections
+from unishare.bench.workload import expectations
+from unishare.cli.entry import cli
+from unishare.pool.manifest import Manifest
+from unishare.pool.store import Pool
+from unishare.settings import Settings
+from unishare.toolchain.address_space import LIBRARY_BASE, ZONE
+from unishare.toolchain.build import Builder
+from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.elf import ElfFile
+from unishare.toolchain.global_map import GlobalMap
+from unishare.toolchain.map_check import Agreement, agreement
+from unishare.toolchain.zones import Zones
+
+# One zone each of text, constants and writable memory: room for the C library and SQLite, not for four more large ones.
+ZONES = 3
+
+
+def tiny() -> Zones:
+    return Zones(limit=LIBRARY_BASE + ZONES * ZONE)
+
+
+def build(home: Settings, *names: str) -> None:
+    pool = Pool.create(home.pool)
+    with Builder(Catalog(), home, 2, lambda *_: None, GlobalMap(home.global_map, tiny)) as builder:
+        for image in builder.images(names, "aligned"):
+            pool.add_image(image.folder)
+
+
+@pytest.fixture(scope="module")
+def generations(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose map began a second generation: `sql` is of the first, `javascript` of the second, `hello` fits both."""
+    folder = tmp_path_factory.mktemp("generations")
+    for cache in (home.objects, home.sources):
+        (folder / cache.name).symlink_to(cache)
+    made = Settings(folder)
+    build(made, "hello", "sql")
+    build(made, "token", "regex", "zstd", "javascript")
+    return made
+
+
+def agrees(home: Settings, app: str) -> Agreement:
+    return agreement(home.image_folder("aligned", app), GlobalMap(home.global_map, tiny).state())
+
+
+def test_images_of_both_generations_agree_with_the_map_and_answer(generations: Settings, tender: str) -> None:
+    assert GlobalMap(generations.global_map, tiny).state().generation == 2
+    assert agrees(generations, "sql") == Agreement(1, [])
+    assert agrees(generations, "javascript").generation == 2
+    for app in ("hello", "sql", "javascript", "zstd"):
+        assert agrees(generations, app).differences == []
+        for expectation in expectations(Catalog().app(app)):
+            check(generations, "aligned", tender, expectation)
+
+
+def test_the_second_generation_is_kept_as_well_as_the_first(generations: Settings) -> None:
+    """No window of either is cut into pieces, and the C library is one mapping in both."""
+    for app in ("sql", "javascript"):
+        extents = [
+            one for one in Manifest.read(generations.image_folder("aligned", app) / "manifest.json").extents if one.library
+        ]
+        windows = [(one.library, one.section) for one in extents if one.rights != "rw-"]
+        assert len(windows) == len(set(windows)) > 25
+        assert len({one.run for one in extents if one.section == "text" and str(one.library).startswith("musl-")}) == 1
+
+
+def test_the_command_names_the_generation(generations: Settings) -> None:
+    said = CliRunner().invoke(cli, ["--home", str(generations.home), "map", "--check", "sql"])
+    assert said.exit_code == 0
+    assert "sql: every library is where generation 1 of the map says" in said.output
+    assert "the map is in generation 2" in said.output
+
+
+def test_an_image_built_again_joins_the_newest_generation(generations: Settings, tmp_path: Path) -> None:
+    home = Settings(tmp_path)
+    for name in ("objects", "sources"):
+        (tmp_path / name).symlink_to(getattr(generations, name).resolve())
+    home.global_map.write_bytes(generations.global_map.read_bytes())
+    build(home, "sql")
+    assert agrees(home, "sql") == Agreement(2, [])
+    old, new = (
+        library_sections(ElfFile.read(one.image_folder("aligned", "sql") / "image.elf"), "sqlite")
+        for one in (generations, home)
+    )
+    assert old[".text.sqlite"][0] != new[".text.sqlite"][0]
+    for expectation in expectations(Catalog().app("sql")):
+        check(home, "aligned", "process", expectation)

@@ -1,0 +1,35 @@
+"""`bench speed` on real instances: every layout is measured, and a layout that answers otherwise fails the benchmark."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from unishare.bench.speed import bench_speed
+from unishare.bench.workload import WrongAnswerError, load_functions
+from unishare.settings import Settings
+from unishare.toolchain.catalog import Catalog
+
+APPS = ["hash", "matrix"]
+
+
+def test_layouts_are_measured_in_pairs(home: Settings, tender: str) -> None:
+    functions = {layout: load_functions(home, APPS, layout) for layout in ("default", "aligned")}
+    report = asyncio.run(bench_speed(home, functions, tender, 2, 1000, lambda *_: None))  # type: ignore[arg-type]
+    for name in ("hash default", "matrix aligned", "aligned/default hash", "aligned/default"):
+        assert report.row(name).n == 2
+        assert report.row(name).min > 0
+    assert set(report.ratios) == {"aligned/default"}
+
+
+def test_another_answer_under_another_layout_is_an_error(home: Settings) -> None:
+    functions = {layout: load_functions(home, APPS, layout) for layout in ("default", "aligned")}
+    functions["aligned"][0] = replace(functions["aligned"][0], work=b"something else")
+    with pytest.raises(WrongAnswerError, match="hash under aligned"):
+        asyncio.run(bench_speed(home, functions, "process", 2, 1000, lambda *_: None))
+
+
+def test_every_app_but_the_smallest_has_a_long_request() -> None:
+    assert {app.name for app in Catalog().apps() if app.work is None} <= {"hello"}
