@@ -21,6 +21,9 @@ const HEAP_OFFSETS: u64 = 256;
 /// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
 /// guess, and spread the parts over more page-table pages, which every instance pays for (docs/aslr.md has the table).
 pub const DEFAULT_GAPS: u64 = 512;
+/// C libraries do not grow the break towards the stack nearer than this (musl, malloc/expand_heap.c: 8 MiB): a span above the heap begins
+/// so far from it.
+const STACK_REACH: u64 = 2048;
 /// Hypercall page, boot page, tender's page.
 const INSTANCE_PAGES: u64 = 3;
 
@@ -79,7 +82,7 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
     let span = sizes.iter().sum::<u64>() + sizes.len() as u64 + 1 + gaps;
     let offset = source.below(HEAP_OFFSETS)?;
     let heap_pages = (offset + heap / PAGE).next_multiple_of(TABLE_PAGES);
-    if span + heap_pages > REGION_PAGES / 2 {
+    if span + heap_pages + STACK_REACH > REGION_PAGES / 2 {
         return Err(Error::BadRequest {
             what: format!(
                 "{}: {} pages and gaps of {gaps} do not fit into a region of {REGION_PAGES} pages",
@@ -116,13 +119,13 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
     })
 }
 
-/// A start for a span of pages in the region, below or above the heap, each as likely.
+/// A start for a span of pages in the region, below the heap or far enough above it, each as likely.
 fn beside(heap_from: u64, heap_pages: u64, span: u64, source: &mut Source) -> Result<u64, Error> {
-    let heap_end = heap_from + heap_pages;
+    let above_from = heap_from + heap_pages + STACK_REACH;
     let below = (heap_from + 1).saturating_sub(span);
-    let above = (REGION_PAGES - heap_end + 1).saturating_sub(span);
+    let above = (REGION_PAGES + 1).saturating_sub(above_from + span);
     let drawn = source.below(below + above)?;
-    Ok(if drawn < below { drawn } else { heap_end + drawn - below })
+    Ok(if drawn < below { drawn } else { above_from + drawn - below })
 }
 
 /// The numbers below `count` in an order that is drawn (Fisher and Yates).

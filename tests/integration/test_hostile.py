@@ -51,7 +51,7 @@ GUESTS: dict[str, tuple[str, str, int, tuple[str, ...]]] = {
     # Where the stack lies close above the heap, musl takes its memory in growing pieces, and the last that does not fit is lost.
     "eats": (
         "size_t got = 0; char *p; while ((p = malloc(1 << 16))) { memset(p, 1, 1 << 16); got += 1 << 16; }"
-        ' printf("%d MiB %s\\n", (int)(got >> 20), strerror(errno)); return got > (10 << 20) && got < (17 << 20) && errno == ENOMEM ? 3 : 4;',
+        ' printf("%d MiB %s\\n", (int)(got >> 20), strerror(errno)); return got > (14 << 20) && got < (17 << 20) && errno == ENOMEM ? 3 : 4;',
         "", 3, (),
     ),
     "privileged": ('__asm__ volatile("hlt"); return 0;', "", 139, ("main",)),

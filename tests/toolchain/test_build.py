@@ -189,7 +189,7 @@ def test_a_provider_that_was_compiled_by_an_earlier_command_is_named_too(project
     project.app("forgetful", main_calling("gamma"), [])
     with pytest.raises(BuildError) as caught:
         project.build(["forgetful"])
-    assert "undefined symbol gamma: needed by forgetful; gamma could provide it" in caught.value.message
+    assert "undefined symbol gamma: needed by forgetful (main.c:1); gamma could provide it" in caught.value.message
 
 
 def test_an_undefined_symbol_names_its_user_and_a_provider(project: Project) -> None:

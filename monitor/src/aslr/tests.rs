@@ -38,6 +38,8 @@ fn blocks_are_disjoint_with_a_guard_page_between_and_in_one_region() {
     let (plan, heap) = (plan(), 64 * PAGE);
     for seed in 0..500 {
         let draw = draw(&plan, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+        let (stack, heap_end) = (draw.placement.stack_bottom, draw.placement.heap_start + heap);
+        assert!(stack < heap_end || stack - heap_end >= STACK_REACH * PAGE);
         let blocks = blocks(&plan, &draw, heap);
         assert!(blocks.windows(2).all(|pair| pair[0].1 + PAGE <= pair[1].0), "{blocks:x?}");
         assert_eq!(

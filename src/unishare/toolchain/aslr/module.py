@@ -26,6 +26,8 @@ FLAGS = (
 )  # fmt: skip
 # psABI x86-64, table 4.9: absolute forms, which would have to be written into shared pages.
 _ABSOLUTE = {1: "R_X86_64_64", 10: "R_X86_64_32", 11: "R_X86_64_32S", 12: "R_X86_64_16", 14: "R_X86_64_8"}
+# Relative forms: to what is in another module the distance differs in each instance.
+_RELATIVE = {2: "R_X86_64_PC32", 24: "R_X86_64_PC64"}
 
 SCRIPT = """\
 PHDRS {{
@@ -107,9 +109,11 @@ def refuse_absolute_code(owner: str, path: Path) -> None:
         if not target.flags & elf.SHF_ALLOC or target.flags & elf.SHF_WRITE:
             continue
         for one in parsed.relocations(section):
-            if one.type in _ABSOLUTE:
+            symbol = names[one.symbol]
+            refused = {**_ABSOLUTE, **_RELATIVE} if one.symbol and not symbol.defined else _ABSOLUTE
+            if one.type in refused:
                 raise BadInputError(
-                    f"{owner}: {target.name}+{one.offset:#x} is not position-independent: {_ABSOLUTE[one.type]} against "
-                    f"{names[one.symbol].name or 'a local symbol'}",
+                    f"{owner}: {target.name}+{one.offset:#x} is not position-independent: {refused[one.type]} against "
+                    f"{symbol.name or 'a local symbol'}",
                     "Compile it with -fPIC; assembler files must use (%rip) and @PLT or @GOTPCREL.",
                 )
