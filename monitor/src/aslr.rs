@@ -1,22 +1,26 @@
 //! Address space layout randomisation: a base for every module, for the stack, the heap and the instance's own pages, drawn for each
 //! instance, and the few pages that depend on them (docs/formats/aslr.md).
 
-use std::os::unix::fs::FileExt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use rustix::rand::GetRandomFlags;
 
 use crate::error::Error;
 use crate::placement::Placement;
-use crate::plan::{Content, Extent, PAGE, Plan, Record};
+use crate::plan::{Extent, PAGE, Plan};
 
-/// Regions start at multiples of this; below them nothing of ours or the kernel's is, above them the monitor itself.
-const REGION: u64 = 1 << 30;
+/// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
+const REGION_PAGES: u64 = 1 << 18;
+/// Below the first region nothing of ours or the kernel's is, above the last the monitor itself.
 const REGIONS_FROM: u64 = 4;
 const REGIONS_TO: u64 = 0x5000;
-/// Pages that lie between the blocks of an instance, beside the one guard page that each has below it: what gaps are drawn from.
-/// More would spread modules over more of the page tables that every instance pays for.
-const SLACK_PAGES: u64 = 2048;
+/// Pages that one page-table page reaches. The heap has such pages for itself, so that they can be the same in all instances
+/// (tender/kvm/heap_tables.rs); it begins at one of the first `HEAP_OFFSETS` pages.
+pub const TABLE_PAGES: u64 = 512;
+const HEAP_OFFSETS: u64 = 256;
+/// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
+/// guess, and spread the parts over more page-table pages, which every instance pays for (docs/aslr.md has the table).
+pub const DEFAULT_GAPS: u64 = 512;
 /// Hypercall page, boot page, tender's page.
 const INSTANCE_PAGES: u64 = 3;
 
@@ -66,37 +70,39 @@ impl Source {
     }
 }
 
-/// Draw a region, the order of all blocks in it, and the gaps between them. A library's base says nothing of another's: order and
-/// gaps are drawn independently, so differences of bases vary as bases do.
-pub fn draw(plan: &Plan, heap: u64, source: &mut Source) -> Result<Draw, Error> {
+/// Draw a region; in it the heap, and beside it one span with all other parts: their order, and the gaps between them. A library's base
+/// says nothing of another's: order and gaps are drawn independently, so differences of bases vary as bases do.
+pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Draw, Error> {
     let mut sizes: Vec<u64> = plan.modules.iter().map(|module| module.pages).collect();
-    sizes.extend([INSTANCE_PAGES, plan.stack / PAGE, heap / PAGE]);
-    let mut order: Vec<usize> = (0..sizes.len()).collect();
-    for last in (1..order.len()).rev() {
-        order.swap(last, source.below(last as u64 + 1)? as usize);
-    }
-    let mut cuts = Vec::with_capacity(sizes.len());
-    for _ in &sizes {
-        cuts.push(source.below(SLACK_PAGES)?);
-    }
-    cuts.sort_unstable();
-    let total = sizes.iter().sum::<u64>() + sizes.len() as u64 + SLACK_PAGES;
-    if total * PAGE > REGION {
+    sizes.extend([INSTANCE_PAGES, plan.stack / PAGE]);
+    // A guard page below each part, and one at the end.
+    let span = sizes.iter().sum::<u64>() + sizes.len() as u64 + 1 + gaps;
+    let offset = source.below(HEAP_OFFSETS)?;
+    let heap_pages = (offset + heap / PAGE).next_multiple_of(TABLE_PAGES);
+    if span + heap_pages > REGION_PAGES / 2 {
         return Err(Error::BadRequest {
-            what: format!("{}: {total} pages do not fit into a region of {REGION} bytes", plan.name),
+            what: format!(
+                "{}: {} pages and gaps of {gaps} do not fit into a region of {REGION_PAGES} pages",
+                plan.name,
+                span - gaps + heap_pages
+            ),
         });
     }
-    let region = REGION * (REGIONS_FROM + source.below(REGIONS_TO - REGIONS_FROM)?);
+    let region = REGION_PAGES * (REGIONS_FROM + source.below(REGIONS_TO - REGIONS_FROM)?);
+    let heap_from = source.below((REGION_PAGES - heap_pages) / TABLE_PAGES + 1)? * TABLE_PAGES;
+    let span_from = beside(heap_from, heap_pages, span, source)?;
     let mut starts = vec![0; sizes.len()];
-    let mut next = 0;
-    for (block, gap) in order.into_iter().zip(cuts) {
-        // The gaps so far are `gap` pages in all; each block has a guard page below it.
-        next += 1;
-        starts[block] = region + (next + gap) * PAGE;
+    let mut next = region + span_from;
+    for (block, gap) in shuffled(sizes.len(), source)?
+        .into_iter()
+        .zip(cuts(sizes.len(), gaps, source)?)
+    {
+        next += gap + 1;
+        starts[block] = next * PAGE;
         next += sizes[block];
     }
     let modules = plan.modules.len();
-    let (instance, stack_bottom, heap_start) = (starts[modules], starts[modules + 1], starts[modules + 2]);
+    let (instance, stack_bottom) = (starts[modules], starts[modules + 1]);
     Ok(Draw {
         bases: starts[..modules].into(),
         placement: Placement {
@@ -105,12 +111,40 @@ pub fn draw(plan: &Plan, heap: u64, source: &mut Source) -> Result<Draw, Error> 
             tender_page: instance + 2 * PAGE,
             stack_bottom,
             stack_top: stack_bottom + plan.stack,
-            heap_start,
+            heap_start: (region + heap_from + offset) * PAGE,
         },
     })
 }
 
-/// The plan at its drawn addresses, without the bytes of relocated pages: enough to name what lies where.
+/// A start for a span of pages in the region, below or above the heap, each as likely.
+fn beside(heap_from: u64, heap_pages: u64, span: u64, source: &mut Source) -> Result<u64, Error> {
+    let heap_end = heap_from + heap_pages;
+    let below = (heap_from + 1).saturating_sub(span);
+    let above = (REGION_PAGES - heap_end + 1).saturating_sub(span);
+    let drawn = source.below(below + above)?;
+    Ok(if drawn < below { drawn } else { heap_end + drawn - below })
+}
+
+/// The numbers below `count` in an order that is drawn (Fisher and Yates).
+fn shuffled(count: usize, source: &mut Source) -> Result<Vec<usize>, Error> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last, source.below(last as u64 + 1)? as usize);
+    }
+    Ok(order)
+}
+
+/// `gaps` pages cut into `count` gaps at random places; what is behind the last cut stays free.
+fn cuts(count: usize, gaps: u64, source: &mut Source) -> Result<Vec<u64>, Error> {
+    let mut cuts = (0..count).map(|_| source.below(gaps + 1)).collect::<Result<Vec<_>, _>>()?;
+    cuts.sort_unstable();
+    for index in (1..count).rev() {
+        cuts[index] -= cuts[index - 1];
+    }
+    Ok(cuts)
+}
+
+/// The plan at its drawn addresses.
 pub fn place(plan: &Plan, draw: &Draw) -> Plan {
     let mut extents: Vec<Extent> = plan
         .extents
@@ -128,40 +162,6 @@ pub fn place(plan: &Plan, draw: &Draw) -> Plan {
         kvm_tables: OnceLock::new(),
         ..plan.clone()
     }
-}
-
-/// The plan at its drawn addresses, relocated pages filled in.
-pub fn locate(plan: &Plan, draw: &Draw) -> Result<Plan, Error> {
-    let mut located = place(plan, draw);
-    for extent in &mut located.extents {
-        if !extent.relocated {
-            continue;
-        }
-        let Content::Run { file, first } = &extent.content else {
-            continue;
-        };
-        let mut bytes = vec![0; (extent.pages * PAGE) as usize];
-        file.read_exact_at(&mut bytes, first * PAGE)
-            .map_err(|error| Error::io("reading pages to relocate", error))?;
-        let start = extent.address - draw.bases[extent.module];
-        for record in records_in(&plan.records, extent.module, start, bytes.len() as u64) {
-            let value = match record.target {
-                Some(target) => draw.bases[target].wrapping_add_signed(record.addend),
-                None => record.addend as u64,
-            };
-            let at = (record.offset - start) as usize;
-            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        }
-        extent.content = Content::Bytes(Arc::from(bytes));
-    }
-    Ok(located)
-}
-
-/// The records of a stretch of a module; all are sorted by module and offset, and none crosses a page (loading.rs).
-fn records_in(records: &[Record], module: usize, start: u64, length: u64) -> &[Record] {
-    let from = records.partition_point(|record| (record.module, record.offset) < (module, start));
-    let to = records.partition_point(|record| (record.module, record.offset) < (module, start + length));
-    &records[from..to]
 }
 
 #[cfg(test)]

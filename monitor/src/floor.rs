@@ -60,12 +60,12 @@ impl Plan {
                 library: None,
                 section: "text".into(),
                 module: 0,
-                relocated: false,
             }],
             page_tables: None,
             elf: None,
             kvm_tables: OnceLock::new(),
             modules: Arc::from([]),
+            frames: Arc::from([]),
             records: Arc::from([]),
             drawn: None,
         })

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::instance::{self, Child};
 use crate::plan::Plan;
 use crate::pool::Pool;
+use crate::seed;
 use crate::tender::{self, Sharing, Spec, Tender};
 use conversation::{Conversation, End};
 
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Draw the addresses of an aslr image from this number instead of the kernel's random source: for debugging only.
     #[arg(long)]
     seed: Option<u64>,
+    /// Pages that lie between the parts of an aslr image in all: more makes their distances harder to guess, and costs page tables.
+    #[arg(long, default_value_t = aslr::DEFAULT_GAPS)]
+    gaps: u64,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
@@ -94,13 +98,14 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
 fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, Error> {
     let mut source = match arguments.seed {
         Some(seed) => {
-            eprintln!("warning: --seed {seed}: this instance's addresses are known to everybody; use it for debugging only");
+            seed::check(plan)?;
+            seed::warn(seed);
             Source::Seed(seed)
         }
         None => Source::Kernel,
     };
     (!plan.modules.is_empty())
-        .then(|| aslr::draw(plan, heap, &mut source))
+        .then(|| aslr::draw(plan, heap, arguments.gaps, &mut source))
         .transpose()
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
+use crate::allocator::Arena;
 use crate::aslr;
 use crate::channel;
 use crate::error::Error;
@@ -70,16 +71,20 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
 
 /// Place the image where it was drawn to, and become it.
 fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
-    let Some(draw) = spec.draw else {
-        return tender::enter(tender, spec, descriptors);
-    };
-    let plan = aslr::locate(spec.plan, draw)?;
-    let spec = Spec {
-        plan: &plan,
-        draw: None,
-        ..*spec
-    };
-    tender::enter(tender, &spec, descriptors)
+    let arena = Arena::switch()?;
+    let placed = spec.draw.map(|draw| aslr::place(spec.plan, draw));
+    let guest = match &placed {
+        None => tender::enter(tender, spec, descriptors),
+        Some(plan) => {
+            let spec = Spec {
+                plan,
+                draw: None,
+                ..*spec
+            };
+            tender::enter(tender, &spec, descriptors)
+        }
+    }?;
+    guest.run(arena)
 }
 
 /// Die with the parent, also when it is gone already.

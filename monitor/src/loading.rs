@@ -7,11 +7,12 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::manifest::{self, Manifest};
-use crate::plan::{Content, Extent, Module, PAGE, Plan, PooledPageTables, Record};
+use crate::plan::{Content, Extent, Frame, Module, PAGE, Plan, Record};
 use crate::pool::Pool;
 
-/// Bytes of a relocation record, and the target that stands for none (docs/formats/aslr.md).
-const RECORD: u64 = 24;
+/// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
+const RECORD: u64 = 16;
+const ADDRESS: u64 = 8;
 const ABSOLUTE: u64 = u32::MAX as u64;
 
 impl Plan {
@@ -23,9 +24,10 @@ impl Plan {
         };
         let mut extents = Vec::with_capacity(manifest.extents.len());
         for (index, extent) in manifest.extents.iter().enumerate() {
-            let content = match &extent.run {
-                None => Content::Zero,
-                Some(digest) => {
+            let content = match (&extent.run, extent.frame) {
+                (None, Some(first)) => Content::Frames { first },
+                (None, None) => Content::Zero,
+                (Some(digest), _) => {
                     let run = pool.run(digest)?;
                     if extent.first.checked_add(extent.pages).is_none_or(|end| end > run.pages) {
                         let what = format!(
@@ -48,7 +50,6 @@ impl Plan {
                 library: extent.library.clone(),
                 section: extent.section.clone(),
                 module: extent.module.unwrap_or(0) as usize,
-                relocated: extent.relocated,
             });
         }
         let page_tables = match &manifest.page_tables {
@@ -61,15 +62,11 @@ impl Plan {
                         format!("is {}, the run has {}", tables.pages, run.pages),
                     ));
                 }
-                Some(PooledPageTables {
-                    file: run.file,
-                    pages: run.pages,
-                })
+                Some(run.file)
             }
         };
-        let records = records(&manifest, pool, &extents)
-            .map_err(|what| lies("relocations".into(), what))?
-            .into();
+        let mut frames = frames(&manifest, pool, &extents)?;
+        let records = records(&manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
         let beside = |file: &Path| path.parent().map(|folder| folder.join(file)).filter(|elf| elf.is_file());
         let modules = manifest
             .modules
@@ -96,14 +93,36 @@ impl Plan {
             elf,
             kvm_tables: std::sync::OnceLock::new(),
             modules,
-            records,
+            frames: frames.into(),
+            records: records.into(),
             drawn: None,
         })
     }
 }
 
-/// The relocations: sorted, each wholly inside a page of an extent that the loader writes, none over another.
-fn records(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Record>, String> {
+/// The frames of an aslr image, their first contents verified.
+fn frames(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Frame>, Error> {
+    let mut frames = Vec::new();
+    for digest in manifest.frames.iter().flatten() {
+        let content = digest.as_ref().map(|digest| pool.run(digest)).transpose()?;
+        frames.push(Frame {
+            content: content.map(|run| run.file),
+            ..Frame::default()
+        });
+    }
+    let mut seen = vec![false; frames.len()];
+    for extent in extents {
+        if let Content::Frames { first } = extent.content {
+            for frame in first as usize..(first + extent.pages) as usize {
+                frames[frame].aliased = std::mem::replace(&mut seen[frame], true);
+            }
+        }
+    }
+    Ok(frames)
+}
+
+/// The relocations: sorted, each wholly inside a frame, none over another. Marks the frames that they write to.
+fn records(manifest: &Manifest, pool: &Pool, frames: &mut [Frame]) -> Result<Vec<Record>, String> {
     let Some(relocations) = &manifest.relocations else {
         return Ok(Vec::new());
     };
@@ -114,8 +133,9 @@ fn records(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<R
         .filter(|length| *length <= run.pages * PAGE);
     let mut bytes = vec![0; length.ok_or("count: more than the run holds")? as usize];
     run.file.read_exact_at(&mut bytes, 0).map_err(|error| error.to_string())?;
-    let modules = manifest.modules.len();
+    let modules = manifest.modules.len() as u64;
     let mut records: Vec<Record> = Vec::with_capacity(bytes.len() / RECORD as usize);
+    let mut free = 0;
     for (index, record) in bytes.chunks_exact(RECORD as usize).enumerate() {
         let word = |at: usize| {
             u64::from(u32::from_le_bytes([
@@ -125,22 +145,17 @@ fn records(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<R
                 record[at + 3],
             ]))
         };
-        let (module, target, offset) = (word(0) as usize, word(4), word(8) | word(12) << 32);
-        let addend = (word(16) | word(20) << 32) as i64;
-        let after = records
-            .last()
-            .is_none_or(|last| (last.module, last.offset.saturating_add(8)) <= (module, offset) || last.module < module);
-        let inside = extents
-            .iter()
-            .any(|extent| extent.relocated && extent.module == module && extent.contains(offset) && offset % PAGE <= PAGE - 8);
-        if module >= modules || (target != ABSOLUTE && target >= modules as u64) || !after || !inside {
-            return Err(format!(
-                "record {index} is out of place: module {module}, offset {offset:#x}, target {target}"
-            ));
-        }
+        let (place, target, addend) = (word(0), word(4), (word(8) | word(12) << 32) as i64);
+        let frame = frames
+            .get_mut((place / PAGE) as usize)
+            .filter(|_| place >= free && place % PAGE <= PAGE - ADDRESS);
+        let Some(frame) = frame.filter(|_| target == ABSOLUTE || target < modules) else {
+            return Err(format!("record {index} is out of place: byte {place:#x}, target {target}"));
+        };
+        frame.relocated = true;
+        free = place + ADDRESS;
         records.push(Record {
-            module,
-            offset,
+            place,
             target: (target != ABSOLUTE).then_some(target as usize),
             addend,
         });

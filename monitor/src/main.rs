@@ -1,14 +1,17 @@
 //! `unishare-monitor`: loads unikernels from a pool and runs them confined (docs/formats/control.md).
 
 mod abi;
+mod allocator;
 mod aslr;
 mod boot_page;
 mod channel;
 mod crash;
 mod descriptor_table;
+mod drawing;
 mod error;
 mod floor;
 mod foreground;
+mod frames;
 mod instance;
 mod launcher;
 mod loading;
@@ -17,6 +20,7 @@ mod placement;
 mod plan;
 mod pool;
 mod sealed;
+mod seed;
 mod tender;
 
 use std::path::PathBuf;
@@ -27,6 +31,9 @@ use clap::{Parser, Subcommand};
 use error::Error;
 use plan::Plan;
 use pool::Pool;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 #[derive(Parser)]
 #[command(version, about = "Loads unikernels from a pool of shared page runs and confines them")]
@@ -64,6 +71,9 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Print the bases that many starts of an aslr image would get.
+    #[command(hide = true)]
+    Draw(drawing::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -88,6 +98,7 @@ fn run(command: Command) -> Result<u8, Error> {
         Command::Check { manifest, pool } => {
             Plan::load(&manifest, &Pool::open(&pool)?)?;
         }
+        Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let plan = Plan::load(&manifest, &Pool::open(&pool)?)?;
             tender::kvm::page_tables::write(&plan, &output)?;

@@ -18,6 +18,8 @@ pub const MAX_BYTES: u64 = 4 << 20;
 const MAX_EXTENTS: usize = 16384;
 const MAX_NAME: usize = 128;
 const MAX_MODULES: usize = 1024;
+/// 256 MiB.
+const MAX_FRAMES: usize = 1 << 16;
 /// 512 MiB.
 const MAX_MODULE_PAGES: u64 = 1 << 17;
 const FORMAT: &str = "unishare-manifest";
@@ -135,8 +137,9 @@ pub struct Extent {
     pub first: u64,
     pub library: Option<String>,
     pub section: String,
+    /// Under the layout aslr: the first of the instance's own frames that it shows.
     #[serde(default)]
-    pub relocated: bool,
+    pub frame: Option<u64>,
 }
 
 impl Extent {
@@ -215,6 +218,9 @@ pub struct Manifest {
     pub modules: Vec<Module>,
     #[serde(default)]
     pub relocations: Option<Relocations>,
+    /// What each of the instance's own frames holds at first: a run of one page, or zeros.
+    #[serde(default)]
+    pub frames: Option<Vec<Option<Digest>>>,
 }
 
 /// What is wrong, and in which field.
@@ -262,6 +268,7 @@ impl Manifest {
         self.check_strings()?;
         self.check_modules()?;
         self.check_extents()?;
+        self.check_frames()?;
         if !self
             .extents
             .iter()
@@ -322,7 +329,7 @@ impl Manifest {
     fn check_place(&self, extent: &Extent) -> Result<(), Fault> {
         if self.layout != Layout::Aslr {
             return match extent {
-                Extent { module: Some(_), .. } | Extent { relocated: true, .. } => fault("module", "is for the layout aslr"),
+                Extent { module: Some(_), .. } | Extent { frame: Some(_), .. } => fault("module", "is for the layout aslr"),
                 _ => check_range(extent),
             };
         }
@@ -349,8 +356,12 @@ impl Manifest {
     }
 
     fn check_modules(&self) -> Result<(), Fault> {
-        if (self.layout == Layout::Aslr) != (!self.modules.is_empty() && self.relocations.is_some()) {
-            return fault("modules", "and relocations belong to the layout aslr, both or none");
+        let own = [!self.modules.is_empty(), self.relocations.is_some(), self.frames.is_some()];
+        if own != [self.layout == Layout::Aslr; 3] {
+            return fault("modules", "relocations and frames belong to the layout aslr, all or none");
+        }
+        if self.frame_count() > MAX_FRAMES {
+            return fault("frames", format!("{} are more than {MAX_FRAMES}", self.frame_count()));
         }
         if self.modules.len() > MAX_MODULES {
             return fault("modules", format!("{} are more than {MAX_MODULES}", self.modules.len()));
@@ -363,6 +374,35 @@ impl Manifest {
             Some(number) => fault(format!("modules[{number}].pages"), format!("is not 1 to {MAX_MODULE_PAGES}")),
             None => Ok(()),
         }
+    }
+
+    fn frame_count(&self) -> usize {
+        self.frames.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Frames exist, and none is read-only here and writable there.
+    fn check_frames(&self) -> Result<(), Fault> {
+        let mut rights = vec![None; self.frame_count()];
+        for (index, extent) in self.extents.iter().enumerate() {
+            let Some(first) = extent.frame else { continue };
+            let at = |field: &str| format!("extents[{index}].{field}");
+            if extent.run.is_some() {
+                return fault(at("frame"), "goes with run null");
+            }
+            let shown = usize::try_from(first)
+                .ok()
+                .zip(first.checked_add(extent.pages))
+                .and_then(|(first, end)| rights.get_mut(first..usize::try_from(end).ok()?));
+            let Some(shown) = shown else {
+                return fault(at("frame"), format!("{} from {first} are more than there are", extent.pages));
+            };
+            for known in shown {
+                if *known.get_or_insert(extent.rights) != extent.rights {
+                    return fault(at("rights"), "differ from those that another extent gives the same frame");
+                }
+            }
+        }
+        Ok(())
     }
 
     fn check_extents(&self) -> Result<(), Fault> {
@@ -387,7 +427,8 @@ impl Manifest {
                     return fault(at("address"), format!("overlaps extents[{}]", index - 1));
                 }
             }
-            if extent.run.is_none() && extent.rights != RightsText::ReadWrite {
+            let allowed = extent.frame.is_some() && extent.rights == RightsText::Read;
+            if extent.run.is_none() && !allowed && extent.rights != RightsText::ReadWrite {
                 return fault(at("rights"), "zero pages (run: null) can only be rw-");
             }
             if let Some(name) = extent

@@ -27,8 +27,8 @@ pub enum Content {
     Zero,
     /// Pages of a run, from page `first` on. The file was opened read-only and its digest verified.
     Run { file: Arc<File>, first: u64 },
-    /// Bytes of this instance alone.
-    Bytes(Arc<[u8]>),
+    /// Frames of this instance alone, from frame `first` on (`Plan::frames`). Several extents may show the same.
+    Frames { first: u64 },
 }
 
 /// A stretch of guest memory: `pages` pages from `address` on.
@@ -43,8 +43,6 @@ pub struct Extent {
     pub section: String,
     /// Under the layout aslr: which module's base `address` counts from until it is placed. 0 in fixed layouts.
     pub module: usize,
-    /// The loader writes addresses into it.
-    pub relocated: bool,
 }
 
 impl Extent {
@@ -54,11 +52,15 @@ impl Extent {
     }
 }
 
-/// Page tables as pool content: verified as a run, not yet compared with what the image needs.
-#[derive(Clone, Debug)]
-pub struct PooledPageTables {
-    pub file: Arc<File>,
-    pub pages: u64,
+/// A page frame that every instance has for itself: tables of addresses, or data (layout aslr).
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// What it holds at first: one verified page. `None`: zeros.
+    pub content: Option<Arc<File>>,
+    /// The loader writes addresses into it.
+    pub relocated: bool,
+    /// It is seen at more than one address.
+    pub aliased: bool,
 }
 
 /// A part of an image with a base of its own.
@@ -70,11 +72,10 @@ pub struct Module {
     pub elf: Option<PathBuf>,
 }
 
-/// The 8 bytes at `module`'s base + `offset` become `target`'s base (none: 0) + `addend`.
+/// The 8 bytes at byte `place` of the frames become `target`'s base (none: 0) + `addend`.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
-    pub module: usize,
-    pub offset: u64,
+    pub place: u64,
     pub target: Option<usize>,
     pub addend: i64,
 }
@@ -90,13 +91,15 @@ pub struct Plan {
     pub argv: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub extents: Vec<Extent>,
-    pub page_tables: Option<PooledPageTables>,
+    /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
+    pub page_tables: Option<Arc<File>>,
     /// The ELF file for crash reports, if it is there.
     pub elf: Option<PathBuf>,
     /// The KVM tender's page tables once they were made or compared (`tender::prepare`), for all instances forked after that.
     pub kvm_tables: OnceLock<Arc<File>>,
-    /// Layout aslr: modules, and what depends on their bases. Empty in fixed layouts.
+    /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
     pub modules: Arc<[Module]>,
+    pub frames: Arc<[Frame]>,
     pub records: Arc<[Record]>,
     /// Set when the plan was placed at an instance's addresses.
     pub drawn: Option<Draw>,

@@ -33,6 +33,18 @@ class NotFoundError(UnishareError):
     exit_code = 66
 
 
+class BadRequestError(UnishareError):
+    """What was asked for cannot be: a size beyond the limit, an option that does not go with another."""
+
+    exit_code = 2
+
+
+class InputOutputError(UnishareError):
+    """The operating system refused to read, write or make something."""
+
+    exit_code = 74
+
+
 class HostLacksError(UnishareError):
     """The machine does not offer what is needed: /dev/kvm, rights, a program."""
 

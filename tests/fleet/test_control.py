@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from fleet.fake_launcher import Handler, serve
 from unishare.errors import BadInputError, NotFoundError, TimeLimitError, UnishareError
-from unishare.fleet.control import PAYLOAD_MAX, Control, LauncherGoneError, ProtocolError, encode
+from unishare.fleet.control import ERRORS, PAYLOAD_MAX, Control, LauncherGoneError, ProtocolError, encode
 from unishare.fleet.messages import StartRequest
 
 
@@ -59,6 +60,16 @@ def test_an_error_becomes_the_exception_of_its_code(tmp_path: Path, code: str, k
     with pytest.raises(kind) as caught:
         ask(tmp_path / "s", handler, lambda control: control.hello())
     assert (caught.value.message, caught.value.hint) == ("what", "do")
+
+
+def test_every_error_code_of_the_monitor_has_an_exception_with_the_monitors_own_exit_code() -> None:
+    source = (Path(__file__).parents[2] / "monitor" / "src" / "error.rs").read_text()
+    kinds = {}
+    for kinds_text, code in re.findall(r"^ {12}(Self::.*?) => (\d+),$", source, re.M):
+        kinds.update(dict.fromkeys(re.findall(r"Self::(\w+)", kinds_text), int(code)))
+    names = dict(re.findall(r'^ {12}Self::(\w+) \{ \.\. \} => "([a-z-]+)",$', source, re.M))
+    assert len(names) >= 9 and names.keys() == kinds.keys()
+    assert {names[kind]: code for kind, code in kinds.items()} == {name: kind.exit_code for name, kind in ERRORS.items()}
 
 
 def test_an_unknown_key_in_an_answer_is_noticed(tmp_path: Path) -> None:

@@ -38,8 +38,7 @@ def build(settings: Settings, catalog: Catalog, names: tuple[str, ...], layouts:
     with Builder(catalog, settings, os.cpu_count() or 1, lambda *_: None) as builder:
         for layout in layouts:
             for image in builder.images(names, layout):
-                if image.fresh or not pool.holds(image.folder):
-                    pool.add_image(image.folder)
+                pool.ensure_image(image.folder)
 
 
 @pytest.fixture(params=[pytest.param("kvm", marks=pytest.mark.kvm), "process"])

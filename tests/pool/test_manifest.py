@@ -83,3 +83,47 @@ def test_damaged_text_is_refused_or_means_something(junk: bytes, place: int, cut
         Manifest.parse(text[:place] + junk + text[place + cut :], "m.json")
     except BadInputError as error:
         assert error.message.startswith("m.json")
+
+
+def randomised() -> dict[str, Any]:
+    extent = {"run": None, "first": 0, "library": None, "section": "x", "pages": 1}
+    module = {"name": "gzip", "hash": RUN, "pages": 3, "file": "image.elf"}
+    data = sample() | {
+        "layout": "aslr", "modules": [module, {**module, "name": "zlib"}], "frames": [None, RUN],
+        "relocations": {"run": RUN, "count": 0},
+        "extents": [
+            {**extent, "module": 0, "address": "0x0", "rights": "r-x", "run": RUN},
+            {**extent, "module": 0, "address": "0x1000", "rights": "r--", "frame": 1},
+            {**extent, "module": 0, "address": "0x2000", "rights": "rw-", "frame": 0},
+            {**extent, "module": 1, "address": "0x1000", "rights": "r--", "frame": 1},
+        ],
+    }  # fmt: skip
+    del data["page_tables"]
+    return data
+
+
+def test_frames_count_as_runs_and_survive_writing() -> None:
+    manifest = parse(randomised())
+    assert RUN in manifest.runs
+    assert Manifest.parse(manifest.to_text().encode(), "m.json") == manifest
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("extents", 3, "rights"), "rw-", "frame 1 has the rights"),
+        (("extents", 3, "rights"), "r-x", "not executable"),
+        (("extents", 3, "frame"), 2, "frames that there are not"),
+        (("extents", 3, "run"), RUN, "no run"),
+        (("frames",), None, "all or none"),
+        (("layout",), "aligned", "all or none"),
+    ],
+)
+def test_lies_about_frames_are_refused(place: tuple[str | int, ...], value: Any, said: str) -> None:
+    data = randomised()
+    target: Any = data
+    for key in place[:-1]:
+        target = target[key]
+    target[place[-1]] = value
+    with pytest.raises(BadInputError, match=said):
+        parse(data)

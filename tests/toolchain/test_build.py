@@ -184,6 +184,14 @@ def failure(project: Project, kind: type[Exception], app: str = "bad") -> str:
     return f"{error}\n{getattr(error, 'hint', '')}"
 
 
+def test_a_provider_that_was_compiled_by_an_earlier_command_is_named_too(project: Project) -> None:
+    project.build(["two"])
+    project.app("forgetful", main_calling("gamma"), [])
+    with pytest.raises(BuildError) as caught:
+        project.build(["forgetful"])
+    assert "undefined symbol gamma: needed by forgetful (main.c:1); gamma could provide it" in caught.value.message
+
+
 def test_an_undefined_symbol_names_its_user_and_a_provider(project: Project) -> None:
     project.library("needy", code("needy", "gamma"))
     project.app("bad", main_calling("needy"), ["needy"])

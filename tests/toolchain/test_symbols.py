@@ -48,7 +48,7 @@ def test_an_undefined_symbol_names_users_and_providers() -> None:
 def test_an_undefined_symbol_that_nobody_has_says_so() -> None:
     error = failure([APP])
     assert error.message == "undefined symbol parse: needed by app"
-    assert "No library built so far defines it" in str(error.hint)
+    assert "No library compiled in this home so far defines it" in str(error.hint)
 
 
 def test_an_allowed_symbol_may_be_missing() -> None:

@@ -68,7 +68,7 @@ pub fn record(plan: &Plan, record: &abi::Crash) -> Value {
 }
 
 /// Whose code or data an address is: a library, or the app itself.
-pub fn library_of<'a>(plan: &'a Plan, address: u64) -> Option<&'a str> {
+pub fn library_of(plan: &Plan, address: u64) -> Option<&str> {
     let extent = plan.extents.iter().find(|extent| extent.contains(address))?;
     Some(extent.library.as_deref().unwrap_or(&plan.name))
 }

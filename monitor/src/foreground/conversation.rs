@@ -103,10 +103,10 @@ impl<'a> Conversation<'a> {
                 return Ok(end);
             }
             self.send()?;
-            if ready.ended
-                && let Some(end) = self.ended(&mut buffer)?
-            {
-                return Ok(end);
+            if ready.ended {
+                if let Some(end) = self.ended(&mut buffer)? {
+                    return Ok(end);
+                }
             }
         }
     }

@@ -53,6 +53,8 @@ pub struct Identity {
     pub plan: Rc<Plan>,
     /// Under the layout aslr: where it lies.
     pub draw: Option<Draw>,
+    /// What the draw came from, when it is to be repeatable.
+    pub seed: Option<u64>,
     pub tender: Tender,
     pub sharing: Sharing,
     pub time_limit: Option<Duration>,

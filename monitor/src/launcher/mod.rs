@@ -1,6 +1,7 @@
 //! The launcher: holds instances and answers clients on a control socket (docs/formats/control.md). One thread, because it forks.
 
 mod answer;
+mod bases;
 mod client;
 mod ending;
 mod exchange;

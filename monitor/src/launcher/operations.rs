@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::answer;
+use super::bases;
 use super::exchange::{Caller, Job};
 use super::member::{Event, Member, micros};
 use super::pending::{Goal, Pending};
@@ -26,6 +27,10 @@ impl Server {
             Request::List => self.list(caller),
             Request::Stats(named) => {
                 let found = stats::of(self.fleet.find(&named.instance)?)?;
+                self.answer(caller, found, Vec::new());
+            }
+            Request::Bases(named) => {
+                let found = bases::of(self.fleet.find(&named.instance)?);
                 self.answer(caller, found, Vec::new());
             }
             Request::Crash(named) => self.explain(caller, &named.instance)?,

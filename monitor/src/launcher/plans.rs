@@ -34,10 +34,10 @@ impl Plans {
 
     pub fn load(&mut self, manifest: &Path) -> Result<Rc<Plan>, Error> {
         let stamp = std::fs::metadata(manifest).and_then(|found| Ok((found.len(), found.modified()?, found.ino())));
-        if let (Ok(stamp), Some((known, plan))) = (&stamp, self.known.get(manifest))
-            && stamp == known
-        {
-            return Ok(Rc::clone(plan));
+        if let (Ok(stamp), Some((known, plan))) = (&stamp, self.known.get(manifest)) {
+            if stamp == known {
+                return Ok(Rc::clone(plan));
+            }
         }
         let plan = Rc::new(Plan::load(manifest, &self.pool)?);
         if let Ok(stamp) = stamp {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::frame::Frame;
 use super::names;
 use super::refusal::Refusal;
+use crate::aslr;
 use crate::tender::{Sharing, Tender};
 
 /// The most instances that one request may start.
@@ -23,6 +24,7 @@ pub enum Request {
     Invoke(Invoke, Vec<u8>),
     List,
     Stats(Named),
+    Bases(Named),
     Crash(Named),
     Stop(Stop),
     Shutdown,
@@ -41,6 +43,10 @@ pub struct Start {
     #[serde(default = "one")]
     pub count: u32,
     pub memory: Option<u64>,
+    #[serde(default = "gaps")]
+    pub gaps: u64,
+    /// Draw addresses from this number: for debugging only.
+    pub seed: Option<u64>,
     pub argv: Option<Vec<String>>,
     pub env: Option<BTreeMap<String, String>>,
     pub logs: Option<PathBuf>,
@@ -79,6 +85,10 @@ fn pool() -> Sharing {
     Sharing::Pool
 }
 
+fn gaps() -> u64 {
+    aslr::DEFAULT_GAPS
+}
+
 fn one() -> u32 {
     1
 }
@@ -115,6 +125,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
         "invoke" => Request::Invoke(decode(&op, fields)?, payload),
         "list" => decode::<Nothing>(&op, fields).map(|_| Request::List)?,
         "stats" => Request::Stats(decode(&op, fields)?),
+        "bases" => Request::Bases(decode(&op, fields)?),
         "crash" => Request::Crash(decode(&op, fields)?),
         "stop" => Request::Stop(decode::<Stop>(&op, fields)?.check()?),
         "shutdown" => decode::<Nothing>(&op, fields).map(|_| Request::Shutdown)?,

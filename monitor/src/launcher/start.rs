@@ -22,6 +22,7 @@ use crate::aslr::{self, Source};
 use crate::error::Error;
 use crate::instance;
 use crate::plan::Plan;
+use crate::seed;
 use crate::tender::{self, Spec, Tender};
 
 /// What is still to be forked, in the order of the requests, and what all instances share.
@@ -50,6 +51,10 @@ impl Starter {
             Some(manifest) => plans.load(manifest)?,
             None => plans.floor()?,
         };
+        if let Some(seed) = request.seed {
+            seed::check(&plan)?;
+            seed::warn(seed);
+        }
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
@@ -106,9 +111,13 @@ impl Starter {
 impl Batch {
     fn fork(&self, kvm: Option<&OwnedFd>, fleet: &mut Fleet, poller: &Poller) -> Result<Member, Error> {
         let request = &self.request;
+        let seed = request.seed.map(|seed| seed::of_instance(seed, self.forked));
         let draw = match self.plan.modules.is_empty() {
             true => None,
-            false => Some(aslr::draw(&self.plan, self.heap, &mut Source::Kernel)?),
+            false => {
+                let mut source = seed.map_or(Source::Kernel, Source::Seed);
+                Some(aslr::draw(&self.plan, self.heap, request.gaps, &mut source)?)
+            }
         };
         let spec = Spec {
             plan: &self.plan,
@@ -128,6 +137,7 @@ impl Batch {
             name,
             plan: Rc::clone(&self.plan),
             draw,
+            seed,
             tender: request.tender,
             sharing: request.sharing,
             time_limit: request.time_limit_ms.map(Duration::from_millis),

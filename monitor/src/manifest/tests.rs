@@ -41,7 +41,7 @@ fn what_is_wrong_is_named_with_its_field() {
         (
             "/layout",
             json!("aslr"),
-            "m.json: modules: and relocations belong to the layout aslr",
+            "m.json: modules: relocations and frames belong to the layout aslr",
         ),
         ("/layout", json!("round"), "m.json: layout: unknown variant"),
         ("/name", json!(""), "m.json: name: "),
@@ -243,5 +243,61 @@ fn random_changes_never_panic() {
             }),
             Err(error) => assert!(error.to_string().starts_with("m.json: "), "{error}"),
         }
+    }
+}
+
+/// The good manifest as one of the layout aslr: an app and a library that share frame 1.
+fn randomised() -> serde_json::Value {
+    let digest = "ab".repeat(32);
+    let mut manifest = good();
+    let fields = manifest.as_object_mut().expect("an object");
+    fields.remove("page_tables");
+    fields.insert("layout".into(), json!("aslr"));
+    fields.insert("entry".into(), json!("0x10"));
+    fields.insert("image_table".into(), json!("0x1000"));
+    fields.insert(
+        "modules".into(),
+        json!([{"name": "gzip", "hash": digest, "pages": 3, "file": "image.elf"},
+               {"name": "zlib", "hash": digest, "pages": 3, "file": "modules/zlib.so"}]),
+    );
+    fields.insert("relocations".into(), json!({"run": digest, "count": 0}));
+    fields.insert("frames".into(), json!([null, digest]));
+    let extent = |module: u32, address: &str, rights: &str, run: Option<&str>, frame: Option<u64>| {
+        json!({"module": module, "address": address, "pages": 1, "rights": rights, "run": run, "first": 0, "frame": frame,
+               "library": null, "section": "x"})
+    };
+    fields.insert(
+        "extents".into(),
+        json!([
+            extent(0, "0x0", "r-x", Some(&digest), None),
+            extent(0, "0x1000", "r--", None, Some(1)),
+            extent(0, "0x2000", "rw-", None, Some(0)),
+            extent(1, "0x0", "r-x", Some(&digest), None),
+            extent(1, "0x1000", "r--", None, Some(1)),
+        ]),
+    );
+    manifest
+}
+
+#[test]
+fn frames_may_be_seen_twice_but_with_the_same_rights_and_never_as_code() {
+    parse(&randomised()).expect("a good manifest");
+    let cases = [
+        ("/extents/4/rights", json!("rw-"), "m.json: extents[4].rights: differ"),
+        ("/extents/4/rights", json!("r-x"), "m.json: extents[4].rights: zero pages"),
+        ("/extents/4/frame", json!(2), "m.json: extents[4].frame: 1 from 2 are more"),
+        ("/extents/4/frame", json!(u64::MAX), "m.json: extents[4].frame: 1 from"),
+        (
+            "/extents/4/run",
+            json!("ab".repeat(32)),
+            "m.json: extents[4].frame: goes with run null",
+        ),
+        ("/frames", json!(null), "m.json: modules: relocations and frames"),
+    ];
+    for (pointer, value, expected) in cases {
+        let mut manifest = randomised();
+        *manifest.pointer_mut(pointer).expect("a field") = value;
+        let message = parse(&manifest).expect_err(pointer).to_string();
+        assert!(message.starts_with(expected), "{pointer}: {message}");
     }
 }

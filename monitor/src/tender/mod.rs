@@ -4,7 +4,6 @@ pub mod kvm;
 pub mod process;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
@@ -78,11 +77,11 @@ fn kvm_device() -> Result<OwnedFd, Error> {
     })
 }
 
-/// Become the instance. Does not return but for an error before the guest's first instruction; the guest's end is the process's end
-/// (exit code: the guest's own, or 128 + signal number after a CRASH message).
-pub fn enter(tender: Tender, spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
+/// Become the instance. Returns for an error before the guest's first instruction, and under the KVM tender with a guest that is to be
+/// run; the guest's end is the process's end (exit code: the guest's own, or 128 + signal number after a CRASH message).
+pub fn enter(tender: Tender, spec: &Spec<'_>, descriptors: Descriptors) -> Result<kvm::Guest, Error> {
     match tender {
-        Tender::Kvm => kvm::enter(spec, descriptors),
-        Tender::Process => process::enter(spec, descriptors),
+        Tender::Kvm => kvm::set_up(spec, descriptors),
+        Tender::Process => match process::enter(spec, descriptors)? {},
     }
 }

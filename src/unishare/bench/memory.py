@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from unishare.bench.population import Population
 from unishare.bench.report import Report, Row, environment, ratio
@@ -45,7 +45,13 @@ def bench_memory_rounds(quick: bool) -> int:
 
 
 async def bench_memory(
-    settings: Settings, functions: Sequence[Function], tender: Tender, count: int, rounds: int, progress: Progress
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    layout: str,
+    count: int,
+    rounds: int,
+    progress: Progress,
 ) -> Report:
     """Measure; raises when an answer is wrong."""
     samples: dict[Configuration, list[Sample]] = {name: [] for name in CONFIGURATIONS}
@@ -53,7 +59,8 @@ async def bench_memory(
         turn = number % len(CONFIGURATIONS)
         for configuration in CONFIGURATIONS[turn:] + CONFIGURATIONS[:turn]:
             samples[configuration].append(await measure_fleet(settings, functions, tender, configuration, count, progress))
-    return _report(samples, tender, count, functions)
+    facts = {"tender": tender, "layout": layout, "instances": count, "functions": [function.name for function in functions]}
+    return _report(samples, count, facts)
 
 
 async def measure_fleet(
@@ -113,7 +120,7 @@ def extra_instances(count: int, kinds: int) -> int:
     return max(10, count // (10 * kinds)) * kinds
 
 
-def _report(samples: dict[Configuration, list[Sample]], tender: Tender, count: int, functions: Sequence[Function]) -> Report:
+def _report(samples: dict[Configuration, list[Sample]], count: int, facts: dict[str, Any]) -> Report:
     totals: dict[str, list[float]] = {name: [float(one.total) for one in samples[name]] for name in CONFIGURATIONS}
     more: dict[str, list[float]] = {name: [one.one_more for one in samples[name]] for name in CONFIGURATIONS}
     pss: dict[str, list[float]] = {f"{name} PSS": [float(one.pss) for one in samples[name]] for name in CONFIGURATIONS}
@@ -130,10 +137,7 @@ def _report(samples: dict[Configuration, list[Sample]], tender: Tender, count: i
     return Report(
         bench="memory",
         environment=environment(
-            tender=tender,
-            instances=count,
-            functions=[function.name for function in functions],
-            right_answers={name: sum(one.answers for one in samples[name]) for name in ("copy", "pool")},
+            **facts, right_answers={name: sum(one.answers for one in samples[name]) for name in ("copy", "pool")}
         ),
         rows=rows,
         ratios={

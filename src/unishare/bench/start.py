@@ -27,17 +27,22 @@ CONFIGURATIONS = ("empty", "pool", "copy")
 
 
 def bench_start(
-    settings: Settings, functions: Sequence[Function], tender: Tender, rounds: int, progress: Callable[[str, int, int], None]
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    layout: str,
+    rounds: int,
+    progress: Callable[[str, int, int], None],
 ) -> Report:
     """Measure `rounds` starts of each function under each configuration."""
     samples: dict[str, list[float]] = {name: [] for name in CONFIGURATIONS}
     each: dict[str, list[float]] = {}
     with TemporaryDirectory(prefix="unishare-bench-") as folder:
-        requests = {function.name: _request_file(Path(folder), function) for function in functions}
+        requests = {function.name: request_file(Path(folder), function) for function in functions}
         for number in range(rounds + 1):  # the first round warms the page cache and is thrown away
             for function in functions:
                 for configuration in CONFIGURATIONS:
-                    taken = _one(settings, function, tender, configuration, requests[function.name])
+                    taken = one_start(settings, function, tender, configuration, requests[function.name])
                     if number:
                         samples[configuration].append(taken)
                         each.setdefault(f"{configuration} {function.name}", []).append(taken)
@@ -46,7 +51,9 @@ def bench_start(
     rows += [Row.of(name, values, "ms") for name, values in each.items() if not name.startswith("empty")]
     return Report(
         bench="start",
-        environment=environment(tender=tender, rounds=rounds, functions=[function.name for function in functions]),
+        environment=environment(
+            tender=tender, layout=layout, rounds=rounds, functions=[function.name for function in functions]
+        ),
         rows=rows,
         ratios={
             "pool/empty": ratio(samples, "pool", "empty"),
@@ -58,16 +65,18 @@ def bench_start(
     )
 
 
-def _request_file(folder: Path, function: Function) -> Path:
+def request_file(folder: Path, function: Function) -> Path:
+    """The first of a function's examples, as a file to send."""
     file = folder / f"{function.name}.request"
     file.write_bytes(function.expectations[0].request if function.expectations else b"")
     return file
 
 
-def _one(settings: Settings, function: Function, tender: Tender, configuration: str, request: Path) -> float:
-    """Milliseconds of one start."""
+def one_start(settings: Settings, function: Function, tender: Tender, configuration: str, request: Path) -> float:
+    """Milliseconds of one start: of a whole monitor process, from its exec to the first byte of the answer."""
     sharing: Sharing = "copy" if configuration == "copy" else "pool"
     empty = configuration == "empty"
+    wanted = function.expectations[0].status if function.expectations and not empty else 0
     manifest = None if empty else str(function.image.manifest)
     command = foreground_command(
         settings, StartRequest(manifest=manifest, empty=empty, tender=tender, sharing=sharing), invoke=str(request)
@@ -86,7 +95,7 @@ def _one(settings: Settings, function: Function, tender: Tender, configuration: 
         while os.read(process.stdout.fileno(), 1 << 16):
             pass
         said = process.stderr.read().decode(errors="replace").strip()
-        if process.wait() != 0:
+        if process.wait() != wanted:
             raise UnishareError(
                 f"{configuration} start of {function.name} under {tender} ended with {process.returncode}: {said}"
             )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from unishare.cli.options import choose_tender, tender_option
+from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
 
 if TYPE_CHECKING:
     from unishare.bench.report import Report
+    from unishare.bench.workload import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,39 +37,41 @@ def bench() -> None:
 @bench.command()
 @tender_option
 @click.option("-n", "--count", type=click.IntRange(1, 20_000), default=1000, show_default=True, help="Instances in a fleet.")
+@layout_option
 @rounds_option
 @quick_option
 @json_option
 @pass_session
-def memory(session: Session, tender: str | None, count: int, rounds: int | None, quick: bool, as_json: bool) -> None:
+def memory(
+    session: Session, tender: str | None, count: int, layout: str, rounds: int | None, quick: bool, as_json: bool
+) -> None:
     """Memory of a mixed fleet with sharing, without, and of as many empty ones (the floor)."""
     from unishare.bench.memory import bench_memory, bench_memory_rounds
-    from unishare.bench.workload import load_functions
 
-    functions = load_functions(session.settings)
+    functions = _functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
         report = asyncio.run(
-            bench_memory(session.settings, functions, chosen, count, rounds or bench_memory_rounds(quick), step)
+            bench_memory(session.settings, functions, chosen, layout, count, rounds or bench_memory_rounds(quick), step)
         )
     _print(report, as_json)
 
 
 @bench.command()
 @tender_option
+@layout_option
 @rounds_option
 @quick_option
 @json_option
 @pass_session
-def start(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
+def start(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Time from the monitor's exec to the first answer, against an empty VM or process."""
     from unishare.bench.start import bench_start
-    from unishare.bench.workload import load_functions
 
-    functions = load_functions(session.settings)
+    functions = _functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
-        report = bench_start(session.settings, functions, chosen, rounds or (3 if quick else 20), step)
+        report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
     _print(report, as_json)
 
 
@@ -81,7 +84,7 @@ def start(session: Session, tender: str | None, rounds: int | None, quick: bool,
 def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Work per second of processor time of every app that has a long request, under each layout that is built.
 
-    Build them first: unishare build --all --layout default, then dce, aligned, aslr.
+    Build them first: unishare build --all --layout default, then dce, aligned and aslr.
     """
     from unishare.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
     from unishare.bench.workload import load_functions
@@ -150,6 +153,65 @@ def map_(_session: Session, versions: int, apps: int, rounds: int | None, quick:
     _print(report, as_json)
 
 
+@bench.command()
+@tender_option
+@click.option("--app", default="gzip", show_default=True, help="Whose bases are drawn.")
+@click.option("--draws", type=click.IntRange(1000, 1_000_000), default=10_000, show_default=True, help="How many starts.")
+@click.option("--seed", type=click.IntRange(0, (1 << 64) - 1), metavar="N", help="Draw the same bases every time.")
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def aslr(
+    session: Session,
+    tender: str | None,
+    app: str,
+    draws: int,
+    seed: int | None,
+    rounds: int | None,
+    quick: bool,
+    as_json: bool,
+) -> None:
+    """What random addresses add to a start, and whether they are random.
+
+    Build both first: unishare build --all --layout aligned, then aslr.
+    """
+    from unishare.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
+    from unishare.bench.workload import load_functions
+    from unishare.toolchain.catalog import Catalog
+
+    names = [app, *(one.name for one in Catalog().apps() if one.example and one.name != app)]
+    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = bench_aslr(
+            session.settings, functions, chosen, rounds or (QUICK_ROUNDS if quick else ROUNDS), draws, seed, step
+        )
+    _print(report, as_json)
+
+
+@bench.command()
+@rounds_option
+@quick_option
+@json_option
+def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Calls between modules a second: through entries of shared code, through slots, through a private table, and direct."""
+    from unishare.bench.linkage import MINIMUM_ROUNDS, QUICK_SAMPLE_MS, SAMPLE_MS, bench_linkage
+
+    with steps() as step:
+        report = bench_linkage(rounds or (3 if quick else MINIMUM_ROUNDS), QUICK_SAMPLE_MS if quick else SAMPLE_MS, step)
+    _print(report, as_json)
+
+
+def _functions(session: Session, layout: str) -> list[Function]:
+    """The six functions, built if they are not yet."""
+    from unishare.bench.workload import FUNCTIONS, load_functions
+    from unishare.cli.build import build_apps
+
+    build_apps(session, FUNCTIONS, layout)
+    return load_functions(session.settings, FUNCTIONS, layout)
+
+
 def _print(report: Report, as_json: bool) -> None:
     if as_json:
         click.echo(report.model_dump_json(indent=2))
@@ -165,4 +227,6 @@ def _print(report: Report, as_json: bool) -> None:
 def _value(value: float, unit: str) -> str:
     if unit == "bytes":
         return bytes_text(value)
-    return f"{value:.3f}" if unit == "ratio" else f"{value:.2f} {unit}"
+    if unit in ("ratio", "p", "share"):
+        return f"{value:.3f}" if unit == "ratio" else f"{value:.4f} {unit}"
+    return f"{value:,.0f} {unit}" if abs(value) >= 100_000 else f"{value:.2f} {unit}"

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 import click
 
+from unishare.cli.options import layout_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, pass_session, print_json
-from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS, MANIFEST
+from unishare.fleet.image import DEFAULT_LAYOUT
 
 
 @click.command()
 @click.argument("apps", metavar="APP...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Build every app of the catalogue.")
-@click.option("--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked.")
+@layout_option
 @click.option("-j", "--jobs", type=click.IntRange(1, 1024), help="Compilers at the same time. Default: one a core.")
 @json_option
 @pass_session
@@ -64,9 +65,6 @@ def build_apps(
     built = []
     with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
         for image in builder.images(names, layout):
-            manifest = image.folder / MANIFEST
-            if image.fresh or not pool.holds(image.folder):
-                pool.add_image(image.folder)
-            built.append((image.name, str(manifest)))
+            built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))
     return built

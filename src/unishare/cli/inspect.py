@@ -1,30 +1,48 @@
-"""`unishare inspect` and `unishare sizes`: what an image is made of, and what layouts cost."""
+"""`unishare inspect` and `unishare sizes`: what an image is made of, where an instance lies, and what layouts cost."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
 
+if TYPE_CHECKING:
+    from unishare.fleet.messages import Bases
+    from unishare.pool.manifest import Manifest
+
 
 @click.command()
-@click.argument("image")
+@click.argument("image", metavar="IMAGE-OR-INSTANCE")
 @click.option("--why", is_flag=True, help="List library pages that are not the shared ones, and what makes them differ.")
 @json_option
 @pass_session
 def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
     """Show an image's extents: address, size, rights, library, and who else shares each of them.
 
+    For an aslr image also what each library shares under random addresses, and what is private to every instance. Given the name
+    of a running instance: where its modules lie.
+
     \b
     Examples:
       unishare inspect sql
       unishare inspect sql --why
+      unishare inspect aslr:sql
+      unishare inspect sql-1
     """
+    from unishare.analyze.random_addresses import as_json as shares_as_json
     from unishare.analyze.sharing import label, pages_of, users_of_pages
     from unishare.fleet.image import resolve
     from unishare.pool.manifest import Manifest
     from unishare.pool.store import Pool
 
+    bases = asyncio.run(_bases(session, image))
+    if bases is not None:
+        _print_bases(image, bases, as_json)
+        return
     reference = resolve(image, session.settings)
     manifest = Manifest.read(reference.manifest)
     pool = Pool.open(session.settings.pool)
@@ -35,9 +53,10 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
     rows = []
     for extent in manifest.extents:
         others = {user for page in pages_of(extent) for user in users.get(page, set())} - {label(manifest)}
-        rows.append({**extent.model_dump(exclude={"module", "relocated"}), "shared_with": sorted(others)})
+        rows.append({**extent.model_dump(exclude={"module", "frame"}), "shared_with": sorted(others)})
     if as_json:
-        print_json({"image": label(manifest), "entry": manifest.entry, "extents": rows})
+        found = {"image": label(manifest), "entry": manifest.entry, "extents": rows}
+        print_json({**found, "random_addresses": shares_as_json(manifest)} if manifest.modules else found)
         return
     print_table(
         ["address", "pages#", "rights", "library", "section", "shared with"],
@@ -47,6 +66,8 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
         ],
         title=f"{label(manifest)}: entry {manifest.entry}, {bytes_text(sum(one.pages for one in manifest.extents) * 4096)}",
     )
+    if manifest.modules:
+        _print_shares(manifest)
 
 
 @click.command()
@@ -80,6 +101,60 @@ def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
         click.echo(f"{name}: {value:.3f} (geometric mean, at most {max(ratios[name].values()):.3f})")
     click.echo("loaded: the file without symbols and debug information; holes: headers and padding in it")
     click.echo("adds: the pooled image's manifest and own runs; tables: KVM page tables, divided by images of the same shape")
+
+
+async def _bases(session: Session, name: str) -> Bases | None:
+    """Where the instance of that name lies; None when there is none."""
+    from unishare.fleet import launcher
+
+    control = await launcher.running_or_none(session.settings)
+    if control is None:
+        return None
+    async with control:
+        known = any(one.instance == name for one in await control.list())
+        return await control.bases(name) if known else None
+
+
+def _print_bases(instance: str, bases: Bases, as_json: bool) -> None:
+    if as_json:
+        print_json({"instance": instance, **bases.model_dump()})
+        return
+    how = "linked there" if not bases.random else "drawn" if bases.seed is None else f"drawn from the seed {bases.seed}"
+    print_table(
+        ["module", "base#", "symbols in"],
+        [[module.module, module.base, module.file or "(its file is gone)"] for module in bases.modules],
+        title=f"{instance}: addresses {how}; 'unishare gdb {instance}' loads symbols there",
+    )
+
+
+def _print_shares(manifest: Manifest) -> None:
+    from unishare.analyze.random_addresses import shares, totals
+
+    print_table(
+        ["library", "shared code#", "shared constants#", "tables#", "data#", "in the instance's frames#"],
+        [
+            [row.library, row.shared_code, row.shared_constants, row.tables, row.data, _numbers(row.frames)]
+            for row in shares(manifest)
+        ],
+        title="random addresses: pages of each library",
+    )
+    found = totals(manifest)
+    click.echo(
+        f"shared: {found.shared_code:.1%} of code bytes, {found.shared_read_only:.1%} of read-only bytes "
+        f"({bytes_text(found.shared_pages * 4096)}); an instance's own: {found.read_only_frames} frames of tables and "
+        f"{found.writable_frames} of data, for {found.relocations} relocations"
+    )
+
+
+def _numbers(frames: Sequence[int]) -> str:
+    """`0, 3-5`: every stretch of them."""
+    text: list[str] = []
+    for frame in frames:
+        if frame - 1 not in frames:
+            text.append(str(frame))
+        elif frame + 1 not in frames:
+            text[-1] += f"-{frame}"
+    return ", ".join(text) or "-"
 
 
 def _explain(session: Session, manifest: object, pool: object, as_json: bool) -> None:

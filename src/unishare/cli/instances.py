@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
 from unishare.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from unishare.fleet.control import Control
+    from unishare.fleet.messages import Instance
 
 
 @click.command()
@@ -18,24 +24,26 @@ from unishare.errors import NotFoundError
 def ps(session: Session, as_json: bool) -> None:
     """List instances that were started with `run --detach`, running or ended.
 
+    With --json, live instances of aslr images have `bases`: where each of their modules lies.
+
     \b
     Examples:
       unishare ps
       unishare ps --json | jq -r '.[] | select(.state == "crashed").instance'
     """
     from unishare.fleet import launcher
-    from unishare.fleet.messages import Instance
 
-    async def ask() -> list[Instance]:
+    async def ask() -> tuple[list[Instance], dict[str, dict[str, str]]]:
         control = await launcher.running_or_none(session.settings)
         if control is None:
-            return []
+            return [], {}
         async with control:
-            return await control.list()
+            instances = await control.list()
+            return instances, await _bases(control, instances) if as_json else {}
 
-    found = asyncio.run(ask())
+    found, bases = asyncio.run(ask())
     if as_json:
-        print_json([instance.model_dump() for instance in found])
+        print_json([{**instance.model_dump(), "bases": bases.get(instance.instance)} for instance in found])
         return
     if not found:
         note("no instances; start one with 'unishare run --detach IMAGE'")
@@ -112,6 +120,18 @@ def crash(session: Session, instance: str, as_json: bool) -> None:
         print_json(found.record)
     else:
         click.echo(found.report.rstrip())
+
+
+async def _bases(control: Control, instances: list[Instance]) -> dict[str, dict[str, str]]:
+    """Where the modules of live instances lie that have random addresses."""
+    found = {}
+    for one in instances:
+        # One may be gone by the time that it is asked about.
+        with contextlib.suppress(NotFoundError):
+            answer = await control.bases(one.instance) if one.live else None
+            if answer is not None and answer.random:
+                found[one.instance] = {module.module: module.base for module in answer.modules}
+    return found
 
 
 def log_file(session: Session, instance: str) -> Path:

@@ -14,6 +14,8 @@ from unishare.cli.options import (
     image_or_own,
     memory_option,
     milliseconds,
+    refuse_useless_seed,
+    seed_option,
     sharing_option,
     tender_option,
     time_limit_option,
@@ -30,6 +32,7 @@ from unishare.fleet.messages import Answer, StartRequest
 @sharing_option
 @memory_option
 @time_limit_option
+@seed_option
 @pass_session
 def invoke(
     session: Session,
@@ -40,6 +43,7 @@ def invoke(
     sharing: str,
     memory: int | None,
     time_limit: float | None,
+    seed: int | None,
 ) -> None:
     """Send one request to a function and print its answer.
 
@@ -56,12 +60,13 @@ def invoke(
         raise click.UsageError("give --data or --file, not both")
     payload = data.encode() if data is not None else file.read() if file is not None else b""
     target = image_or_own(target)
-    answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit)))
+    # A seed is for an instance to be: one that runs already has its addresses.
+    answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit))) if seed is None else None
     if answer is not None:
         sys.stdout.buffer.write(answer.payload)
         sys.stdout.buffer.flush()
         sys.exit(answer.status)
-    _ask_new(session, target, payload, tender, sharing, memory, milliseconds(time_limit))
+    _ask_new(session, target, payload, tender, sharing, memory, seed, milliseconds(time_limit))
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:
@@ -78,17 +83,27 @@ async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: 
 
 
 def _ask_new(
-    session: Session, target: str, payload: bytes, tender: str | None, sharing: str, memory: int | None, limit_ms: int | None
+    session: Session,
+    target: str,
+    payload: bytes,
+    tender: str | None,
+    sharing: str,
+    memory: int | None,
+    seed: int | None,
+    limit_ms: int | None,
 ) -> None:
     """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
     from unishare.fleet.foreground import foreground_command
     from unishare.fleet.image import resolve
 
+    image = resolve(target, session.settings)
+    refuse_useless_seed(image, seed)
     request = StartRequest(
-        manifest=str(resolve(target, session.settings).manifest),
+        manifest=str(image.manifest),
         tender=choose_tender(tender),
         sharing="copy" if sharing == "copy" else "pool",
         memory=memory,
+        seed=seed,
         time_limit_ms=limit_ms,
     )
     command = foreground_command(session.settings, request, invoke="-")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unishare.cli.session import note
+from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
 from unishare.fleet.messages import Tender
+
+if TYPE_CHECKING:
+    from unishare.fleet.image import ImageReference
 
 PAGE = 4096
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -45,6 +49,9 @@ class Assignment(click.ParamType[Any]):
         return key, text
 
 
+layout_option = click.option(
+    "--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked."
+)
 tender_option = click.option(
     "--tender",
     type=click.Choice(["kvm", "process"]),
@@ -63,6 +70,37 @@ time_limit_option = click.option(
 memory_option = click.option(
     "--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own."
 )
+
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 64) - 1),
+    metavar="N",
+    help="Debugging only: draw an aslr image's addresses from N, so that they are the same again.",
+)
+
+
+def refuse_useless_seed(image: ImageReference, seed: int | None) -> None:
+    """A seed for an image of fixed addresses would promise what nobody keeps."""
+    if seed is None:
+        return
+    from unishare.pool.manifest import Manifest
+
+    layout = Manifest.read(image.manifest).layout
+    if layout != "aslr":
+        raise click.UsageError(
+            f"--seed draws addresses again, and {image.name} is built as {layout}, whose addresses are fixed; "
+            f"'unishare build {image.name} --layout aslr' makes aslr:{image.name}"
+        )
+
+
+def warn_of_seed(seed: int | None) -> None:
+    """Say what a seed means, where the monitor's own warning goes to a log."""
+    if seed is not None:
+        note(
+            f"warning: --seed {seed}: NOT RANDOM: whoever knows this number knows every address of the instances. "
+            "For debugging only."
+        )
 
 
 def image_or_own(named: str | None) -> str:

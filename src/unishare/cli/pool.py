@@ -80,7 +80,9 @@ def verify(session: Session, as_json: bool) -> None:
         click.echo(f"{len(opened.runs())} runs are good")
     if damaged:
         lines = [f"{opened.run_file(run)}: {reason}; used by {', '.join(users[run]) or 'no image'}" for run, reason in damaged]
-        raise BadInputError("\n".join(lines), "Remove these files and build the images again.")
+        names = " ".join(sorted({name for run, _ in damaged for name in users[run]}))
+        again = f"build again: unishare build {names}" if names else "nothing is lost: no image uses them"
+        raise BadInputError("\n".join(lines), f"Remove these files if they are there; then {again}")
 
 
 @pool.command()

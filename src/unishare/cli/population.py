@@ -15,7 +15,7 @@ import click
 from unishare.cli.options import choose_tender, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
-from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS, MANIFEST, ImageReference
+from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS, ImageReference
 from unishare.fleet.messages import Tender
 
 if TYPE_CHECKING:
@@ -95,10 +95,7 @@ def _build(
         builder = stack.enter_context(Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only))
         for layout in layouts:
             for number, image in enumerate(builder.images(names, layout)):
-                manifest = image.folder / MANIFEST
-                if image.fresh or not pool.holds(image.folder):
-                    pool.add_image(image.folder)
-                built.append((layout, ImageReference(image.name, manifest)))
+                built.append((layout, ImageReference(image.name, pool.ensure_image(image.folder))))
                 step(f"built as {layout}", number + 1, len(names))
     return built
 

@@ -1,4 +1,4 @@
-"""Progress for people on stderr: a moving line on a terminal, at most one plain line a second and step elsewhere."""
+"""Progress for people on stderr: a moving line on a terminal; elsewhere a plain line now and then, and one at the end of a step."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def steps() -> Iterator[Step]:
 
 
 def _plain_step() -> Step:
-    shown: dict[str, float] = {}
+    shown = time.monotonic()
 
     def step(what: str, done: int, total: int) -> None:
+        nonlocal shown
         now = time.monotonic()
-        if done < total and now - shown.get(what, 0.0) < INTERVAL_S:
+        if done < total and now - shown < INTERVAL_S:
             return
-        shown[what] = now
+        shown = now
         print(f"{what}: {done}/{total}", file=sys.stderr, flush=True)
 
     return step

@@ -14,9 +14,12 @@ from unishare.cli.options import (
     image_or_own,
     memory_option,
     milliseconds,
+    refuse_useless_seed,
+    seed_option,
     sharing_option,
     tender_option,
     time_limit_option,
+    warn_of_seed,
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
 from unishare.fleet.messages import StartedInstance, StartRequest
@@ -30,6 +33,7 @@ from unishare.fleet.messages import StartedInstance, StartRequest
 @sharing_option
 @memory_option
 @time_limit_option
+@seed_option
 @click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
@@ -43,6 +47,7 @@ def run(
     sharing: str,
     memory: int | None,
     time_limit: float | None,
+    seed: int | None,
     environment: tuple[tuple[str, str], ...],
     detach: bool,
     as_json: bool,
@@ -57,21 +62,26 @@ def run(
       unishare run hello
       unishare run gzip -n 500 --detach
       unishare run default:lua --sharing copy --memory 64M -- lua verbose
+      unishare run aslr:gzip --seed 7 --detach      debugging: the same addresses again
     """
     from unishare.fleet.image import resolve
 
     found = resolve(image_or_own(image), session.settings)
+    refuse_useless_seed(found, seed)
     request = StartRequest(
         manifest=str(found.manifest),
         tender=choose_tender(tender),
         sharing="copy" if sharing == "copy" else "pool",
         count=count,
         memory=memory,
+        seed=seed,
         argv=list(argv) or None,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
         name=found.name,
     )
+    if detach or count > 1:
+        warn_of_seed(seed)
     if detach:
         _print_started(asyncio.run(_start_detached(session, request)), as_json)
     elif count == 1:

@@ -16,7 +16,15 @@ from typing import Any, Self, TypeVar
 
 from pydantic import ValidationError
 
-from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError, TimeLimitError, UnishareError
+from unishare.errors import (
+    BadInputError,
+    BadRequestError,
+    HostLacksError,
+    InputOutputError,
+    NotFoundError,
+    TimeLimitError,
+    UnishareError,
+)
 from unishare.fleet import messages
 from unishare.fleet.unix_path import short_path
 
@@ -45,19 +53,18 @@ class GuestEndedError(UnishareError):
     exit_code = 1
 
 
-# Error codes of the launcher -> the exception a caller can act on. Others become a plain UnishareError.
-_ERRORS: dict[str, type[UnishareError]] = {
-    "bad-manifest": BadInputError,
-    "bad-pool": BadInputError,
-    "bad-request": BadInputError,
+# Error codes of the launcher (monitor/src/error.rs) -> the exception a caller can act on, with the exit code that the monitor
+# itself would have. Others become a plain UnishareError.
+ERRORS: dict[str, type[UnishareError]] = {
+    "io": InputOutputError,
     "not-found": NotFoundError,
-    "no-such-instance": NotFoundError,
+    "bad-manifest": BadInputError,
+    "damaged-pool": BadInputError,
+    "bad-request": BadRequestError,
     "host-lacks": HostLacksError,
     "time-limit": TimeLimitError,
-    "timed-out": TimeLimitError,
-    "crashed": GuestEndedError,
-    "exited": GuestEndedError,
-    "build": BuildError,
+    "ended": GuestEndedError,
+    "defect": ProtocolError,
 }
 
 
@@ -144,6 +151,9 @@ class Control:
     async def stats(self, instance: str) -> messages.Stats:
         return _parse(messages.Stats, *await self.request("stats", {"instance": instance}))
 
+    async def bases(self, instance: str) -> messages.Bases:
+        return _parse(messages.Bases, *await self.request("bases", {"instance": instance}))
+
     async def crash(self, instance: str) -> messages.Crash:
         return _parse(messages.Crash, *await self.request("crash", {"instance": instance}))
 
@@ -211,7 +221,7 @@ def _parse(model: type[Reply], message: dict[str, Any], _payload: bytes) -> Repl
 def _failure(error: object) -> UnishareError:
     if not isinstance(error, dict):
         return ProtocolError("the launcher refused a request without saying why")
-    kind = _ERRORS.get(str(error.get("code")), UnishareError)
+    kind = ERRORS.get(str(error.get("code")), UnishareError)
     return kind(str(error.get("message", "the launcher refused the request")), error.get("hint"))
 
 

@@ -13,6 +13,8 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
     command += ["--pool", str(settings.pool), "--tender", request.tender, "--sharing", request.sharing]
     if request.memory is not None:
         command += ["--memory", str(request.memory)]
+    if request.seed is not None:
+        command += ["--seed", str(request.seed)]
     if request.time_limit_ms is not None:
         command += ["--time-limit-ms", str(request.time_limit_ms)]
     for name, value in (request.env or {}).items():

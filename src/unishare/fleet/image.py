@@ -12,7 +12,7 @@ from pathlib import Path
 from unishare.errors import NotFoundError
 from unishare.settings import Settings
 
-DEFAULT_LAYOUT = "aligned"
+DEFAULT_LAYOUT = "aslr"
 LAYOUTS = ("default", "dce", "aligned", "aslr")
 MANIFEST = "manifest.json"
 

@@ -71,6 +71,7 @@ async def private(settings: Settings) -> AsyncIterator[tuple[Control, int]]:
                 yield control, process.pid
                 with contextlib.suppress(UnishareError, asyncio.TimeoutError):
                     await asyncio.wait_for(control.shutdown(), STOP_LIMIT_S)
+                    _wait(process, 2.0)
         finally:
             _end(process)
 
@@ -124,11 +125,12 @@ def _tail(log: Path) -> str:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a launcher that may already be gone. Its instances die with it (PR_SET_PDEATHSIG)."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=2)
-        return
     for how in (signal.SIGTERM, signal.SIGKILL):
-        process.send_signal(how)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-            return
+        if process.poll() is None:
+            process.send_signal(how)
+            _wait(process, 5.0)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=seconds)

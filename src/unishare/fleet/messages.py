@@ -38,6 +38,7 @@ class StartRequest(Message):
     sharing: Sharing = "pool"
     count: int = 1
     memory: int | None = None
+    seed: int | None = None
     argv: list[str] | None = None
     env: dict[str, str] | None = None
     logs: str | None = None
@@ -98,6 +99,23 @@ class Stats(Message):
     shared: int
     invocations: int
     exits: int | None = None
+
+
+class ModuleBase(Message):
+    """Where a module of an instance lies; `file` is its ELF file, linked at 0, where that is still there."""
+
+    module: str
+    base: str
+    file: str | None
+
+
+class Bases(Message):
+    """Where an instance lies. A fixed image is one module at 0x0 and not `random`; `seed` draws the same bases again."""
+
+    random: bool
+    seed: int | None
+    hypercall: str
+    modules: list[ModuleBase]
 
 
 class Crash(Message):

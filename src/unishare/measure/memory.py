@@ -5,9 +5,10 @@ counts clean file pages as available, so the pool's resident pages do not show i
 (`pool_resident`). *PSS* (smaps_rollup) divides each mapped page among those who map it: it shows the pool, but no kernel
 memory. Neither alone is the truth; benchmarks print both.
 
-MemAvailable moves by some MB for reasons of its own: per-CPU page lists, dirty pages, slab that is freed late. `settle` waits
-until consecutive readings agree. Nothing is dropped from the caches: a `drop_caches` would need root, disturb the machine, and
-throw away the pool's pages, which are part of the figure.
+MemAvailable leaves out free pages that the kernel keeps on lists of each processor (Linux 6.7 and later let these grow to
+hundreds of MB after many processes have ended, and shrink them over minutes). They are free all the same, so they are added:
+readings then repeat to about 1 MB. `settle` waits until consecutive readings agree. Nothing is dropped from the caches: a
+`drop_caches` would need root, disturb the machine, and throw away the pool's pages, which are part of the figure.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _MAP_FAILED = ctypes.c_void_p(-1).value
 
 @dataclass(frozen=True)
 class HostMemory:
-    """One reading of /proc/meminfo, in bytes."""
+    """One reading of /proc/meminfo and /proc/zoneinfo, in bytes. `available` holds the pages on processors' lists too."""
 
     available: int
     page_tables: int
@@ -51,8 +52,15 @@ class ProcessMemory:
 
 def read_host() -> HostMemory:
     """Read the host's counters."""
-    fields = _kilobyte_fields(Path("/proc/meminfo"))
-    return HostMemory(fields["MemAvailable"], fields["PageTables"], fields["Slab"])
+    fields = kilobyte_fields(Path("/proc/meminfo"))
+    available = fields["MemAvailable"] + pages_on_processor_lists() * PAGE
+    return HostMemory(available, fields["PageTables"], fields["Slab"])
+
+
+def pages_on_processor_lists() -> int:
+    """Free pages that each processor keeps for itself: the `count` of the pagesets in /proc/zoneinfo (Linux, mm/vmstat.c)."""
+    words = (line.split() for line in Path("/proc/zoneinfo").read_text().splitlines())
+    return sum(int(line[1]) for line in words if len(line) == 2 and line[0] == "count:")
 
 
 def available() -> int:
@@ -61,7 +69,7 @@ def available() -> int:
 
 
 def settle(*, tolerance: int = 512 << 10, interval_s: float = 0.15, limit_s: float = 6.0) -> HostMemory:
-    """Wait until MemAvailable has stood still for three readings, or the limit has passed; the last reading."""
+    """Wait until the available memory has stood still for three readings, or the limit has passed; the last reading."""
     deadline = time.monotonic() + limit_s
     readings = [read_host()]
     while time.monotonic() < deadline:
@@ -78,7 +86,7 @@ def read_processes(pids: Iterable[int]) -> ProcessMemory:
     pss = rss = private = seen = gone = 0
     for pid in pids:
         try:
-            fields = _kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))
+            fields = kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))
         except (FileNotFoundError, ProcessLookupError):
             gone += 1
             continue
@@ -115,7 +123,7 @@ def resident_bytes(file: Path) -> int:
         _libc.munmap(address, size)
 
 
-def _kilobyte_fields(file: Path) -> dict[str, int]:
+def kilobyte_fields(file: Path) -> dict[str, int]:
     """`Name:  123 kB` lines as bytes."""
     fields = {}
     for line in file.read_text().splitlines():

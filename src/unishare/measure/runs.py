@@ -13,6 +13,7 @@ def runs_of(manifests: Iterable[Path]) -> frozenset[str]:
     for manifest in manifests:
         image = json.loads(manifest.read_text(encoding="utf-8"))
         runs.update(extent["run"] for extent in image["extents"] if extent["run"] is not None)
+        runs.update(run for run in image.get("frames", []) if run is not None)
         for part in ("page_tables", "relocations"):
             if image.get(part):
                 runs.add(image[part]["run"])

@@ -22,6 +22,8 @@ NAME = "manifest.json"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{1,16}$")]
 Rights = Literal["r-x", "r--", "rw-"]
+# 256 MiB of private pages: more than the instance region of fixed layouts leaves.
+MAX_FRAMES = 1 << 16
 Pages = Annotated[int, Field(ge=1, le=1 << 20)]
 SizeInPages = Annotated[int, Field(ge=0, multiple_of=PAGE)]
 
@@ -31,7 +33,8 @@ class _Model(BaseModel):
 
 
 class Extent(_Model):
-    """A stretch of an instance's memory: `pages` pages from `address` on, from page `first` of a run, or zeros."""
+    """A stretch of an instance's memory: `pages` pages from `address` on, from page `first` of a run, from `frame` on of the
+    instance's own frames (layout aslr), or zeros."""
 
     module: int | None = None
     address: HexAddress
@@ -41,7 +44,7 @@ class Extent(_Model):
     first: Annotated[int, Field(ge=0)] = 0
     library: str | None = None
     section: str
-    relocated: bool = False
+    frame: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def start(self) -> int:
@@ -57,7 +60,9 @@ class Extent(_Model):
     def _check(self) -> Extent:
         if self.start % PAGE:
             raise ValueError(f"address {self.address} is not the start of a page")
-        if self.run is None and (self.rights != "rw-" or self.first):
+        if self.frame is not None and (self.run is not None or self.rights == "r-x" or self.module is None):
+            raise ValueError("frames are for tables and data of the layout aslr: no run, and not executable")
+        if self.run is None and (self.first or (self.frame is None and self.rights != "rw-")):
             raise ValueError("zero pages must have the rights rw- and first 0")
         if self.module is None and not (
             APP_BASE <= self.start < self.end <= APP_END or LIBRARY_BASE <= self.start < self.end <= LIBRARY_END
@@ -81,7 +86,7 @@ class RunReference(_Model):
 
 
 class RelocationRun(_Model):
-    """The relocations of an `aslr` image: `count` records of 24 bytes."""
+    """The relocations of an `aslr` image: `count` records of 16 bytes."""
 
     run: Digest
     count: Annotated[int, Field(ge=0)]
@@ -105,13 +110,14 @@ class Manifest(_Model):
     libraries: list[LibraryReference]
     modules: list[ModuleReference] | None = None
     relocations: RelocationRun | None = None
+    frames: Annotated[list[Digest | None], Field(max_length=MAX_FRAMES)] | None = None
     extents: list[Extent]
     page_tables: RunReference | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Manifest:
-        if (self.layout == "aslr") != (self.modules is not None) or (self.modules is None) != (self.relocations is None):
-            raise ValueError("modules and relocations belong to the layout aslr, both or none")
+        if {self.layout == "aslr"} != {one is not None for one in (self.modules, self.relocations, self.frames)}:
+            raise ValueError("modules, relocations and frames belong to the layout aslr, all or none")
         for before, after in pairwise(self.extents):
             if (before.module or 0, before.end) > (after.module or 0, after.start):
                 raise ValueError(f"extent at {after.address} overlaps the one before it, or is out of order")
@@ -120,7 +126,20 @@ class Manifest(_Model):
                 raise ValueError(f"extent at {extent.address}: `module` is for the layout aslr, and there for every extent")
             if self.modules is not None and not self._in_module(extent, self.modules):
                 raise ValueError(f"extent at {extent.address} lies outside its module {extent.module}")
+        self._check_frames()
         return self
+
+    def _check_frames(self) -> None:
+        """Frames exist, and no frame is read-only here and writable there."""
+        rights: dict[int, str] = {}
+        for extent in self.extents:
+            if extent.frame is None:
+                continue
+            if extent.frame + extent.pages > len(self.frames or []):
+                raise ValueError(f"extent at {extent.address} of module {extent.module} shows frames that there are not")
+            for frame in range(extent.frame, extent.frame + extent.pages):
+                if rights.setdefault(frame, extent.rights) != extent.rights:
+                    raise ValueError(f"frame {frame} has the rights {rights[frame]} and {extent.rights}")
 
     @staticmethod
     def _in_module(extent: Extent, modules: list[ModuleReference]) -> bool:
@@ -132,6 +151,7 @@ class Manifest(_Model):
         """All runs that it names."""
         named = {extent.run for extent in self.extents if extent.run is not None}
         named.update(part.run for part in (self.page_tables, self.relocations) if part is not None)
+        named.update(run for run in self.frames or [] if run is not None)
         return frozenset(named)
 
     def to_text(self) -> str:
@@ -150,7 +170,7 @@ class Manifest(_Model):
         """Fields of other layouts are left out, so that readers without them stay strict."""
         absent: dict[str, Any] = {}
         if self.modules is None:
-            absent = {"modules": True, "relocations": True, "extents": {"__all__": {"module", "relocated"}}}
+            absent = {"modules": True, "relocations": True, "frames": True, "extents": {"__all__": {"module", "frame"}}}
         if self.page_tables is None:
             absent["page_tables"] = True
         return absent

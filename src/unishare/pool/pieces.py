@@ -6,7 +6,7 @@ always, so that equal libraries are equal pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from unishare.errors import BadInputError
 from unishare.pool.manifest import Rights
 from unishare.toolchain import elf
 from unishare.toolchain.address_space import PAGE, round_up
+from unishare.toolchain.aslr.library import LINKAGE_SECTIONS
 from unishare.toolchain.elf import ElfFile, Section, Segment
 
 _RIGHTS: dict[int, Rights] = {5: "r-x", 4: "r--", 6: "rw-"}
 _ZERO = bytes(PAGE)
 _OWN_SECTIONS = {"r-x": "text", "r--": "rodata", "rw-": "data"}
 _LINKER_SECTION = ".dynsym"
-_LINKAGE_SECTIONS = (".unishare.image", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,11 @@ class Piece:
     zero_pages: int
     library: str | None
     section: str
-    relocated: bool = False
+
+    @property
+    def pages(self) -> int:
+        """How many pages it takes."""
+        return len(self.data) // PAGE + self.zero_pages
 
 
 def pieces_of(file: Path, libraries: Sequence[str]) -> list[Piece]:
@@ -47,17 +51,17 @@ def pieces_of(file: Path, libraries: Sequence[str]) -> list[Piece]:
     return _in_order(parsed, found)
 
 
-def pieces_of_module(file: Path, library: str | None, relocated_pages: frozenset[int]) -> list[Piece]:
-    """The pieces of a module of the layout aslr, by offset: the linker's own segment is left out, and data is cut where the loader
-    writes."""
+def pieces_of_module(file: Path, library: str | None) -> list[Piece]:
+    """The pieces of a module of the layout aslr, by offset: the linker's own segment is left out. What the loader or the guest writes
+    has the section `linkage` or the rights rw-."""
     parsed = ElfFile.read(file)
     found: list[Piece] = []
     for segment in parsed.segments:
         if segment.type != elf.PT_LOAD or not segment.memory_size or _has_section(parsed, segment, (_LINKER_SECTION,)):
             continue
-        linkage = _has_section(parsed, segment, _LINKAGE_SECTIONS)
+        linkage = _has_section(parsed, segment, LINKAGE_SECTIONS)
         section = "linkage" if linkage else _OWN_SECTIONS[_rights(parsed, segment)]
-        found += _cut(_piece(parsed, segment, library, section, relocated_pages), relocated_pages)
+        found.append(_piece(parsed, segment, library, section))
     return _in_order(parsed, found)
 
 
@@ -71,10 +75,7 @@ def _rights(parsed: ElfFile, segment: Segment) -> Rights:
     return rights
 
 
-def _piece(
-    parsed: ElfFile, segment: Segment, library: str | None, section: str, written: frozenset[int] = frozenset()
-) -> Piece:
-    # A page that the loader writes is kept although its bytes are zeros so far.
+def _piece(parsed: ElfFile, segment: Segment, library: str | None, section: str) -> Piece:
     rights = _rights(parsed, segment)
     start = segment.address // PAGE * PAGE
     lead = segment.address - start
@@ -85,7 +86,7 @@ def _piece(
     data += bytes(-len(data) % PAGE)
     total = round_up(lead + segment.memory_size, PAGE)
     if rights == "rw-":
-        while data.endswith(_ZERO) and (start + len(data)) // PAGE - 1 not in written:
+        while data.endswith(_ZERO):
             data = data[:-PAGE]
     return Piece(start, rights, data, (total - len(data)) // PAGE, library, section)
 
@@ -109,29 +110,11 @@ def _has_section(parsed: ElfFile, segment: Segment, names: Sequence[str]) -> boo
     return any(one.name in names for one in _sections_in(parsed, segment))
 
 
-def _cut(piece: Piece, relocated: frozenset[int]) -> Iterator[Piece]:
-    """Split a piece's data where pages change between shared and written by the loader; zeros stay with the last part."""
-    count = len(piece.data) // PAGE
-    first = piece.address // PAGE
-    start = 0
-    while start < count:
-        written = first + start in relocated
-        end = start + 1
-        while end < count and (first + end in relocated) == written:
-            end += 1
-        zeros = piece.zero_pages if end == count else 0
-        data = piece.data[start * PAGE : end * PAGE]
-        yield Piece(piece.address + start * PAGE, piece.rights, data, zeros, piece.library, piece.section, written)
-        start = end
-    if count == 0:
-        yield piece
-
-
 def _in_order(parsed: ElfFile, pieces: list[Piece]) -> list[Piece]:
     ordered = sorted(pieces, key=lambda one: one.address)
     end = 0
     for piece in ordered:
         if piece.address < end:
             raise BadInputError(f"{parsed.name}: two segments share the page at {piece.address:#x}")
-        end = piece.address + len(piece.data) + piece.zero_pages * PAGE
+        end = piece.address + piece.pages * PAGE
     return ordered

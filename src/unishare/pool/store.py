@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 from pydantic import ValidationError
@@ -19,14 +21,14 @@ from pydantic import ValidationError
 from unishare.errors import BadInputError, NotFoundError
 from unishare.pool import canonical
 from unishare.pool.canonical import Place
+from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.manifest import NAME as MANIFEST
 from unishare.pool.manifest import ElfReference, Extent, Manifest, RelocationRun
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.pool.relocations import pages_written
 from unishare.toolchain.address_space import APP_BASE, PAGE
 from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts
+from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
 
 FORMAT = "unishare-pool 1\n"
 
@@ -117,10 +119,9 @@ class Pool:
             _write_whole(self.folder / "images" / f"{name}.folder", f"{folder.absolute()}\n".encode(), self.folder / "incoming")
         return folder / MANIFEST
 
-    def holds(self, folder: Path) -> bool:
-        """Whether an image folder's manifest is the one that this pool has."""
-        manifest = folder / MANIFEST
-        return manifest.is_file() and (self.folder / "images" / f"{_image_id(manifest.read_bytes())}.json").is_file()
+    def ensure_image(self, folder: Path) -> Path:
+        """The manifest of an image folder, which is cut into runs unless the pool holds all that its manifest names."""
+        return folder / MANIFEST if self._holds(folder) else self.add_image(folder)
 
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
@@ -143,6 +144,8 @@ class Pool:
 
     def damaged(self) -> Iterator[tuple[str, str]]:
         """Runs that are missing or not what their name says, with the reason."""
+        # Before the runs: an image that is added meanwhile is then not missed, for its runs come first.
+        named = {run for image in self.images() for run in image.manifest.runs}
         there = self.runs()
         for run in there:
             with self.run_file(run).open("rb") as stream:
@@ -151,7 +154,7 @@ class Pool:
                 yield run, "its content does not have the hash that is its name"
             elif there[run] % PAGE or not there[run]:
                 yield run, "it is not a number of pages"
-        for run in sorted({run for image in self.images() for run in image.manifest.runs} - there.keys()):
+        for run in sorted(named - there.keys()):
             yield run, "it is missing"
 
     def collect(self) -> tuple[int, int]:
@@ -171,8 +174,7 @@ class Pool:
                     freed += size
             self._forget_canonical(kept)
             self._page_tables.forget(kept)
-            for file in (self.folder / "incoming").iterdir():
-                file.unlink(missing_ok=True)
+            _empty(self.folder / "incoming")
         return dropped, freed
 
     def _forget_canonical(self, kept: set[str]) -> None:
@@ -180,46 +182,52 @@ class Pool:
             if canonical.parse_place(record.read_text(encoding="ascii")).run not in kept:
                 record.unlink()
 
+    def _holds(self, folder: Path) -> bool:
+        """Whether an image was added and nothing of it is missing: a new link, and a run that was removed, make it false."""
+        try:
+            data = _read(folder / MANIFEST)
+            runs = Manifest.parse(data, str(folder)).runs
+        except (NotFoundError, BadInputError):
+            return False
+        name = _image_id(data)
+        return (self.folder / "images" / f"{name}.json").exists() and all(self.run_file(run).exists() for run in runs)
+
     def _fixed_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
-        pieces = pieces_of(folder / ELF_NAME, [library.name for library in facts.libraries])
-        places = self._places(pieces, facts)
+        hashes = {library.name: library.hash for library in facts.libraries}
+        pieces = pieces_of(folder / ELF_NAME, list(hashes))
+        places = canonical.places(self.folder / "canonical", pieces, hashes, facts.inseparable, self.add_run)
         extents = [extent for piece in pieces for extent in self._extents(piece, places.get(piece.address), None)]
         return _manifest(folder, facts, extents, hex(APP_BASE))
 
-    def _places(self, pieces: Iterable[Piece], facts: ImageFacts) -> dict[int, Place]:
-        """Where the windows of libraries are kept, by address. Those that no image had before get their place now."""
-        folder = self.folder / "canonical"
-        hashes = {library.name: library.hash for library in facts.libraries}
-        places, new = {}, []
-        for piece in pieces:
-            if piece.library is None or piece.rights == "rw-" or not piece.data:
-                continue
-            place = canonical.place_of(folder, hashes[piece.library], piece.section, piece.address)
-            if place is None:
-                new.append(piece)
-            else:
-                places[piece.address] = place
-        for group in canonical.neighbours(new, facts.inseparable):
-            run, first = self.add_run(b"".join(piece.data for piece in group)), 0
-            for piece in group:
-                places[piece.address] = canonical.record_place(
-                    folder, hashes[piece.library or ""], piece.section, piece.address, Place(run, first)
-                )
-                first += len(piece.data) // PAGE
-        return places
-
     def _aslr_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         assert facts.modules is not None and facts.relocations is not None
-        records = _read(folder / facts.relocations.file)
         extents: list[Extent] = []
+        private: list[tuple[int, Piece]] = []
         for number, module in enumerate(facts.modules):
-            library = module.name if number else None
-            for piece in pieces_of_module(folder / module.file, library, pages_written(records, number)):
-                extents += self._extents(piece, None, number)
+            for piece in pieces_of_module(folder / module.file, module.name if number else None):
+                if piece.section == "linkage" or piece.rights == "rw-":
+                    private.append((number, piece))
+                else:
+                    extents += self._extents(piece, None, number)
+        frames = arrange(facts.modules, private, _read(folder / facts.relocations.file))
+        extents += [
+            Extent(
+                module=one.module, address=hex(one.address), pages=one.pages, rights=one.rights, run=None, frame=one.frame,
+                library=one.library, section=one.section,
+            )
+            for one in frames.extents
+        ]  # fmt: skip
+        extents.sort(key=lambda one: (one.module or 0, one.start))
         table = next(one.value for one in ElfFile.read(folder / ELF_NAME).symbols() if one.name == "unishare_image_table")
-        run = self.add_run(records + bytes(-len(records) % PAGE))
-        relocations = RelocationRun(run=run, count=facts.relocations.count)
-        return _manifest(folder, facts, extents, hex(table), relocations)
+        own = {
+            "modules": [ModuleReference(**one.model_dump(include=set(ModuleReference.model_fields))) for one in facts.modules],
+            "frames": [None if one is None else self.add_run(one) for one in frames.contents],
+            "relocations": RelocationRun(
+                run=self.add_run(frames.records + bytes(-len(frames.records) % PAGE)),
+                count=len(frames.records) // FRAME_RECORD.size,
+            ),
+        }
+        return _manifest(folder, facts, extents, hex(table), own)
 
     def _extents(self, piece: Piece, place: Place | None, module: int | None) -> Iterator[Extent]:
         """A piece as extents; where its pages are those at its place, the place is named."""
@@ -251,8 +259,9 @@ def read_facts(folder: Path) -> ImageFacts:
 
 
 def _manifest(
-    folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, relocations: RelocationRun | None = None
+    folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, own: Mapping[str, Any] | None = None
 ) -> Manifest:
+    """A manifest; `own` holds what only the layout aslr has."""
     data = _read(folder / ELF_NAME)
     entry = ElfFile(data, str(folder / ELF_NAME)).entry
     return Manifest.model_validate(
@@ -268,9 +277,8 @@ def _manifest(
             "argv": facts.argv,
             "env": facts.env,
             "libraries": facts.libraries,
-            "modules": facts.modules,
-            "relocations": relocations,
             "extents": extents,
+            **(own or {}),
         }
     )
 
@@ -279,7 +287,7 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
     section = piece.section if run is not None else "bss"
     return Extent(
         module=module, address=hex(piece.address + at * PAGE), pages=pages, rights=piece.rights, run=run, first=first,
-        library=piece.library, section=section, relocated=piece.relocated and run is not None,
+        library=piece.library, section=section,
     )  # fmt: skip
 
 
@@ -291,6 +299,15 @@ def _still_there(image: AddedImage) -> bool:
 
 def _image_id(manifest: bytes) -> str:
     return hashlib.sha256(manifest).hexdigest()[:16]
+
+
+def _empty(folder: Path) -> None:
+    """Remove what writers that were killed have left."""
+    for left in folder.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _read(file: Path) -> bytes:

@@ -6,13 +6,15 @@ number of jobs; then each app: compile, link, write. A folder is replaced as a w
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from unishare.errors import UnishareError
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
 from unishare.toolchain.app_window import refuse_too_large
@@ -20,11 +22,11 @@ from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import inseparable, libraries_of
 from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import Digests, of_bytes, of_value
-from unishare.toolchain.global_map import GlobalMap, Windows
+from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
 from unishare.toolchain.layout import LAYOUTS, Layout
 from unishare.toolchain.library import Workshop
-from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Site
+from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Places, Site
 from unishare.toolchain.objects import ObjectCache, UnitObject
 from unishare.toolchain.process import Tools
 from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
@@ -88,8 +90,8 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
-        windows = {app.name: self._windows(closures[app.name], objects, layout) for app in apps}
-        futures = [self._steps.submit(self._image, app, closures[app.name], objects, windows[app.name], layout) for app in apps]
+        places = {app.name: self._places(_units(closures[app.name], objects), layout) for app in apps}
+        futures = [self._steps.submit(self._image, app, closures[app.name], objects, places[app.name], layout) for app in apps]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
             yield _result(future, futures)
@@ -111,47 +113,53 @@ class Builder:
         """One library's object if it was compiled before."""
         return self._workshop.kept(recipe, variant)
 
-    def _windows(
-        self, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout
-    ) -> Mapping[str, Windows]:
-        """An image's windows, all of one generation even if a later image begins the next."""
-        return self._map.windows([one for library in closure if (one := objects[library.name])]) if layout.needs_map else {}
+    def others(self, without: Collection[str], variant: Variant) -> Iterator[UnitObject]:
+        """Objects of the catalogue's other libraries that were compiled before."""
+        for name in self._catalog.library_names():
+            # A recipe elsewhere that is broken is not the caller's matter.
+            with contextlib.suppress(UnishareError):
+                unit = None if name in without else self.kept(self._catalog.library(name), variant)
+                if unit is not None:
+                    yield unit
 
     def _image(
         self,
         app: AppRecipe,
         closure: Sequence[LibraryRecipe],
         objects: Mapping[str, UnitObject | None],
-        windows: Mapping[str, Windows],
+        places: Places,
         layout: Layout,
     ) -> Image:
-        libraries = [one for library in closure if (one := objects[library.name])]
+        libraries = _units(closure, objects)
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,
             libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
-            inseparable=inseparable(closure) if layout.needs_map else [],
+            inseparable=inseparable(closure),
             argv=app.argv,
             env=app.run.env,
             heap=app.run.heap,
             stack=app.run.stack,
         )
-        places = {
-            one.name: {kind: window.address for kind, window in windows[one.digest].items()} for one in libraries if windows
-        }
+        addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(
-            [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), places]
+            [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
         )
         folder = self._settings.image_folder(layout.name, app.name)
         if _has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
         refuse_too_large(app, unit, files)
-        job = LinkJob(app.name, unit, libraries, windows, files)
-        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), self._known(layout))
+        job = LinkJob(app.name, unit, libraries, places, files)
+        known = self.others({one.name for one in libraries}, layout.variant)
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
+
+    def _places(self, libraries: Sequence[UnitObject], layout: Layout) -> Places:
+        """Where an image's libraries lie, all in one generation of the map even if a later image begins the next."""
+        return layout.places(libraries, self._map, self._compiler, self._tools)
 
     def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -168,9 +176,6 @@ class Builder:
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
         return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
 
-    def _known(self, layout: Layout) -> list[UnitObject]:
-        return [one for (_, variant), one in self._built.items() if one is not None and variant is layout.variant]
-
 
 def build_app(catalog: Catalog, name: str, layout: str, settings: Settings, jobs: int, progress: Progress | None) -> Image:
     """Build one app."""
@@ -186,6 +191,11 @@ def _result(future: Future[_T], others: Sequence[Future[_T]]) -> _T:
         for other in others:
             other.cancel()
         raise
+
+
+def _units(closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None]) -> list[UnitObject]:
+    """The objects of an image's libraries; some have only headers."""
+    return [one for library in closure if (one := objects[library.name])]
 
 
 def _has_key(folder: Path, key: str) -> bool:

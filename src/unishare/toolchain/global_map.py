@@ -5,9 +5,12 @@ Lines of text, `#` comments:
     unishare-map 2
     generation 1
     library zlib 1.2.13 <sha256 of the object> text=0x20000000+0xb2f0:16 rodata=0x20200000+0x4ac0:32
+    frames zlib 1.2.13 <sha256 of the object> linkage=0x1f0+0xe8:16 writable=0x340+0x20:32
 
-A window is `address+size:alignment`. Reading replays every line through `zones`, so a damaged or hand-edited map is noticed at once.
-When the addresses of `zones` are used up, a new generation begins: everything is placed anew for images linked from then on;
+`library` lines give addresses, for fixed layouts; `frames` lines give places in the frames that libraries share under the layout
+aslr (frame_space.py): these have no generations, for nothing is ever used up. A window is `address+size:alignment`. Reading replays
+every line through `zones`, so a damaged or hand-edited map is noticed at once. When the addresses of `zones` are used up, a new
+generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
 lines and syncing; half a last line (a crash) is dropped by the next writer. The number in the first line rises with the rules of
 `zones`, for lines are only understood by the rules they were written under.
@@ -19,17 +22,21 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError
-from unishare.toolchain.objects import UnitObject
+from unishare.toolchain.frame_space import FrameKind, FrameSpace, FrameWindows
+from unishare.toolchain.objects import UnitObject, WindowSize
 from unishare.toolchain.sections import Kind
 from unishare.toolchain.zones import Full, Window, Zones
 
 HEADER = "unishare-map 2"
-_WINDOW = re.compile(r"^(text|rodata|data|bss)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
+_WINDOW = re.compile(r"^([a-z]+)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
+_KINDS = {"library": [kind.value for kind in Kind], "frames": [kind.value for kind in FrameKind]}
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
 _HINT = "The map is append-only and not edited by hand: restore it, or remove it and the pool and build everything again."
 
 Windows = Mapping[Kind, Window]
@@ -54,6 +61,8 @@ class MapState:
     entries: list[Entry] = field(default_factory=list)
     generation: int = 1
     current: dict[str, Entry] = field(default_factory=dict)
+    frame_space: FrameSpace = field(default_factory=FrameSpace)
+    frames: dict[str, FrameWindows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.zones = self.empty()
@@ -95,16 +104,35 @@ class GlobalMap:
                 self._append(self._allocate(missing, libraries))
         return {one.digest: self._state.current[one.digest].windows for one in libraries}
 
+    def frames(self, libraries: Sequence[tuple[UnitObject, Mapping[FrameKind, WindowSize]]]) -> dict[str, FrameWindows]:
+        """The places of libraries in shared frames, by digest; new ones are allocated in the order given."""
+        state = self.state()
+        if any(one.digest not in state.frames for one, _ in libraries):
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._file.with_suffix(".lock")):
+                self._drop_half_line()
+                state = self.state()
+                lines = [] if self._read_to else [HEADER, "generation 1"]
+                for library, sizes in libraries:
+                    if library.digest not in state.frames:
+                        windows = {
+                            kind: state.frame_space.allocate(kind, one.size, one.alignment) for kind, one in sizes.items()
+                        }
+                        state.frames[library.digest] = windows
+                        lines.append(_line("frames", library.name, library.version, library.digest, windows))
+                self._append(lines)
+        return {one.digest: self._state.frames[one.digest] for one, _ in libraries}
+
     def _allocate(self, missing: Sequence[UnitObject], all_of_image: Sequence[UnitObject]) -> list[str]:
         """Place libraries; the lines to append."""
         lines = [] if self._read_to else [HEADER, "generation 1"]
         try:
-            return lines + [_line(self._place(one)) for one in missing]
+            return lines + [self._place(one) for one in missing]
         except Full:
             self._state = self._replayed()
             self._state.start_generation(self._state.generation + 1)
         try:
-            placed = [_line(self._place(one)) for one in all_of_image]
+            placed = [self._place(one) for one in all_of_image]
         except Full:
             self._state, self._read_to = MapState(self._zones), 0
             raise BuildError(
@@ -113,13 +141,14 @@ class GlobalMap:
             ) from None
         return [*lines[:1], f"generation {self._state.generation}", *placed]
 
-    def _place(self, library: UnitObject) -> Entry:
+    def _place(self, library: UnitObject) -> str:
+        """Take a library's windows; the line to append."""
         windows = {
             kind: self._state.zones.allocate(kind, size.size, size.alignment) for kind, size in library.facts.windows.items()
         }
         entry = Entry(self._state.generation, library.name, library.version, library.digest, windows)
         self._state.add(entry)
-        return entry
+        return _line("library", entry.name, entry.version, entry.digest, windows)
 
     def _append(self, lines: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
@@ -153,9 +182,9 @@ class GlobalMap:
             os.truncate(self._file, self._read_to)
 
 
-def _line(entry: Entry) -> str:
-    windows = (f"{kind}={one.address:#x}+{one.size:#x}:{one.alignment}" for kind, one in entry.windows.items())
-    return " ".join(["library", entry.name, entry.version, entry.digest, *windows])
+def _line(record: str, name: str, version: str, digest: str, windows: Mapping[Kind, Window] | FrameWindows) -> str:
+    texts = (f"{kind}={one.address:#x}+{one.size:#x}:{one.alignment}" for kind, one in windows.items())
+    return " ".join([record, name, version, digest, *texts])
 
 
 def _size(zones: Zones) -> str:
@@ -182,17 +211,33 @@ def _replay_line(where: str, state: MapState, words: list[str]) -> None:
         state.start_generation(int(words[1]))
         return
     found = [_WINDOW.match(word) for word in words[4:]]
-    if words[0] != "library" or len(words) < 4 or not re.fullmatch(r"[0-9a-f]{64}", words[3]) or None in found:
+    kinds = _KINDS.get(words[0])
+    if (
+        kinds is None
+        or len(words) < 4
+        or not _DIGEST.match(words[3])
+        or any(one is None or one[1] not in kinds for one in found)
+    ):
         raise BadInputError(f"{where}: {' '.join(words)[:80]!r} is not a record of the global map", _HINT)
-    windows = {}
-    for match in found:
-        assert match is not None
-        kind, address, size, alignment = Kind(match[1]), int(match[2], 16), int(match[3], 16), int(match[4])
-        try:
-            window = state.zones.allocate(kind, size, alignment)
-        except Full:
-            raise BadInputError(f"{where}: {words[1]}'s {kind} lies beyond the library addresses", _HINT) from None
-        if window.address != address:
-            raise BadInputError(f"{where}: {words[1]}'s {kind} is at {address:#x}, but belongs at {window.address:#x}", _HINT)
-        windows[kind] = window
-    state.add(Entry(state.generation, words[1], words[2], words[3], windows))
+    windows = [(one[1], Window(int(one[2], 16), int(one[3], 16), int(one[4]))) for one in found if one is not None]
+    if words[0] == "frames":
+        state.frames[words[3]] = {
+            FrameKind(kind): _again(where, words[1], kind, said, partial(state.frame_space.allocate, FrameKind(kind)))
+            for kind, said in windows
+        }
+    else:
+        taken = {
+            Kind(kind): _again(where, words[1], kind, said, partial(state.zones.allocate, Kind(kind))) for kind, said in windows
+        }
+        state.add(Entry(state.generation, words[1], words[2], words[3], taken))
+
+
+def _again(where: str, name: str, kind: str, said: Window, allocate: Callable[[int, int], Window]) -> Window:
+    """Take the window that a record tells of; it must come out where the record says."""
+    try:
+        window = allocate(said.size, said.alignment)
+    except Full:
+        raise BadInputError(f"{where}: {name}'s {kind} lies beyond the library addresses", _HINT) from None
+    if window.address != said.address:
+        raise BadInputError(f"{where}: {name}'s {kind} is at {said.address:#x}, but belongs at {window.address:#x}", _HINT)
+    return window

@@ -33,6 +33,13 @@ class ModuleReference(BaseModel):
     file: str
 
 
+class PlacedModule(ModuleReference):
+    """A module with its places in the frames that libraries share (frame_space.py), in bytes; None: frames of its own."""
+
+    linkage: int | None = None
+    writable: int | None = None
+
+
 class RelocationsReference(BaseModel):
     """The relocations of an `aslr` image: a file of 24-byte records in the image folder."""
 
@@ -58,7 +65,7 @@ class ImageFacts(BaseModel):
     env: dict[str, str]
     heap: int
     stack: int
-    modules: list[ModuleReference] | None = None
+    modules: list[PlacedModule] | None = None
     relocations: RelocationsReference | None = None
 
     def write(self, folder: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from unishare.toolchain.aslr.layout import AslrLayout
-from unishare.toolchain.compiler import Variant
+from unishare.toolchain.compiler import Compiler, Variant
+from unishare.toolchain.global_map import GlobalMap
 from unishare.toolchain.image import ImageFacts
 from unishare.toolchain.layouts import aligned, compact
-from unishare.toolchain.link import LinkJob, ScriptLayout, Site
+from unishare.toolchain.link import LinkJob, Places, ScriptLayout, Site
+from unishare.toolchain.objects import UnitObject
+from unishare.toolchain.process import Tools
 
 
 class Layout(Protocol):
@@ -23,9 +26,8 @@ class Layout(Protocol):
     def variant(self) -> Variant:
         """How its objects are compiled."""
 
-    @property
-    def needs_map(self) -> bool:
-        """Whether libraries have windows."""
+    def places(self, libraries: Sequence[UnitObject], global_map: GlobalMap, compiler: Compiler, tools: Tools) -> Places:
+        """What the global map gives to libraries; new ones are placed in the order given."""
 
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
         """Write `image.elf` and `image.json` into the site's image folder."""

@@ -6,18 +6,16 @@ of the catalogue that happen to be compiled already, which may or may not be in 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from unishare.errors import BadInputError, UnishareError
+from unishare.errors import BadInputError
 from unishare.toolchain import elf
 from unishare.toolchain.build import Builder
 from unishare.toolchain.catalog import Catalog
 from unishare.toolchain.closure import needs_of
-from unishare.toolchain.compiler import Variant
 from unishare.toolchain.elf import ElfFile
 from unishare.toolchain.layout import LAYOUTS
 from unishare.toolchain.library_findings import Effect, Finding, gathered, own_findings, some
@@ -77,7 +75,7 @@ def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe) -> Report:
         )
     parsed = ElfFile.read(unit.path)
     closure = [_library(catalog, one) for one in built.values() if one is not None]
-    others = [_library(catalog, one) for one in _kept(catalog, builder, {recipe.name, *built}, LAYOUT.variant)]
+    others = [_library(catalog, one) for one in builder.others({recipe.name, *built}, LAYOUT.variant)]
     around = _Surroundings(recipe, unit, _weak_references(parsed), closure, others)
     return Report(
         name=recipe.name,
@@ -88,15 +86,6 @@ def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe) -> Report:
         compared=[one.name for one in others],
         findings=gathered([*around.findings(), *own_findings(unit, parsed)]),
     )
-
-
-def _kept(catalog: Catalog, builder: Builder, without: set[str], variant: Variant) -> Iterator[UnitObject]:
-    for name in catalog.library_names():
-        # A recipe elsewhere that is broken is not this library's matter.
-        with contextlib.suppress(UnishareError):
-            unit = None if name in without else builder.kept(catalog.library(name), variant)
-            if unit is not None:
-                yield unit
 
 
 def _library(catalog: Catalog, unit: UnitObject) -> _Library:

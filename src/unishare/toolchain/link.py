@@ -7,17 +7,17 @@ caches lie.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unishare.errors import BadInputError, BuildError
 from unishare.toolchain.compiler import Compiler, Variant
+from unishare.toolchain.frame_space import FrameWindows
+from unishare.toolchain.global_map import GlobalMap, Windows
 from unishare.toolchain.image import ELF_NAME, ImageFacts
 from unishare.toolchain.layouts.contents import TABLE_SLOTS, Contents, LibraryPart
 from unishare.toolchain.objects import UnitObject
 from unishare.toolchain.process import Tools
-from unishare.toolchain.sections import Kind
-from unishare.toolchain.zones import Window
 
 IMAGE_MAGIC = 0x454C424154494E55  # abi.h: UNISHARE_IMAGE_MAGIC
 FLAGS = (
@@ -50,13 +50,26 @@ FILES = '    .section .unishare.files, "a"\nunishare_files:\n    .incbin "files.
 
 
 @dataclass(frozen=True)
+class Places:
+    """What the global map says of libraries, by digest: addresses for fixed layouts, places in frames for aslr."""
+
+    windows: Mapping[str, Windows] = field(default_factory=dict)
+    frames: Mapping[str, FrameWindows] = field(default_factory=dict)
+
+    def of(self, library: UnitObject) -> dict[str, int]:
+        """One library's addresses, by kind."""
+        windows, frames = self.windows.get(library.digest, {}), self.frames.get(library.digest, {})
+        return {kind.value: window.address for kind, window in [*windows.items(), *frames.items()]}
+
+
+@dataclass(frozen=True)
 class LinkJob:
-    """One image to link. `app` is None for an app of data only; `windows` by library digest, empty for layouts without a map."""
+    """One image to link. `app` is None for an app of data only."""
 
     name: str
     app: UnitObject | None
     libraries: Sequence[UnitObject]
-    windows: Mapping[str, Mapping[Kind, Window]]
+    places: Places
     files: bytes
 
     @property
@@ -85,6 +98,10 @@ class ScriptLayout:
     linker_flags: tuple[str, ...]
     script: Callable[[Contents], str]
 
+    def places(self, libraries: Sequence[UnitObject], global_map: GlobalMap, compiler: Compiler, tools: Tools) -> Places:
+        """The libraries' windows, if the layout has them."""
+        return Places(windows=global_map.windows(libraries)) if self.needs_map else Places()
+
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
         """Write `image.elf` and `image.json` into the image folder."""
         if job.app:
@@ -104,7 +121,7 @@ class ScriptLayout:
 
 
 def _contents(job: LinkJob) -> Contents:
-    parts = [LibraryPart(one.name, f"libs/{one.name}.o", job.windows.get(one.digest, {})) for one in job.libraries]
+    parts = [LibraryPart(one.name, f"libs/{one.name}.o", job.places.windows.get(one.digest, {})) for one in job.libraries]
     contents = Contents(
         app_objects=("stub.o", "app.o") if job.app else ("stub.o",),
         libraries=parts,

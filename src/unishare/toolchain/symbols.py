@@ -24,7 +24,7 @@ ENTRY = "the image's entry"
 
 def check(units: Sequence[UnitObject], entry: Iterable[str], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
     """Refuse undefined and doubly defined symbols. `entry` are those that every image needs; `known` are libraries that could
-    have been named as well."""
+    have been named as well; they are looked at only when one is missing."""
     definers: dict[str, list[UnitObject]] = defaultdict(list)
     for unit in units:
         for symbol in unit.facts.strong:
@@ -63,7 +63,8 @@ def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[Unit
     hint = f"Add to `libraries` (app) or `link.needs` (library): {', '.join(named)}." if named else None
     raise BuildError(
         "\n".join(lines) + _more(len(missing)),
-        hint or "No library built so far defines it. Is a source file missing in a recipe, or a library in `libraries`?",
+        hint
+        or "No library compiled in this home so far defines it. Is a source file missing in a recipe, or a library in `libraries`?",
     )
 
 

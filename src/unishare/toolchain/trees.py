@@ -21,6 +21,7 @@ from unishare.toolchain.digests import Digests, of_value
 from unishare.toolchain.process import Tools
 from unishare.toolchain.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
 from unishare.toolchain.sources import Sources, compiler_archive, local_folder
+from unishare.toolchain.unpack import unpack
 
 OUTPUT_LINES = 30
 
@@ -104,8 +105,7 @@ def _unpack(recipe: LibraryRecipe, archive: Path, into: Path) -> Path:
     """Unpack a tarball; the folder that its one top folder became."""
     into.mkdir()
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(into, filter="data")
+        unpack(archive, into)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise BadInputError(f"{recipe.file}: field `source`: {archive.name} cannot be unpacked: {error}") from None
     entries = list(into.iterdir())

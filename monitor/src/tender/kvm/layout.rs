@@ -1,16 +1,27 @@
 //! Where everything lies in guest physical memory.
 //!
-//! One compact piece from 0 up, which is one memory slot: page tables, hypercall page, TSS page, boot page, the image's extents, the
-//! stack. The heap follows, grown by further slots: a slot costs kernel memory for each of its pages. Close together, all of it is in
-//! few of the host's own page tables.
+//! One compact piece, page tables first, and the heap right behind it. The piece and the first part of the heap are one memory slot:
+//! a slot costs the kernel half a dozen pages whatever its size. The rest of the heap comes by further slots when the guest asks for it.
+//! Fixed layouts begin at 0. Under aslr the heap's place comes first, so that its page tables are the same in all instances
+//! (heap_tables.rs), and the piece ends where the heap begins.
 
+use super::heap_tables::{self, HeapTables};
 use super::page_tables::{self, Mapping};
+use crate::aslr::TABLE_PAGES;
 use crate::placement::Placement;
-use crate::plan::{PAGE, Plan, Rights};
+use crate::plan::{Content, PAGE, Plan, Rights};
+
+/// Pages that the first slot has at least, if the heap is large enough: up to here its bookkeeping takes the same few pages.
+const FIRST_SLOT_PAGES: u64 = 512;
+/// Of heap that needs no hypercall, however large the image is.
+const FIRST_HEAP: u64 = 128 << 10;
 
 /// What a stretch of the compact piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    PageTables,
+    /// The heap's page tables, the same frames in all instances. No guest address leads to them.
+    HeapTables,
     /// Hypercall page and TSS page: the same frames in all instances.
     Constant {
         first: u64,
@@ -18,6 +29,8 @@ pub enum Part {
     Boot,
     /// The plan's extent of this number.
     Extent(usize),
+    /// The instance's own frames, which extents show at several addresses.
+    Frames,
     Stack,
 }
 
@@ -25,7 +38,8 @@ pub enum Part {
 #[derive(Clone, Copy, Debug)]
 pub struct Placed {
     pub part: Part,
-    pub mapping: Mapping,
+    pub physical_address: u64,
+    pub pages: u64,
 }
 
 /// Guest memory of a plan with a heap of some size.
@@ -33,69 +47,144 @@ pub struct Placed {
 pub struct Layout {
     pub placement: Placement,
     pub parts: Vec<Placed>,
-    pub table_pages: u64,
+    /// Guest virtual addresses of the compact piece.
+    pub views: Vec<Mapping>,
+    /// Guest physical address of the compact piece, where the page tables' root is.
+    pub base: u64,
+    /// Bytes of the compact piece and of the heap.
+    pub size: u64,
     pub heap: u64,
+    pub heap_tables: Option<HeapTables>,
 }
 
 impl Layout {
     pub fn new(plan: &Plan, heap: u64) -> Self {
         let placement = plan.placement();
-        let mut parts = vec![
-            place(Part::Constant { first: 0 }, placement.hypercall, 1, Rights::ReadExecute),
-            place(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read),
-            place(Part::Boot, placement.boot, 1, Rights::Read),
-        ];
-        parts.extend(
-            plan.extents
-                .iter()
-                .enumerate()
-                .map(|(number, extent)| place(Part::Extent(number), extent.address, extent.pages, extent.rights)),
-        );
-        let stack_pages = plan.stack / PAGE;
-        parts.push(place(Part::Stack, placement.stack_bottom, stack_pages, Rights::ReadWrite));
-        let mut layout = Self {
-            placement,
-            parts,
-            table_pages: 0,
-            heap,
-        };
-        layout.table_pages = page_tables::count(&layout.mappings());
-        let mut next = layout.table_pages * PAGE;
-        for placed in &mut layout.parts {
-            placed.mapping.physical_address = next;
-            next += placed.mapping.pages * PAGE;
+        let mut plot = Plot::default();
+        plot.show(Part::Constant { first: 0 }, placement.hypercall, 1, Rights::ReadExecute);
+        plot.show(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read);
+        plot.show(Part::Boot, placement.boot, 1, Rights::Read);
+        let frames = (!plan.frames.is_empty()).then(|| plot.add(Part::Frames, plan.frames.len() as u64));
+        for (number, extent) in plan.extents.iter().enumerate() {
+            match (&extent.content, frames) {
+                (Content::Frames { first }, Some(frames)) => {
+                    plot.view(extent.address, frames + first, extent.pages, extent.rights)
+                }
+                _ => plot.show(Part::Extent(number), extent.address, extent.pages, extent.rights),
+            }
         }
-        layout
+        plot.show(Part::Stack, placement.stack_bottom, plan.stack / PAGE, Rights::ReadWrite);
+        let heap_tables = (plan.drawn.is_some() && heap > 0).then(|| HeapTables::new(placement.heap_start, heap));
+        if let Some(tables) = &heap_tables {
+            plot.add(Part::HeapTables, tables.pages);
+        }
+        plot.finish(placement, heap, heap_tables)
     }
 
-    /// Bytes of the compact piece.
-    pub fn size(&self) -> u64 {
-        (self.table_pages + self.parts.iter().map(|placed| placed.mapping.pages).sum::<u64>()) * PAGE
+    /// Bytes of the heap that the first memory slot holds.
+    pub fn first_heap(&self) -> u64 {
+        FIRST_HEAP
+            .max((FIRST_SLOT_PAGES * PAGE).saturating_sub(self.size))
+            .min(self.heap)
     }
 
-    /// What the page tables say.
-    pub fn mappings(&self) -> Vec<Mapping> {
-        let mut mappings: Vec<_> = self.parts.iter().map(|placed| placed.mapping).collect();
-        if self.heap > 0 {
+    /// The page tables' bytes.
+    pub fn page_tables(&self) -> Vec<u8> {
+        page_tables::build(&self.mappings(), self.heap_links(), self.base)
+    }
+
+    /// What the instance's own page tables say; the heap too, unless it has tables for itself.
+    fn mappings(&self) -> Vec<Mapping> {
+        let mut mappings = self.views.clone();
+        if self.heap > 0 && self.heap_tables.is_none() {
             mappings.push(Mapping {
                 virtual_address: self.placement.heap_start,
-                physical_address: self.size(),
+                physical_address: self.base + self.size,
                 pages: self.heap / PAGE,
                 rights: Rights::ReadWrite,
             });
         }
         mappings
     }
+
+    /// Where the heap's own tables are to be linked, and where they lie.
+    fn heap_links(&self) -> Option<page_tables::Links> {
+        let physical_address = self
+            .parts
+            .iter()
+            .find(|placed| placed.part == Part::HeapTables)?
+            .physical_address;
+        Some(page_tables::Links {
+            virtual_address: self.placement.heap_start / (TABLE_PAGES * PAGE) * (TABLE_PAGES * PAGE),
+            physical_address,
+            tables: self.heap_tables.as_ref()?.pages,
+        })
+    }
 }
 
-fn place(part: Part, address: u64, pages: u64, rights: Rights) -> Placed {
-    Placed {
-        part,
-        mapping: Mapping {
-            virtual_address: address,
-            physical_address: 0,
+/// The compact piece while it is laid out: page numbers from its start, behind page tables whose size is not known yet.
+#[derive(Default)]
+struct Plot {
+    parts: Vec<(Part, u64, u64)>,
+    views: Vec<(u64, u64, u64, Rights)>,
+    next: u64,
+}
+
+impl Plot {
+    fn add(&mut self, part: Part, pages: u64) -> u64 {
+        let at = self.next;
+        self.parts.push((part, at, pages));
+        self.next += pages;
+        at
+    }
+
+    fn view(&mut self, address: u64, at: u64, pages: u64, rights: Rights) {
+        self.views.push((address, at, pages, rights));
+    }
+
+    fn show(&mut self, part: Part, address: u64, pages: u64, rights: Rights) {
+        let at = self.add(part, pages);
+        self.view(address, at, pages, rights);
+    }
+
+    /// Put the page tables before all and find where the piece begins.
+    fn finish(self, placement: Placement, heap: u64, heap_tables: Option<HeapTables>) -> Layout {
+        let mut layout = Layout {
+            placement,
+            parts: Vec::with_capacity(self.parts.len() + 1),
+            views: self.mappings(0),
+            base: 0,
+            size: 0,
+            heap,
+            heap_tables,
+        };
+        let tables = page_tables::count(&layout.mappings(), layout.heap_tables.as_ref().map(|_| placement.heap_start));
+        layout.size = (tables + self.next) * PAGE;
+        if layout.heap_tables.is_some() {
+            layout.base = heap_tables::physical_address(placement.heap_start) - layout.size;
+        }
+        let start = layout.base + tables * PAGE;
+        layout.views = self.mappings(start);
+        layout.parts.push(Placed {
+            part: Part::PageTables,
+            physical_address: layout.base,
+            pages: tables,
+        });
+        layout.parts.extend(self.parts.into_iter().map(|(part, at, pages)| Placed {
+            part,
+            physical_address: start + at * PAGE,
+            pages,
+        }));
+        layout
+    }
+
+    fn mappings(&self, start: u64) -> Vec<Mapping> {
+        let mapping = |&(virtual_address, at, pages, rights)| Mapping {
+            virtual_address,
+            physical_address: start + at * PAGE,
             pages,
             rights,
-        },
+        };
+        self.views.iter().map(mapping).collect()
     }
 }

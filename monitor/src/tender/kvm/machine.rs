@@ -85,11 +85,11 @@ impl Machine {
         }
     }
 
-    /// Put the processor before the guest's first instruction.
-    pub fn set_start(&mut self, entry: u64, placement: &Placement) -> Result<(), Error> {
+    /// Put the processor before the guest's first instruction. `root` is the guest physical address of the page tables' root.
+    pub fn set_start(&mut self, entry: u64, root: u64, placement: &Placement) -> Result<(), Error> {
         let mut special = self.processor.get_sregs().map_err(failed("reading registers"))?;
         special.cr0 = CR0;
-        special.cr3 = 0;
+        special.cr3 = root;
         special.cr4 = CR4;
         special.efer = EFER;
         special.cs = segment(CODE, 11, 1, 0);

@@ -7,9 +7,11 @@ use std::os::unix::fs::FileExt;
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
 use super::constant_pages;
+use super::heap_tables::HeapTables;
 use super::layout::{Layout, Part};
 use crate::boot_page;
 use crate::error::Error;
+use crate::frames;
 use crate::plan::{Content, PAGE, Plan, Rights};
 use crate::tender::Sharing;
 
@@ -18,7 +20,7 @@ const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 /// Guest memory, mapped.
 #[derive(Debug)]
 pub struct Memory {
-    /// Host address of guest physical address 0, and of the heap.
+    /// Host address of the compact piece, and of the heap right behind it.
     pub base: u64,
     pub heap: u64,
     regions: Vec<Region>,
@@ -42,56 +44,23 @@ impl Memory {
         tables: Tables<'_>,
         boot: &boot_page::Page,
     ) -> Result<Self, Error> {
-        let failed = |what: &'static str| move |error: std::io::Error| Error::io(format!("mapping the guest's {what}"), error);
-        let base = reserve(layout.size()).map_err(failed("memory"))?;
-        match tables {
-            Tables::Shared(file) if sharing == Sharing::Pool => {
-                shared(base, layout.table_pages, file, 0).map_err(failed("page tables"))?;
-            }
-            Tables::Shared(file) => private(base, layout.table_pages, file, 0).map_err(failed("page tables"))?,
-            Tables::Own(bytes) => fill(base, layout.table_pages, |room| {
-                room.copy_from_slice(bytes);
-                Ok(())
-            })
-            .map_err(failed("page tables"))?,
+        let base = reserve(layout.size + layout.heap).map_err(|error| Error::io("reserving the guest's memory", error))?;
+        for placed in &layout.parts {
+            let (host, pages) = (base + (placed.physical_address - layout.base), placed.pages);
+            let map = Map { host, pages, sharing };
+            map.part(placed.part, plan, layout, tables, boot)?;
         }
         let mut memory = Self {
             base,
-            heap: if layout.heap > 0 {
-                reserve_writable(layout.heap).map_err(failed("heap"))?
-            } else {
-                0
-            },
-            regions: Vec::with_capacity(layout.parts.len() + 1),
+            heap: base + layout.size,
+            regions: Vec::with_capacity(layout.views.len() + 1),
         };
-        for placed in &layout.parts {
-            let (host, pages) = (base + placed.mapping.physical_address, placed.mapping.pages);
-            match placed.part {
-                Part::Constant { first } => {
-                    shared(host, pages, constant_pages::file()?, first).map_err(failed("hypercall page"))?
-                }
-                Part::Boot => fill(host, pages, |room| {
-                    room.copy_from_slice(boot);
-                    Ok(())
-                })
-                .map_err(failed("boot page"))?,
-                Part::Extent(number) => {
-                    let extent = &plan.extents[number];
-                    map_content(host, pages, &extent.content, extent.rights, sharing).map_err(|error| {
-                        Error::io(
-                            format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section),
-                            error,
-                        )
-                    })?;
-                }
-                Part::Stack => anonymous(host, pages).map_err(failed("stack"))?,
-            }
-            memory.add_region(
-                placed.mapping.virtual_address,
-                pages,
-                host,
-                placed.mapping.rights == Rights::ReadWrite,
-            );
+        if layout.heap > 0 {
+            anonymous(memory.heap, layout.heap / PAGE).map_err(|error| Error::io("mapping the guest's heap", error))?;
+        }
+        for view in &layout.views {
+            let host = base + (view.physical_address - layout.base);
+            memory.add_region(view.virtual_address, view.pages, host, view.rights == Rights::ReadWrite);
         }
         Ok(memory)
     }
@@ -103,21 +72,25 @@ impl Memory {
         self.add_region(start, bytes / PAGE, host, true);
     }
 
+    /// Move what was allocated to where the allocator allocates now.
+    pub fn reallocate(&mut self) {
+        let mut fresh = Vec::with_capacity(self.regions.len() + 1);
+        fresh.append(&mut self.regions);
+        self.regions = fresh;
+    }
+
     fn add_region(&mut self, start: u64, pages: u64, host: u64, writable: bool) {
         let end = start + pages * PAGE;
-        if let Some(last) = self.regions.last_mut()
-            && last.end == start
-            && last.host + (last.end - last.start) == host
-            && last.writable == writable
-        {
-            last.end = end;
-        } else {
-            self.regions.push(Region {
+        let continues =
+            |last: &Region| last.end == start && last.host + (last.end - last.start) == host && last.writable == writable;
+        match self.regions.last_mut() {
+            Some(last) if continues(last) => last.end = end,
+            _ => self.regions.push(Region {
                 start,
                 end,
                 host,
                 writable,
-            });
+            }),
         }
     }
 
@@ -148,13 +121,77 @@ pub enum Tables<'a> {
     Own(&'a [u8]),
 }
 
+/// Where one part goes, and how it is filled.
+struct Map {
+    host: u64,
+    pages: u64,
+    sharing: Sharing,
+}
+
+impl Map {
+    fn part(&self, part: Part, plan: &Plan, layout: &Layout, tables: Tables<'_>, boot: &boot_page::Page) -> Result<(), Error> {
+        let &Self { host, pages, sharing } = self;
+        let (what, mapped) = match part {
+            Part::PageTables => ("page tables", self.tables(tables)),
+            Part::HeapTables => {
+                let file = layout.heap_tables.as_ref().map(HeapTables::file).transpose()?;
+                ("heap tables", file.map_or(Ok(()), |file| shared(host, pages, &file, 0)))
+            }
+            Part::Constant { first } => ("constant pages", shared(host, pages, constant_pages::file()?, first)),
+            Part::Boot => (
+                "boot page",
+                fill(host, pages, |room| {
+                    room.copy_from_slice(boot);
+                    Ok(())
+                }),
+            ),
+            Part::Frames => return self.frames(plan),
+            Part::Extent(number) => {
+                let extent = &plan.extents[number];
+                let what = || format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section);
+                return map_content(host, pages, &extent.content, extent.rights, sharing)
+                    .map_err(|error| Error::io(what(), error));
+            }
+            Part::Stack => ("stack", anonymous(host, pages)),
+        };
+        mapped.map_err(|error| Error::io(format!("mapping the guest's {what}"), error))
+    }
+
+    fn tables(&self, tables: Tables<'_>) -> std::io::Result<()> {
+        match tables {
+            Tables::Shared(file) if self.sharing == Sharing::Pool => shared(self.host, self.pages, file, 0),
+            Tables::Shared(file) => private(self.host, self.pages, file, 0),
+            Tables::Own(bytes) => fill(self.host, self.pages, |room| {
+                room.copy_from_slice(bytes);
+                Ok(())
+            }),
+        }
+    }
+
+    /// The instance's own frames. What neither the loader nor the guest writes stays the pool's.
+    fn frames(&self, plan: &Plan) -> Result<(), Error> {
+        let failed = |error| Error::io("mapping the guest's own frames", error);
+        let copied = |frame: usize| self.sharing == Sharing::Copy || plan.frames[frame].relocated;
+        anonymous(self.host, self.pages).map_err(failed)?;
+        let room = |frame: usize| self.host + frame as u64 * PAGE;
+        for (number, frame) in plan.frames.iter().enumerate().filter(|(number, _)| !copied(*number)) {
+            if let Some(content) = &frame.content {
+                of_file(room(number), 1, READ_WRITE, MapFlags::PRIVATE, content, 0).map_err(failed)?;
+            }
+        }
+        match &plan.drawn {
+            // SAFETY: these frames were mapped just now, writable; the guest does not run yet.
+            Some(draw) => unsafe { frames::fill(plan, draw, room, copied) },
+            None => Ok(()),
+        }
+    }
+}
+
 fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing: Sharing) -> std::io::Result<()> {
     match (content, sharing) {
         (Content::Zero, _) => anonymous(host, pages),
-        (Content::Bytes(content), _) => fill(host, pages, |room| {
-            room.copy_from_slice(content);
-            Ok(())
-        }),
+        // Shown from the frames' own part.
+        (Content::Frames { .. }, _) => Ok(()),
         (Content::Run { file, first }, Sharing::Copy) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
             of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)
@@ -182,13 +219,6 @@ fn reserve(bytes: u64) -> std::io::Result<u64> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
     // SAFETY: a new mapping at an address that the kernel chooses.
     let address = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes as usize, ProtFlags::empty(), flags) }?;
-    Ok(address.expose_provenance() as u64)
-}
-
-fn reserve_writable(bytes: u64) -> std::io::Result<u64> {
-    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-    // SAFETY: a new mapping at an address that the kernel chooses.
-    let address = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes as usize, READ_WRITE, flags) }?;
     Ok(address.expose_provenance() as u64)
 }
 

@@ -1,7 +1,9 @@
 //! The KVM tender: a virtual machine whose one processor runs the guest at ring 3 from its first instruction.
 
 mod constant_pages;
+mod departure;
 mod fault;
+mod heap_tables;
 mod hypercalls;
 mod layout;
 mod machine;
@@ -17,17 +19,17 @@ use std::sync::Arc;
 use kvm_ioctls::{SyncReg, VcpuExit};
 
 use super::{Descriptors, Spec};
+use crate::allocator::Arena;
 use crate::boot_page::{self, Clock};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::sealed;
+use departure::Left;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
 use memory::{Memory, Tables};
 
-/// Usable at start; more comes by hypercalls.
-const FIRST_HEAP: u64 = 128 << 10;
 const DEFECT: i32 = 70;
 
 /// Make what all instances of a plan share, in the parent: the constant pages, the sandbox's filter, and page tables, which are
@@ -36,14 +38,17 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
     constant_pages::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
-    if plan.kvm_tables.get().is_some() || !plan.modules.is_empty() {
+    if !plan.modules.is_empty() {
+        return heap_tables::prepare(plan.heap);
+    }
+    if plan.kvm_tables.get().is_some() {
         return Ok(());
     }
-    let built = page_tables::build(&Layout::new(plan, plan.heap).mappings());
+    let built = Layout::new(plan, plan.heap).page_tables();
     let file = match &plan.page_tables {
         Some(pooled) => {
             let mut bytes = Vec::with_capacity(built.len());
-            let mut file = pooled.file.as_ref();
+            let mut file = pooled.as_ref();
             file.seek(SeekFrom::Start(0))
                 .and_then(|_| file.read_to_end(&mut bytes))
                 .map_err(|error| Error::io("reading page tables", error))?;
@@ -55,7 +60,7 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
                     ),
                 });
             }
-            Arc::clone(&pooled.file)
+            Arc::clone(pooled)
         }
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
@@ -63,8 +68,14 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Become the tender of a guest.
-pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
+/// A guest that is ready to run, and all that its tender keeps.
+pub struct Guest {
+    machine: Machine,
+    service: Service,
+}
+
+/// Make a guest's machine. The plan is not needed any more after this.
+pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error> {
     let Descriptors { channel, console, kvm } = descriptors;
     let device = kvm.ok_or_else(|| Error::Defect {
         what: "the KVM tender was not given /dev/kvm".into(),
@@ -73,25 +84,33 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let mut machine = Machine::new(device)?;
     let boot = boot_page(spec, &layout, &machine)?;
     let memory = map(spec, &layout, &boot)?;
-    machine.add_memory(0, memory.base, layout.size())?;
+    machine.add_memory(layout.base, memory.base, layout.size + layout.first_heap())?;
     let mut service = Service {
         memory,
         channel,
         console,
         heap_start: layout.placement.heap_start,
-        heap_physical: layout.size(),
+        heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
-        heap_ready: 0,
+        heap_ready: layout.first_heap(),
     };
-    if spec.heap > 0 {
-        service.grow_heap(&mut machine, FIRST_HEAP.min(spec.heap))?;
+    service.memory.set_heap(service.heap_start, service.heap_ready);
+    machine.set_start(spec.plan.entry, layout.base, &layout.placement)?;
+    take_name(&spec.plan.name)?;
+    Ok(Guest { machine, service })
+}
+
+impl Guest {
+    /// Become the tender of this guest. `arena` is where its set-up was allocated.
+    pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
+        let left = Left::find()?;
+        confine(&self.service, &self.machine)?;
+        // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, and the run loop.
+        unsafe { left.leave(arena, &mut self) }?;
+        let code = run(&mut self.machine, &mut self.service);
+        // SAFETY: ends the process without the parent's exit handlers.
+        unsafe { libc::_exit(code) }
     }
-    machine.set_start(spec.plan.entry, &layout.placement)?;
-    drop(layout);
-    confine(&spec.plan.name, &mut service, &machine)?;
-    let code = run(&mut machine, &mut service);
-    // SAFETY: ends the process without the parent's exit handlers.
-    unsafe { libc::_exit(code) }
 }
 
 fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine) -> Result<boot_page::Page, Error> {
@@ -100,7 +119,7 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine) -> Result<boot
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    boot_page::build(spec, &layout.placement, clock, FIRST_HEAP.min(spec.heap))
+    boot_page::build(spec, &layout.placement, clock, layout.first_heap())
 }
 
 /// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
@@ -108,17 +127,21 @@ fn map(spec: &Spec<'_>, layout: &Layout, boot: &boot_page::Page) -> Result<Memor
     match spec.plan.kvm_tables.get() {
         Some(file) if spec.heap == spec.plan.heap => Memory::map(spec.plan, layout, spec.sharing, Tables::Shared(file), boot),
         _ => {
-            let own = page_tables::build(&layout.mappings());
+            let own = layout.page_tables();
             Memory::map(spec.plan, layout, spec.sharing, Tables::Own(&own), boot)
         }
     }
 }
 
-/// Give up descriptors and system calls that the run loop does not need.
-fn confine(name: &str, service: &mut Service, machine: &Machine) -> Result<(), Error> {
+/// So that ps shows the image.
+fn take_name(name: &str) -> Result<(), Error> {
     let name: Vec<u8> = name.bytes().chain([0]).collect();
     let name = std::ffi::CStr::from_bytes_until_nul(&name).unwrap_or_default();
-    rustix::thread::set_name(name).map_err(|error| Error::io("PR_SET_NAME", error))?;
+    rustix::thread::set_name(name).map_err(|error| Error::io("PR_SET_NAME", error))
+}
+
+/// Give up descriptors and system calls that the run loop does not need.
+fn confine(service: &Service, machine: &Machine) -> Result<(), Error> {
     let kept = [
         service.channel.as_raw_fd(),
         service.console.as_raw_fd(),

@@ -35,63 +35,105 @@ pub struct Mapping {
     pub rights: Rights,
 }
 
-/// How many pages the tables for these virtual pages take.
-pub fn count(mappings: &[Mapping]) -> u64 {
+/// Page-table pages that lie elsewhere: `tables` of them from `physical_address` on, for the addresses from `virtual_address` on.
+#[derive(Clone, Copy, Debug)]
+pub struct Links {
+    pub virtual_address: u64,
+    pub physical_address: u64,
+    pub tables: u64,
+}
+
+/// How many pages the tables for these virtual pages take, and for an address whose last table lies elsewhere.
+pub fn count(mappings: &[Mapping], linked: Option<u64>) -> u64 {
     let mut tables = std::collections::BTreeSet::new();
     for mapping in mappings {
         let last = mapping.virtual_address + mapping.pages * PAGE - 1;
         for level in 1..LEVELS {
-            let shift = PAGE_BITS + INDEX_BITS * level;
-            tables.extend((mapping.virtual_address >> shift..=last >> shift).map(|index| (level, index)));
+            tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
         }
+    }
+    for level in 2..LEVELS {
+        tables.extend(linked.map(|address| (level, address >> shift(level))));
     }
     tables.len() as u64 + 1
 }
 
-/// The tables' bytes, for tables that lie at guest physical address 0; the root comes first.
-pub fn build(mappings: &[Mapping]) -> Vec<u8> {
-    let mut tables = vec![[0_u64; ENTRIES]];
-    let mut known = BTreeMap::new();
+/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first. Linked tables are in one directory.
+pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
+    let mut tables = Tables {
+        pages: vec![[0; ENTRIES]],
+        known: BTreeMap::new(),
+        base,
+    };
     for mapping in mappings {
         for page in 0..mapping.pages {
             let address = mapping.virtual_address + page * PAGE;
-            let table = leaf_table(&mut tables, &mut known, address);
-            let writable = if mapping.rights == Rights::ReadWrite { WRITABLE } else { 0 };
-            let no_execute = if mapping.rights == Rights::ReadExecute {
-                0
-            } else {
-                NO_EXECUTE
-            };
-            tables[table][index(address, 0)] =
-                (mapping.physical_address + page * PAGE) | PRESENT | USER | ACCESSED | DIRTY | writable | no_execute;
+            let table = tables.find(address, 1);
+            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.rights);
         }
     }
-    tables.iter().flatten().flat_map(|entry| entry.to_le_bytes()).collect()
+    if let Some(links) = links {
+        for number in 0..links.tables {
+            let address = links.virtual_address + (number << shift(1));
+            let table = tables.find(address, 2);
+            tables.pages[table][index(address, 1)] = (links.physical_address + number * PAGE) | INNER;
+        }
+    }
+    tables.pages.iter().flatten().flat_map(|entry| entry.to_le_bytes()).collect()
 }
 
-/// The number of the table that holds an address's last entry; missing ones are made on the way down.
-fn leaf_table(tables: &mut Vec<[u64; ENTRIES]>, known: &mut BTreeMap<(u32, u64), usize>, address: u64) -> usize {
-    let mut table = 0;
-    for level in (1..LEVELS).rev() {
-        let key = (level, address >> (PAGE_BITS + INDEX_BITS * level));
-        table = *known.entry(key).or_insert_with(|| {
-            let fresh = tables.len();
-            tables.push([0; ENTRIES]);
-            tables[table][index(address, level)] = (fresh as u64 * PAGE) | INNER;
-            fresh
-        });
+/// The entry of a page that the guest may write.
+pub fn writable_entry(physical_address: u64) -> u64 {
+    entry(physical_address, Rights::ReadWrite)
+}
+
+fn entry(physical_address: u64, rights: Rights) -> u64 {
+    let writable = if rights == Rights::ReadWrite { WRITABLE } else { 0 };
+    let no_execute = if rights == Rights::ReadExecute { 0 } else { NO_EXECUTE };
+    physical_address | PRESENT | USER | ACCESSED | DIRTY | writable | no_execute
+}
+
+/// Tables in the making.
+struct Tables {
+    pages: Vec<[u64; ENTRIES]>,
+    known: BTreeMap<(u32, u64), usize>,
+    base: u64,
+}
+
+impl Tables {
+    /// The number of the table of a level that holds an address's entry; missing ones are made on the way down.
+    fn find(&mut self, address: u64, level: u32) -> usize {
+        let mut table = 0;
+        for level in (level..LEVELS).rev() {
+            let key = (level, address >> shift(level));
+            table = match self.known.get(&key) {
+                Some(known) => *known,
+                None => {
+                    let fresh = self.pages.len();
+                    self.pages.push([0; ENTRIES]);
+                    self.pages[table][index(address, level)] = (self.base + fresh as u64 * PAGE) | INNER;
+                    self.known.insert(key, fresh);
+                    fresh
+                }
+            };
+        }
+        table
     }
-    table
+}
+
+/// The lowest bit of an address that indexes a table of a level: what one entry of it reaches.
+fn shift(level: u32) -> u32 {
+    PAGE_BITS + INDEX_BITS * level
 }
 
 fn index(address: u64, level: u32) -> usize {
-    (address >> (PAGE_BITS + INDEX_BITS * level)) as usize % ENTRIES
+    (address >> shift(level)) as usize % ENTRIES
 }
 
 /// Write a plan's tables for its own heap into a file, as pool content. The file appears as a whole.
 pub fn write(plan: &Plan, path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::io(format!("writing {}", path.display()), error);
-    let bytes = build(&Layout::new(plan, plan.heap).mappings());
+    let bytes = Layout::new(plan, plan.heap).page_tables();
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let written = std::fs::File::create(&fresh).and_then(|mut file| file.write_all(&bytes));
     written.and_then(|()| std::fs::rename(&fresh, path)).map_err(|error| {

@@ -7,20 +7,23 @@ use std::os::unix::fs::FileExt;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
 
-use super::hypercall_page;
+use super::{frames, hypercall_page};
 use crate::boot_page;
 use crate::error::Error;
 use crate::placement::Placement;
 use crate::plan::{Content, Extent, PAGE, Rights};
 use crate::tender::{Sharing, Spec};
 
-const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+pub(super) const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 
 /// Map all that `spec` asks for.
 pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Result<(), Error> {
     for extent in &spec.plan.extents {
         let what = || format!("mapping {} pages at {:#x} ({})", extent.pages, extent.address, extent.section);
         map_extent(extent, spec.sharing).map_err(|error| Error::io(what(), error))?;
+    }
+    if let Some(draw) = &spec.plan.drawn {
+        frames::map(spec.plan, draw, spec.sharing)?;
     }
     map_instance(spec, placement, boot)
 }
@@ -29,12 +32,7 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
     let length = (extent.pages * PAGE) as usize;
     match (&extent.content, sharing) {
         (Content::Zero, _) => anonymous(extent.address, length),
-        (Content::Bytes(content), _) => {
-            anonymous(extent.address, length)?;
-            // SAFETY: these bytes were mapped just now, writable, for nobody else.
-            unsafe { std::slice::from_raw_parts_mut(pointer(extent.address).cast::<u8>(), length) }.copy_from_slice(content);
-            protect(extent.address, length, extent.rights)
-        }
+        (Content::Frames { .. }, _) => Ok(()),
         (Content::Run { file, first }, Sharing::Pool) => {
             let (protection, flags) = match extent.rights {
                 Rights::ReadExecute => (ProtFlags::READ | ProtFlags::EXEC, MapFlags::SHARED),
@@ -83,21 +81,28 @@ fn map_instance(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) 
 }
 
 /// Zero pages on demand. NORESERVE: a heap that is never touched costs nothing, not even a promise.
-fn anonymous(address: u64, length: usize) -> std::io::Result<()> {
+pub(super) fn anonymous(address: u64, length: usize) -> std::io::Result<()> {
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED_NOREPLACE;
     // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
     unsafe { mmap_anonymous(pointer(address), length, READ_WRITE, flags) }?;
     Ok(())
 }
 
-fn of_file(address: u64, length: usize, rights: ProtFlags, flags: MapFlags, file: &File, offset: u64) -> std::io::Result<()> {
+pub(super) fn of_file(
+    address: u64,
+    length: usize,
+    rights: ProtFlags,
+    flags: MapFlags,
+    file: &File,
+    offset: u64,
+) -> std::io::Result<()> {
     let flags = flags | MapFlags::FIXED_NOREPLACE;
     // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
     unsafe { mmap(pointer(address), length, rights, flags, file, offset) }?;
     Ok(())
 }
 
-fn protect(address: u64, length: usize, rights: Rights) -> std::io::Result<()> {
+pub(super) fn protect(address: u64, length: usize, rights: Rights) -> std::io::Result<()> {
     let flags = match rights {
         Rights::ReadExecute => MprotectFlags::READ | MprotectFlags::EXEC,
         Rights::Read => MprotectFlags::READ,

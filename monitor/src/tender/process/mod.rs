@@ -6,6 +6,7 @@
 
 mod departure;
 mod faults;
+mod frames;
 mod hypercall_page;
 mod memory;
 mod sandbox;

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
 
 from unishare.errors import BadInputError
 from unishare.toolchain import elf
 from unishare.toolchain.address_space import PAGE
-from unishare.toolchain.aslr.module import app_script, library_script, link_module, refuse_absolute_code
+from unishare.toolchain.aslr.library import module_of, sizes_of
+from unishare.toolchain.aslr.module import app_script, link_module, refuse_absolute_code
 from unishare.toolchain.aslr.resolve import Module, resolve
-from unishare.toolchain.compiler import Variant
+from unishare.toolchain.compiler import Compiler, Variant
 from unishare.toolchain.digests import of_bytes
 from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.image import ELF_NAME, ImageFacts, ModuleReference, RelocationsReference
-from unishare.toolchain.link import LinkJob, Site, assemble_stub, refuse_too_many_constructors
+from unishare.toolchain.global_map import GlobalMap
+from unishare.toolchain.image import ELF_NAME, ImageFacts, PlacedModule, RelocationsReference
+from unishare.toolchain.link import LinkJob, Places, Site, assemble_stub, refuse_too_many_constructors
 from unishare.toolchain.objects import UnitObject
+from unishare.toolchain.process import Tools
 
 MODULES = "modules"
 RELOCATIONS = "relocations.bin"
@@ -51,7 +53,12 @@ class AslrLayout:
 
     name: str = "aslr"
     variant: Variant = Variant.PIC
-    needs_map: bool = False
+
+    def places(self, libraries: Sequence[UnitObject], global_map: GlobalMap, compiler: Compiler, tools: Tools) -> Places:
+        """The libraries' places in shared frames."""
+        with ThreadPoolExecutor() as pool:
+            sizes = list(pool.map(lambda one: sizes_of(one, compiler, tools), libraries))
+        return Places(frames=global_map.frames(list(zip(libraries, sizes, strict=True))))
 
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
         """Write `image.elf` (the app's module), the libraries' modules, the relocations and `image.json`."""
@@ -67,14 +74,18 @@ class AslrLayout:
         app = self._link_app(job, site)
         modules = [Module(job.name, ElfFile.read(app))]
         digest = job.app.digest if job.app else of_bytes(modules[0].elf.data)
-        references = [ModuleReference(name=job.name, hash=digest, pages=_span(modules[0].elf), file=ELF_NAME)]
+        references = [PlacedModule(name=job.name, hash=digest, pages=_span(modules[0].elf), file=ELF_NAME)]
         for library in job.libraries:
-            path = _library_module(library, site)
+            windows = job.places.frames[library.digest]
+            path = module_of(library, windows, site.compiler, site.tools)
             module = Module(library.name, ElfFile.read(path))
             file = f"{MODULES}/{library.name}.so"
             _link_or_copy(path, site.image / file)
             modules.append(module)
-            references.append(ModuleReference(name=library.name, hash=library.digest, pages=_span(module.elf), file=file))
+            places = {kind.value: window.address for kind, window in windows.items()}
+            references.append(
+                PlacedModule(name=library.name, hash=library.digest, pages=_span(module.elf), file=file, **places)
+            )
         records = resolve(modules)
         (site.image / RELOCATIONS).write_bytes(b"".join(one.pack() for one in records))
         relocations = RelocationsReference(file=RELOCATIONS, count=len(records))
@@ -91,23 +102,6 @@ class AslrLayout:
         link_module(job.name, weak, app_script(), objects, ELF_NAME, site.compiler, site.tools, site.work)
         (site.work / ELF_NAME).rename(site.image / ELF_NAME)
         return site.image / ELF_NAME
-
-
-def _library_module(library: UnitObject, site: Site) -> Path:
-    """A library's module: linked once, kept beside its object."""
-    kept = library.path.with_name("module.so")
-    if kept.is_file():
-        return kept
-    with FileLock(kept.with_suffix(".lock")):
-        if not kept.is_file():
-            refuse_absolute_code(library.name, library.path)
-            with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
-                work = Path(folder)
-                (work / "unit.o").symlink_to(library.path)
-                link_module(
-                    library.name, library.facts.weak, library_script(), ["unit.o"], "module.so", site.compiler, site.tools, work
-                ).rename(kept)
-    return kept
 
 
 def _span(parsed: ElfFile) -> int:

@@ -3,7 +3,8 @@ where it or others will lie.
 
 Own symbols are bound directly (-Bsymbolic), but for weak ones: those another module may override, so they go through the linkage
 table like foreign ones (--dynamic-list). The script keeps what the loader writes (tables, constants with addresses) on pages of their
-own, and what only the linker's bookkeeping needs (dynamic symbols, relocations) in a last segment that no image holds.
+own, at the places that the library has in shared frames (frame_space.py), and what only the linker's bookkeeping needs (dynamic
+symbols, relocations) in a last segment that no image holds.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ SECTIONS {{
   .rodata : {{ *(.rodata .rodata.*) }} :rodata
   . = ALIGN({page});
   .unishare.files : {{ KEEP(*(.unishare.files)) }} :rodata
-  . = ALIGN({page});
+  . = ALIGN({page}) + {linkage:#x};
   {table}
   .got : {{ *(.got .igot) }} :linkage
   .got.plt : {{ *(.got.plt .igot.plt) }} :linkage
   .data.rel.ro : {{ *(.data.rel.ro .data.rel.ro.*) }} :linkage
   {own_constructors}
-  . = ALIGN({page});
+  . = ALIGN({page}) + {writable:#x};
   .data : {{ *(.data .data.*) }} :data
   .bss : {{ *(.bss .bss.* COMMON) }} :data
   . = ALIGN({page});
@@ -66,15 +67,16 @@ _TABLE = (
 )
 
 
-def library_script() -> str:
-    """The linker script of a library's module. Its constructors stay a list, for the app's table to point to."""
+def library_script(linkage: int, writable: int) -> str:
+    """The linker script of a library's module; its tables and its data begin at these offsets in a page. Its constructors stay a
+    list, for the app's table to point to."""
     own = f".init_array : {{ {_INITS} }} :linkage .fini_array : {{ {_FINIS} }} :linkage"
-    return SCRIPT.format(page=PAGE, table="", own_constructors=own)
+    return SCRIPT.format(page=PAGE, table="", own_constructors=own, linkage=linkage, writable=writable)
 
 
 def app_script() -> str:
     """The linker script of an app's module: with the image table at the start of what the loader writes."""
-    return SCRIPT.format(page=PAGE, table=_TABLE, own_constructors="")
+    return SCRIPT.format(page=PAGE, table=_TABLE, own_constructors="", linkage=0, writable=0)
 
 
 def link_module(

@@ -49,8 +49,8 @@ fn every_page_is_mapped_as_asked_and_no_other() {
             address += (pages + 1) * PAGE;
             physical += pages * PAGE;
         }
-        let bytes = build(&mappings);
-        assert_eq!(bytes.len() as u64, count(&mappings) * PAGE);
+        let bytes = build(&mappings, None, 0);
+        assert_eq!(bytes.len() as u64, count(&mappings, None) * PAGE);
         for mapping in &mappings {
             for page in 0..mapping.pages {
                 let entry = walk(&bytes, mapping.virtual_address + page * PAGE).expect("mapped");

@@ -1,0 +1,80 @@
+//! The monitor's allocator: the C library's, until a forked instance takes memory of its own.
+//!
+//! A child that goes on with its parent's heap copies a page for every free chunk that it takes, and keeps all of them for life. So
+//! it allocates from an arena instead, and frees nothing: what it needs is known and small, and an arena is given back as a whole.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use crate::error::Error;
+
+/// Addresses, not memory: pages come when they are touched.
+const ARENA_BYTES: usize = 64 << 20;
+
+/// The arena's next free address and its end; 0 while the C library serves. A child has one thread: these are atomic only because a
+/// static has to be.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+static END: AtomicUsize = AtomicUsize::new(0);
+
+pub struct Allocator;
+
+// SAFETY: arena memory is handed out once, aligned and inside the arena; everything else is the C library's own allocator, which gets
+// back only what it gave and only while no arena is in use.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let next = NEXT.load(Ordering::Relaxed);
+        if next == 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { System.alloc(layout) };
+        }
+        let start = next.next_multiple_of(layout.align());
+        match start
+            .checked_add(layout.size())
+            .filter(|end| *end <= END.load(Ordering::Relaxed))
+        {
+            Some(end) => {
+                NEXT.store(end, Ordering::Relaxed);
+                std::ptr::with_exposed_provenance_mut(start)
+            }
+            None => std::ptr::null_mut(),
+        }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if NEXT.load(Ordering::Relaxed) == 0 {
+            // SAFETY: the caller's promise.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+}
+
+/// An arena of a child. It stays until it is given back.
+pub struct Arena {
+    start: usize,
+}
+
+impl Arena {
+    /// Allocate from a fresh arena from now on. Only for a forked child.
+    pub fn switch() -> Result<Self, Error> {
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), ARENA_BYTES, ProtFlags::READ | ProtFlags::WRITE, flags) }
+            .map_err(|error| Error::io("mapping an instance's arena", error))?;
+        let start = start.expose_provenance();
+        END.store(start + ARENA_BYTES, Ordering::Relaxed);
+        NEXT.store(start, Ordering::Relaxed);
+        Ok(Self { start })
+    }
+
+    /// Give the arena back.
+    ///
+    /// # Safety
+    /// Nothing that was allocated from it is used any more, and another arena has taken its place.
+    pub unsafe fn give_back(self) -> Result<(), Error> {
+        // SAFETY: the mapping is this arena's alone; the caller's promise.
+        unsafe { munmap(std::ptr::with_exposed_provenance_mut(self.start), ARENA_BYTES) }
+            .map_err(|error| Error::io("giving an instance's arena back", error))
+    }
+}

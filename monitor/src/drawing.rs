@@ -1,0 +1,46 @@
+//! `unishare-monitor draw`: the bases that many starts of an image would get, for statistics. Nothing is started.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use crate::aslr::{self, Source};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::pool::Pool;
+use crate::seed;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The image's manifest.
+    manifest: PathBuf,
+    #[arg(long)]
+    pool: PathBuf,
+    /// How many starts.
+    #[arg(long)]
+    count: u32,
+    /// Draw from this number instead of the kernel's random source.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Pages between an instance's parts in all.
+    #[arg(long, default_value_t = aslr::DEFAULT_GAPS)]
+    gaps: u64,
+}
+
+/// Write the modules' names, then a line of bases for each start, separated by tabs.
+pub fn run(arguments: &Arguments) -> Result<(), Error> {
+    let plan = Plan::load(&arguments.manifest, &Pool::open(&arguments.pool)?)?;
+    seed::check(&plan)?;
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    let mut line =
+        |cells: Vec<String>| writeln!(output, "{}", cells.join("\t")).map_err(|error| Error::io("writing the bases", error));
+    line(plan.modules.iter().map(|module| module.name.clone()).collect())?;
+    for index in 0..arguments.count {
+        let mut source = match arguments.seed {
+            Some(seed) => Source::Seed(seed::of_instance(seed, index)),
+            None => Source::Kernel,
+        };
+        let draw = aslr::draw(&plan, plan.heap, arguments.gaps, &mut source)?;
+        line(draw.bases.iter().map(|base| format!("{base:#x}")).collect())?;
+    }
+    output.flush().map_err(|error| Error::io("writing the bases", error))
+}

@@ -1,0 +1,63 @@
+//! What a guest's tender leaves behind before it runs: the parent's heap, and its own set-up. All of that would stay this process's for
+//! life: pages that the parent writes to after the fork are copied, and the old ones are then the child's alone.
+
+use std::fs;
+
+use rustix::mm::{Advice, madvise, munmap};
+
+use super::Guest;
+use super::memory::pointer;
+use crate::allocator::Arena;
+use crate::error::Error;
+use crate::plan::PAGE;
+
+/// Addresses that are given up.
+pub struct Left {
+    heap: Option<(u64, u64)>,
+    stack: Option<(u64, u64)>,
+}
+
+impl Left {
+    /// Find what is to be given up, while files can still be opened (proc(5): maps).
+    pub fn find() -> Result<Self, Error> {
+        let maps = fs::read_to_string("/proc/self/maps").map_err(|error| Error::io("reading /proc/self/maps", error))?;
+        let named = |name: &str| {
+            let line = maps.lines().find(|line| line.ends_with(name))?;
+            let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+            Some((u64::from_str_radix(start, 16).ok()?, u64::from_str_radix(end, 16).ok()?))
+        };
+        Ok(Self {
+            heap: named("[heap]"),
+            stack: named("[stack]"),
+        })
+    }
+
+    /// Give up the parent's heap, the arena of the set-up, and the stack below the caller.
+    ///
+    /// # Safety
+    /// Nothing that was allocated before is used any more but for the guest's list of regions, which is moved. The process does not
+    /// return to code that began before, does not panic, and ends by `_exit`.
+    pub unsafe fn leave(self, arena: Arena, guest: &mut Guest) -> Result<(), Error> {
+        let _own = Arena::switch()?;
+        guest.service.memory.reallocate();
+        // SAFETY: the caller's promise.
+        unsafe { arena.give_back() }?;
+        if let Some((start, end)) = self.heap {
+            // SAFETY: the C library's heap, which the arena has replaced; the caller's promise.
+            unsafe { munmap(pointer(start), (end - start) as usize) }
+                .map_err(|error| Error::io("giving up the parent's heap", error))?;
+        }
+        let here = 0_u8;
+        let below = (std::ptr::from_ref(&here).expose_provenance() as u64).saturating_sub(KEPT_STACK) / PAGE * PAGE;
+        if let Some((start, end)) = self.stack.filter(|(start, end)| (*start..*end).contains(&below)) {
+            debug_assert!(below < end);
+            // SAFETY: stack that no frame uses: it is further below this one than anything that is called from here reaches.
+            unsafe { madvise(pointer(start), (below - start) as usize, Advice::LinuxDontNeed) }
+                .map_err(|error| Error::io("giving up used stack", error))?;
+        }
+        Ok(())
+    }
+}
+
+/// More than the frames that the call of the kernel below takes, red zone included.
+const KEPT_STACK: u64 = 2 * PAGE;

@@ -1,0 +1,107 @@
+//! Maps an instance's own frames (layout aslr). A frame that is seen at several addresses is a page of one memory file, mapped there; any
+//! other is private memory at its one address.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+
+use super::memory::{READ_WRITE, anonymous, of_file, protect};
+use crate::aslr::Draw;
+use crate::error::Error;
+use crate::frames;
+use crate::plan::{Content, Extent, PAGE, Plan, Rights};
+use crate::tender::Sharing;
+
+/// Map and fill all frames of a plan that was placed by `draw`.
+pub fn map(plan: &Plan, draw: &Draw, sharing: Sharing) -> Result<(), Error> {
+    let failed = |error: std::io::Error| Error::io("mapping the instance's own frames", error);
+    let backing = Backing::new(plan).map_err(failed)?;
+    let mut rooms: Vec<u64> = (0..plan.frames.len() as u64)
+        .map(|frame| backing.window + frame * PAGE)
+        .collect();
+    for (extent, first) in extents(plan) {
+        for page in 0..extent.pages {
+            let (frame, address) = ((first + page) as usize, extent.address + page * PAGE);
+            if plan.frames[frame].aliased {
+                let rights = match extent.rights {
+                    Rights::ReadWrite => READ_WRITE,
+                    Rights::Read | Rights::ReadExecute => ProtFlags::READ,
+                };
+                of_file(
+                    address,
+                    PAGE as usize,
+                    rights,
+                    MapFlags::SHARED,
+                    &backing.file,
+                    frame as u64 * PAGE,
+                )
+                .map_err(failed)?;
+            } else {
+                rooms[frame] = address;
+                map_own(plan, frame, address, sharing).map_err(failed)?;
+            }
+        }
+    }
+    // SAFETY: a room is a page of the window or of the guest's memory, mapped above, writable; nothing refers to it yet.
+    unsafe {
+        frames::fill(
+            plan,
+            draw,
+            |frame| rooms[frame],
+            |frame| plan.frames[frame].aliased || sharing == Sharing::Copy,
+        )
+    }?;
+    for (extent, first) in extents(plan) {
+        for page in (0..extent.pages).filter(|page| !plan.frames[(first + page) as usize].aliased) {
+            protect(extent.address + page * PAGE, PAGE as usize, extent.rights).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A frame at its one address: copy-on-write from the pool, or zeros.
+fn map_own(plan: &Plan, frame: usize, address: u64, sharing: Sharing) -> std::io::Result<()> {
+    match &plan.frames[frame].content {
+        Some(content) if sharing == Sharing::Pool => of_file(address, PAGE as usize, READ_WRITE, MapFlags::PRIVATE, content, 0),
+        _ => anonymous(address, PAGE as usize),
+    }
+}
+
+fn extents(plan: &Plan) -> impl Iterator<Item = (&Extent, u64)> {
+    plan.extents.iter().filter_map(|extent| match extent.content {
+        Content::Frames { first } => Some((extent, first)),
+        _ => None,
+    })
+}
+
+/// The memory file with the frames that are seen at several addresses, and a window on it to fill them through. The window goes with the
+/// monitor, the descriptor with all others: what is left are the guest's mappings.
+struct Backing {
+    file: File,
+    window: u64,
+}
+
+impl Backing {
+    fn new(plan: &Plan) -> std::io::Result<Self> {
+        let bytes = plan.frames.len() as u64 * PAGE;
+        let file = File::from(memfd_create("unishare-frames", MemfdFlags::CLOEXEC)?);
+        ftruncate(&file, bytes)?;
+        // SAFETY: a new mapping at an address that the kernel chooses.
+        let window = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                bytes as usize,
+                READ_WRITE,
+                MapFlags::SHARED,
+                file.as_fd(),
+                0,
+            )
+        }?;
+        Ok(Self {
+            file,
+            window: window.expose_provenance() as u64,
+        })
+    }
+}

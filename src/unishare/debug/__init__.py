@@ -1,0 +1,1 @@
+"""Files that let a debugger find its way in an instance."""
