@@ -51,9 +51,11 @@ def _check(session: Session, image: str, as_json: bool) -> None:
     from unishare.errors import BadInputError
     from unishare.fleet.image import resolve
     from unishare.toolchain.global_map import GlobalMap
-    from unishare.toolchain.map_check import agreement
+    from unishare.toolchain.map_check import LAYOUT, agreement
 
-    reference = resolve(image, session.settings)
+    # The map is about one layout, whichever is the default.
+    named = image if ":" in image or "/" in image else f"{LAYOUT}:{image}"
+    reference = resolve(named, session.settings)
     state = GlobalMap(session.settings.global_map).state()
     found = agreement(reference.folder, state)
     if as_json:
@@ -72,5 +74,5 @@ def _check(session: Session, image: str, as_json: bool) -> None:
     if found.differences:
         raise BadInputError(
             f"{reference.name} does not agree with the global map:\n" + "\n".join(found.differences[:20]),
-            f"Build it again: unishare build {reference.name}",
+            f"Build it again: unishare build {reference.name} --layout {LAYOUT}",
         )

@@ -13,6 +13,8 @@ from unishare.toolchain.global_map import MapState, Windows
 from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts
 from unishare.toolchain.sections import Kind
 
+LAYOUT = "aligned"
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -25,6 +27,11 @@ class Agreement:
 def agreement(folder: Path, state: MapState) -> Agreement:
     """Compare; an image uses one generation, so each is tried, the newest first."""
     facts = ImageFacts.model_validate(json.loads((folder / JSON_NAME).read_text(encoding="utf-8")))
+    if facts.layout != LAYOUT:
+        raise BadInputError(
+            f"{facts.name} was linked as {facts.layout}: only images of the layout {LAYOUT} have libraries where the map says",
+            f"unishare build {facts.name} --layout {LAYOUT}",
+        )
     sections = {section.name: section for section in ElfFile.read(folder / ELF_NAME).sections}
     if not state.entries:
         raise BadInputError("the global map is empty", f"Build the image again: unishare build {facts.name}")
