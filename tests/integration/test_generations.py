@@ -11,6 +11,7 @@ from integration.test_functions import check
 from toolchain.project import library_sections
 from unishare.bench.workload import expectations
 from unishare.cli.entry import cli
+from unishare.errors import BadInputError
 from unishare.pool.manifest import Manifest
 from unishare.pool.store import Pool
 from unishare.settings import Settings
@@ -75,10 +76,17 @@ def test_the_second_generation_is_kept_as_well_as_the_first(generations: Setting
 
 
 def test_the_command_names_the_generation(generations: Settings) -> None:
-    said = CliRunner().invoke(cli, ["--home", str(generations.home), "map", "--check", "sql"])
+    said = CliRunner().invoke(cli, ["--home", str(generations.home), "map", "--check", "aligned:sql"])
     assert said.exit_code == 0
     assert "sql: every library is where generation 1 of the map says" in said.output
     assert "the map is in generation 2" in said.output
+
+
+def test_images_of_other_layouts_are_refused_and_not_called_right(home: Settings) -> None:
+    said = CliRunner().invoke(cli, ["--home", str(home.home), "map", "--check", "default:sql"])
+    assert isinstance(said.exception, BadInputError)
+    assert "is linked as default" in said.exception.message
+    assert CliRunner().invoke(cli, ["--home", str(home.home), "map", "--check", "aligned:sql"]).exit_code == 0
 
 
 def test_an_image_built_again_joins_the_newest_generation(generations: Settings, tmp_path: Path) -> None:

@@ -72,15 +72,6 @@ def test_the_same_inputs_give_the_same_manifest(project: Project) -> None:
     assert len(pool.images()) == 2
 
 
-def test_another_pool_does_not_hold_an_image_though_its_manifest_is_there(project: Project, tmp_path: Path) -> None:
-    pool, _ = add(project)
-    folder = project.settings.image_folder("aligned", "one")
-    assert pool.holds(folder)
-    assert not Pool.create(tmp_path / "another").holds(folder)
-    (folder / "manifest.json").unlink()
-    assert not pool.holds(folder)
-
-
 def test_a_few_unequal_pages_leave_the_others_shared(project: Project) -> None:
     big = "const char table[5 * 4096] __attribute__((aligned(4096))) = {1}; __attribute__((weak)) int hook(void) { return 1; }"
     project.library(

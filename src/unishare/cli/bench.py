@@ -84,7 +84,7 @@ def start(session: Session, tender: str | None, layout: str, rounds: int | None,
 def speed(session: Session, tender: str | None, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Work per second of processor time of every app that has a long request, under each layout that is built.
 
-    Build them first: unishare build --all --layout default, then dce, aligned, aslr.
+    Build them first: unishare build --all --layout default, then dce, aligned and aslr.
     """
     from unishare.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
     from unishare.bench.workload import load_functions

@@ -198,7 +198,7 @@ def _ksm() -> Check:
 def _mappings() -> Check:
     limit = int(Path("/proc/sys/vm/max_map_count").read_text())
     enough = limit >= MAPPINGS_WANTED
-    matters = "an instance maps each library window on its own"
+    matters = "an instance has some tens of mappings"
     return Check(
         "mappings",
         "ok" if enough else "limited",

@@ -10,7 +10,7 @@ into a run of their own. Bytes decide, nothing is assumed.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,32 @@ class Place:
 
     run: str
     first: int
+
+
+def places(
+    folder: Path,
+    pieces: Iterable[Piece],
+    hashes: Mapping[str, str],
+    inseparable: Collection[str],
+    add_run: Callable[[bytes], str],
+) -> dict[int, Place]:
+    """Where an image's library windows are kept, by address. Those that no image had before get their place now."""
+    found, new = {}, []
+    for piece in pieces:
+        if piece.library is None or piece.rights == "rw-" or not piece.data:
+            continue
+        place = place_of(folder, hashes[piece.library], piece.section, piece.address)
+        if place is None:
+            new.append(piece)
+        else:
+            found[piece.address] = place
+    for group in neighbours(new, inseparable):
+        run, first = add_run(b"".join(piece.data for piece in group)), 0
+        for piece in group:
+            library = hashes[piece.library or ""]
+            found[piece.address] = record_place(folder, library, piece.section, piece.address, Place(run, first))
+            first += len(piece.data) // PAGE
+    return found
 
 
 def place_of(folder: Path, library: str, section: str, address: int) -> Place | None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,8 @@ class Pool:
 
     def damaged(self) -> Iterator[tuple[str, str]]:
         """Runs that are missing or not what their name says, with the reason."""
+        # Before the runs: an image that is added meanwhile is then not missed, for its runs come first.
+        named = {run for image in self.images() for run in image.manifest.runs}
         there = self.runs()
         for run in there:
             with self.run_file(run).open("rb") as stream:
@@ -152,7 +154,7 @@ class Pool:
                 yield run, "its content does not have the hash that is its name"
             elif there[run] % PAGE or not there[run]:
                 yield run, "it is not a number of pages"
-        for run in sorted({run for image in self.images() for run in image.manifest.runs} - there.keys()):
+        for run in sorted(named - there.keys()):
             yield run, "it is missing"
 
     def collect(self) -> tuple[int, int]:
@@ -192,32 +194,11 @@ class Pool:
         )
 
     def _fixed_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
-        pieces = pieces_of(folder / ELF_NAME, [library.name for library in facts.libraries])
-        places = self._places(pieces, facts)
+        hashes = {library.name: library.hash for library in facts.libraries}
+        pieces = pieces_of(folder / ELF_NAME, list(hashes))
+        places = canonical.places(self.folder / "canonical", pieces, hashes, facts.inseparable, self.add_run)
         extents = [extent for piece in pieces for extent in self._extents(piece, places.get(piece.address), None)]
         return _manifest(folder, facts, extents, hex(APP_BASE))
-
-    def _places(self, pieces: Iterable[Piece], facts: ImageFacts) -> dict[int, Place]:
-        """Where the windows of libraries are kept, by address. Those that no image had before get their place now."""
-        folder = self.folder / "canonical"
-        hashes = {library.name: library.hash for library in facts.libraries}
-        places, new = {}, []
-        for piece in pieces:
-            if piece.library is None or piece.rights == "rw-" or not piece.data:
-                continue
-            place = canonical.place_of(folder, hashes[piece.library], piece.section, piece.address)
-            if place is None:
-                new.append(piece)
-            else:
-                places[piece.address] = place
-        for group in canonical.neighbours(new, facts.inseparable):
-            run, first = self.add_run(b"".join(piece.data for piece in group)), 0
-            for piece in group:
-                places[piece.address] = canonical.record_place(
-                    folder, hashes[piece.library or ""], piece.section, piece.address, Place(run, first)
-                )
-                first += len(piece.data) // PAGE
-        return places
 
     def _aslr_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         assert facts.modules is not None and facts.relocations is not None

@@ -90,7 +90,7 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
-        places = {app.name: self._places(closures[app.name], objects, layout) for app in apps}
+        places = {app.name: self._places(_units(closures[app.name], objects), layout) for app in apps}
         futures = [self._steps.submit(self._image, app, closures[app.name], objects, places[app.name], layout) for app in apps]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
@@ -122,11 +122,6 @@ class Builder:
                 if unit is not None:
                     yield unit
 
-    def _places(self, closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None], layout: Layout) -> Places:
-        """An image's places in the map, all of one generation even if a later image begins the next."""
-        libraries = [one for library in closure if (one := objects[library.name])]
-        return layout.places(libraries, self._map, self._compiler, self._tools)
-
     def _image(
         self,
         app: AppRecipe,
@@ -135,14 +130,14 @@ class Builder:
         places: Places,
         layout: Layout,
     ) -> Image:
-        libraries = [one for library in closure if (one := objects[library.name])]
+        libraries = _units(closure, objects)
         unit = self._workshop.app(app, layout.variant, self._compiles)
         files = files_archive.build(app)
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,
             libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
-            inseparable=inseparable(closure) if places.windows else [],
+            inseparable=inseparable(closure),
             argv=app.argv,
             env=app.run.env,
             heap=app.run.heap,
@@ -161,6 +156,10 @@ class Builder:
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
+
+    def _places(self, libraries: Sequence[UnitObject], layout: Layout) -> Places:
+        """Where an image's libraries lie, all in one generation of the map even if a later image begins the next."""
+        return layout.places(libraries, self._map, self._compiler, self._tools)
 
     def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +191,11 @@ def _result(future: Future[_T], others: Sequence[Future[_T]]) -> _T:
         for other in others:
             other.cancel()
         raise
+
+
+def _units(closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None]) -> list[UnitObject]:
+    """The objects of an image's libraries; some have only headers."""
+    return [one for library in closure if (one := objects[library.name])]
 
 
 def _has_key(folder: Path, key: str) -> bool:

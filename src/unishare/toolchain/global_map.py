@@ -9,8 +9,8 @@ Lines of text, `#` comments:
 
 `library` lines give addresses, for fixed layouts; `frames` lines give places in the frames that libraries share under the layout
 aslr (frame_space.py): these have no generations, for nothing is ever used up. A window is `address+size:alignment`. Reading replays
-every line through `zones`, so a damaged or hand-edited map is noticed at once.
-When the addresses of `zones` are used up, a new generation begins: everything is placed anew for images linked from then on;
+every line through `zones`, so a damaged or hand-edited map is noticed at once. When the addresses of `zones` are used up, a new
+generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
 lines and syncing; half a last line (a crash) is dropped by the next writer. The number in the first line rises with the rules of
 `zones`, for lines are only understood by the rules they were written under.
