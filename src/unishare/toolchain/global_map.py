@@ -118,12 +118,10 @@ class GlobalMap:
 
     def _append(self, lines: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self._file.open("ab") as file:  # which writes all or raises, also when a disk is nearly full
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         self._read_to += len(data)
 
     def _catch_up(self) -> None:
