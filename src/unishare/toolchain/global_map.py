@@ -28,7 +28,8 @@ from unishare.toolchain.sections import Kind
 from unishare.toolchain.zones import Full, Window, Zones
 
 HEADER = "unishare-map 1"
-_WINDOW = re.compile(r"^(text|rodata|data|bss)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
+_WINDOW = re.compile(r"(text|rodata|data|bss)=(0x[0-9a-f]{1,16})\+(0x[0-9a-f]{1,16}):(\d{1,9})")
+_GENERATION = re.compile(r"generation (\d{1,9})")
 _HINT = "The map is append-only and not edited by hand: restore it, or remove it and the pool and build everything again."
 
 Windows = Mapping[Kind, Window]
@@ -165,21 +166,25 @@ def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
         if number == 1 and offset == 0:
             if line != HEADER:
                 raise BadInputError(f"{where}: {line!r} is not {HEADER!r}: not a global map of this version", _HINT)
-        elif line and not line.startswith("#"):
+        elif line.strip() and not line.startswith("#"):
             _replay_line(where, state, line.split())
 
 
 def _replay_line(where: str, state: MapState, words: list[str]) -> None:
-    if words[0] == "generation" and len(words) == 2 and words[1].isdigit():
-        state.start_generation(int(words[1]))
+    if generation := _GENERATION.fullmatch(" ".join(words)):
+        if int(generation[1]) not in (state.generation, state.generation + 1):
+            raise BadInputError(f"{where}: generation {generation[1]} does not follow {state.generation}", _HINT)
+        state.start_generation(int(generation[1]))
         return
-    found = [_WINDOW.match(word) for word in words[4:]]
+    found = [_WINDOW.fullmatch(word) for word in words[4:]]
     if words[0] != "library" or len(words) < 4 or not re.fullmatch(r"[0-9a-f]{64}", words[3]) or None in found:
         raise BadInputError(f"{where}: {' '.join(words)[:80]!r} is not a record of the global map", _HINT)
     windows = {}
     for match in found:
         assert match is not None
         kind, address, size, alignment = Kind(match[1]), int(match[2], 16), int(match[3], 16), int(match[4])
+        if kind in windows or alignment.bit_count() != 1:
+            raise BadInputError(f"{where}: {words[1]}'s {kind} is there twice, or its alignment is no power of two", _HINT)
         try:
             window = state.zones.allocate(kind, size, alignment)
         except Full:
