@@ -9,6 +9,8 @@ mod descriptor_table;
 mod error;
 mod floor;
 mod foreground;
+#[cfg(test)]
+mod fuzz;
 mod instance;
 mod launcher;
 mod loading;
