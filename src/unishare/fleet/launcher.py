@@ -101,6 +101,8 @@ async def _connect_running(settings: Settings) -> Control | None:
     except ConnectionRefusedError:
         socket.unlink(missing_ok=True)  # left by a launcher that was killed
         return None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(socket)) from None
     try:
         await asyncio.wait_for(control.hello(), HELLO_LIMIT_S)
     except (UnishareError, TimeoutError) as error:
