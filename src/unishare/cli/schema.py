@@ -32,5 +32,7 @@ def schema(format: str) -> None:
     from unishare.toolchain.language import Language
     from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
 
-    models: dict[str, type[BaseModel]] = dict(zip(FORMATS, (Manifest, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True))
+    models: dict[str, type[BaseModel]] = dict(
+        zip(FORMATS, (Manifest, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)
+    )
     print_json(models[format].model_json_schema(by_alias=True))
