@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from unishare.measure.host import kvm_problem
 from unishare.settings import Settings
+
+# How many inputs a property test tries: a look by default, hours on demand (pytest tests/fuzz --hypothesis-profile long).
+hypothesis.settings.register_profile("short", max_examples=200, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("long", max_examples=200_000, deadline=None)
+hypothesis.settings.load_profile("short")
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ mod error;
 mod floor;
 mod foreground;
 mod frames;
+#[cfg(test)]
+mod fuzz;
 mod instance;
 mod launcher;
 mod loading;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import shutil
 from itertools import pairwise
@@ -11,6 +12,7 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.pool.store import Pool
 from unishare.toolchain.address_space import LIBRARY_BASE, PAGE
 from unishare.toolchain.build import Builder
 from unishare.toolchain.catalog import Catalog
@@ -182,6 +184,28 @@ def failure(project: Project, kind: type[Exception], app: str = "bad") -> str:
     assert not (project.settings.image_folder("aligned", app)).exists()
     error = caught.value
     return f"{error}\n{getattr(error, 'hint', '')}"
+
+
+def _build_all(project: Project, failures: multiprocessing.Queue[str]) -> None:
+    try:
+        pool = Pool.create(project.settings.pool)
+        for image in project.build(["one", "two"]):
+            pool.ensure_image(image.folder)
+    except Exception as error:
+        failures.put(repr(error))
+
+
+def test_builds_of_the_same_apps_at_the_same_time_all_succeed(project: Project) -> None:
+    failures: multiprocessing.Queue[str] = multiprocessing.Queue()
+    for _ in range(5):
+        shutil.rmtree(project.settings.images, ignore_errors=True)
+        processes = [multiprocessing.Process(target=_build_all, args=(project, failures)) for _ in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert failures.empty(), failures.get()
+    assert list(Pool.open(project.settings.pool).damaged()) == []
 
 
 def test_a_provider_that_was_compiled_by_an_earlier_command_is_named_too(project: Project) -> None:

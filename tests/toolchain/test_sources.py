@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -113,6 +115,81 @@ def test_the_compilers_own_archive_is_found_or_named(tmp_path: Path) -> None:
     assert compiler_archive(recipe(tmp_path, 'provider = "compiler"\narchive = "libgcc.a"'), compiler).is_file()
     with pytest.raises(HostLacksError, match="this compiler has no libnowhere"):
         compiler_archive(recipe(tmp_path, 'provider = "compiler"\narchive = "libnowhere.a"'), compiler)
+
+
+# What apt-get does here: `update` makes lists if there is a network, and is content without one, as the real one is; `source`
+# gives the file of the version that the lists were made for.
+APT = """#!/bin/sh
+for word; do case $word in Dir::State::Lists=*) lists=${word#*=};; update|source) what=$word;; esac; done
+echo $what >> $WORLD/calls
+if [ $what = update ]; then
+    if [ ! -e $WORLD/network ]; then echo "W: Failed to fetch: no route to host"; exit 0; fi
+    cp $WORLD/version $lists/debian_Sources
+else
+    cmp -s $WORLD/version $lists/debian_Sources || { echo "E: Failed to fetch tiny.tar.gz  404  Not Found"; exit 100; }
+    printf 'the archive' > tiny.tar.gz
+fi
+"""
+
+
+class World:
+    """A network with Debian's archive at some version, seen through a fake apt-get."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        program = folder / "bin" / "apt-get"
+        program.parent.mkdir()
+        program.write_text(APT.replace("$WORLD", str(folder)))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        self.publish("1")
+
+    def publish(self, version: str) -> None:
+        (self.folder / "version").write_text(version)
+        (self.folder / "network").touch()
+
+    def cut(self) -> None:
+        (self.folder / "network").unlink()
+
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text().split()
+
+    def fetch(self) -> Path:
+        debian = recipe(self.folder, f'provider = "debian"\npackage = "tiny"\nfile = "tiny.tar.gz"\nsha256 = "{DIGEST}"')
+        return Sources(self.folder / "sources", Tools()).archive(debian)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def test_a_debian_source_is_downloaded_once(world: World) -> None:
+    assert world.fetch().read_bytes() == CONTENT
+    assert world.fetch().read_bytes() == CONTENT
+    assert world.calls() == ["update", "source"]
+
+
+def test_without_a_network_apts_warning_is_shown_and_the_next_try_is_not_spoilt(world: World) -> None:
+    world.cut()
+    with pytest.raises(BuildError, match="could not read Debian's list of source packages: W: Failed to fetch: no route"):
+        world.fetch()
+    world.publish("1")
+    assert world.fetch().read_bytes() == CONTENT
+
+
+def test_lists_that_have_grown_old_are_fetched_again(world: World) -> None:
+    world.fetch().unlink()
+    world.publish("2")
+    assert world.fetch().read_bytes() == CONTENT
+    assert world.calls() == ["update", "source", "source", "update", "source"]
+
+
+def test_a_full_disk_is_said_before_apt_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    with pytest.raises(OSError, match="1 MiB are free"):
+        world.fetch()
+    assert not (world.folder / "calls").exists()
 
 
 def test_without_apt_a_debian_source_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

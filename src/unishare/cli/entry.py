@@ -6,6 +6,7 @@ is a defect of ours, said as such, with exit code 70. Signals unwind the stack f
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -41,7 +42,6 @@ from unishare.settings import Settings
 
 DEFECT = 70
 INTERRUPTED = 130
-TERMINATED = 143
 
 EPILOG = """\b
 First steps:
@@ -95,7 +95,10 @@ for command in (
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    _open_standard_streams()
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # not under nohup
+        signal.signal(signal.SIGHUP, _terminate)
     debug = "--debug" in sys.argv
     try:
         sys.exit(run_command())
@@ -104,8 +107,12 @@ def main() -> NoReturn:
             traceback.print_exc()
         _say(error.message, error.hint)
         code = error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        _say(error.format_message(), f"see '{context.command_path} --help'" if context else None)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -133,9 +140,28 @@ def main() -> NoReturn:
 
 def run_command() -> int:
     """Run the command that `sys.argv` asks for; its exit code."""
-    result = cli.main(prog_name="unishare", standalone_mode=False)
+    # Not cli.main(): that has exit codes of its own for broken pipes and interrupts.
+    try:
+        with cli.make_context("unishare", sys.argv[1:]) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        result = ended.exit_code
     sys.stdout.flush()
     return result if isinstance(result, int) else 0
+
+
+def _open_standard_streams() -> None:
+    """Give a command that was started with closed streams (`>&-`) empty ones: a file that it opens must not get their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    # Names that are no UTF-8 are printed as the bytes that they are.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _say(message: str, hint: str | None) -> None:
@@ -144,5 +170,5 @@ def _say(message: str, hint: str | None) -> None:
         click.echo(f"hint: {hint}", err=True)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(TERMINATED)
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -58,7 +58,7 @@ def invoke(
     """
     if data is not None and file is not None:
         raise click.UsageError("give --data or --file, not both")
-    payload = data.encode() if data is not None else file.read() if file is not None else b""
+    payload = os.fsencode(data) if data is not None else file.read() if file is not None else b""
     target = image_or_own(target)
     # A seed is for an instance to be: one that runs already has its addresses.
     answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit))) if seed is None else None

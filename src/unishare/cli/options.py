@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from unishare.cli.session import note
+from unishare.errors import HostLacksError
 from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
 from unishare.fleet.messages import Tender
 
@@ -119,13 +120,15 @@ def choose_tender(wanted: str | None) -> Tender:
     """The tender to use; says on stderr when it has to be the second best."""
     from unishare.measure.host import kvm_problem
 
-    if wanted == "kvm":
-        return "kvm"
     if wanted == "process":
         return "process"
     problem = kvm_problem()
     if problem is None:
         return "kvm"
+    if wanted == "kvm":
+        raise HostLacksError(
+            f"there is no kvm tender here: {problem}", "use --tender process; 'unishare doctor' says what to do"
+        )
     note(f"note: using the process tender: {problem}")
     return "process"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 
@@ -22,6 +23,7 @@ from unishare.cli.options import (
     warn_of_seed,
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
+from unishare.errors import UnishareError
 from unishare.fleet.messages import StartedInstance, StartRequest
 
 
@@ -96,7 +98,14 @@ async def _start_detached(session: Session, request: StartRequest) -> list[Start
     logs = session.settings.run / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     async with await launcher.resident(session.settings) as control:
-        return await control.start(request.model_copy(update={"logs": str(logs)}))
+        try:
+            return await control.start(request.model_copy(update={"logs": str(logs)}))
+        except UnishareError:
+            # A launcher that has nothing to hold is not left behind.
+            with contextlib.suppress(UnishareError):
+                if not await control.list():
+                    await control.shutdown()
+            raise
 
 
 def _print_started(started: list[StartedInstance], as_json: bool) -> None:

@@ -6,16 +6,33 @@ import click
 
 from unishare.cli.session import print_json
 
+FORMATS = ("manifest", "image", "library", "app", "language")
+
 
 @click.command()
-@click.argument("format", type=click.Choice(["manifest"]))
+@click.argument("format", type=click.Choice(FORMATS))
 def schema(format: str) -> None:
     """Print the JSON Schema of a file format.
+
+    \b
+    manifest   manifest.json, an image's description file
+    image      image.json, what the linker hands to the pool
+    library    libraries/NAME.toml
+    app        app.toml
+    language   languages/NAME/language.toml
 
     \b
     Example:
       unishare schema manifest > manifest.schema.json
     """
-    from unishare.pool.manifest import Manifest
+    from pydantic import BaseModel
 
-    print_json(Manifest.model_json_schema(by_alias=True))
+    from unishare.pool.manifest import Manifest
+    from unishare.toolchain.image import ImageFacts
+    from unishare.toolchain.language import Language
+    from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
+
+    models: dict[str, type[BaseModel]] = dict(
+        zip(FORMATS, (Manifest, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)
+    )
+    print_json(models[format].model_json_schema(by_alias=True))

@@ -45,7 +45,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     # Into a pipe nothing is cut: scripts that read tables anyway should find whole names.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    # Written by click, not by rich, which ends the program itself when the reader of a pipe has gone.
+    with console.capture() as text:
+        console.print(table)
+    click.echo(text.get(), nl=False)
 
 
 def note(text: str) -> None:

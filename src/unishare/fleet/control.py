@@ -70,7 +70,12 @@ ERRORS: dict[str, type[UnishareError]] = {
 
 def encode(message: dict[str, Any], payload: bytes = b"") -> bytes:
     """One frame."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+    try:
+        body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadInputError(
+            "a name or path is not UTF-8, which the launcher cannot be told", "use a home with another name"
+        ) from None
     if len(body) > OBJECT_MAX or len(payload) > PAYLOAD_MAX:
         raise BadInputError(
             f"a request of {len(payload)} bytes is too large for the launcher", f"the limit is {PAYLOAD_MAX} bytes a request"
@@ -196,7 +201,11 @@ class Control:
             self._fail(error)
 
     def _dispatch(self, message: dict[str, Any], payload: bytes) -> None:
-        waiting = self._waiting.get(message.pop("seq", 0))
+        sequence = message.pop("seq", None)
+        if sequence is None:
+            # It could not even read which request it refuses.
+            raise _failure(message.get("error"))
+        waiting = self._waiting.get(sequence)
         if waiting is None or waiting.done():
             return  # the caller gave up (cancelled): its answer has nobody to go to
         if message.pop("ok", False):

@@ -26,6 +26,7 @@ from unishare.settings import Settings
 
 SOCKET = "launcher.sock"
 LOG = "launcher.log"
+HELLO_LIMIT_S = 10.0
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
 
@@ -94,12 +95,23 @@ def _spawn(settings: Settings, folder: Path, socket: str, *, detached: bool) -> 
 async def _connect_running(settings: Settings) -> Control | None:
     socket = settings.run / SOCKET
     try:
-        return await Control.connect(socket)
+        control = await Control.connect(socket)
     except FileNotFoundError:
         return None
     except ConnectionRefusedError:
         socket.unlink(missing_ok=True)  # left by a launcher that was killed
         return None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(socket)) from None
+    try:
+        await asyncio.wait_for(control.hello(), HELLO_LIMIT_S)
+    except (UnishareError, TimeoutError) as error:
+        await control.close()
+        raise HostLacksError(
+            f"{socket}: what listens there is no launcher of this version ({error or 'it does not answer'})",
+            "end it and remove the socket",
+        ) from None
+    return control
 
 
 async def _connect_new(process: subprocess.Popen[bytes], folder: Path, socket: str) -> Control:

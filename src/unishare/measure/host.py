@@ -99,9 +99,15 @@ def _kvm() -> Check:
         return Check("kvm", "ok", "/dev/kvm is usable", matters)
     remedy = "switch hardware virtualisation on, and 'modprobe kvm_intel' or 'kvm_amd'; until then the process tender is used"
     if "may not" in problem:
-        group = grp.getgrgid(KVM_DEVICE.stat().st_gid).gr_name
-        remedy = f"add this user to the group {group}, then log in again; until then the process tender is used"
+        remedy = f"{_kvm_remedy(KVM_DEVICE.stat())}; until then the process tender is used"
     return Check("kvm", "limited", problem, matters, remedy)
+
+
+def _kvm_remedy(device: os.stat_result) -> str:
+    """How a user gets at the device: by its group, if it has one that is meant for that."""
+    if device.st_gid == 0 or device.st_mode & 0o060 != 0o060:
+        return "as root give a group rights to it ('chgrp kvm /dev/kvm && chmod 660 /dev/kvm') and this user to that group"
+    return f"add this user to the group {grp.getgrgid(device.st_gid).gr_name}, then log in again"
 
 
 def _seccomp() -> Check:

@@ -116,7 +116,9 @@ class Pool:
             text = manifest.to_text().encode()
             name = _image_id(text)
             _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
-            _write_whole(self.folder / "images" / f"{name}.folder", f"{folder.absolute()}\n".encode(), self.folder / "incoming")
+            _write_whole(
+                self.folder / "images" / f"{name}.folder", os.fsencode(folder.absolute()) + b"\n", self.folder / "incoming"
+            )
         return folder / MANIFEST
 
     def ensure_image(self, folder: Path) -> Path:
@@ -128,7 +130,7 @@ class Pool:
         found = []
         for file in (self.folder / "images").glob("*.json"):
             folder = file.with_suffix(".folder")
-            where = Path(folder.read_text(encoding="utf-8").strip()) if folder.exists() else Path()
+            where = Path(os.fsdecode(folder.read_bytes().removesuffix(b"\n"))) if folder.exists() else Path()
             found.append(AddedImage(file.stem, Manifest.read(file), where))
         return sorted(found, key=lambda one: (one.manifest.name, one.manifest.layout, one.id))
 

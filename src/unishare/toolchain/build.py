@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
+
 from unishare.errors import UnishareError
 from unishare.settings import Settings
 from unishare.toolchain import files_archive, symbols
@@ -169,9 +171,12 @@ class Builder:
             fresh.mkdir()
             layout.write(job, facts, Site(self._compiler, self._tools, work, fresh))
             (fresh / KEY_NAME).write_text(key)
-            if folder.exists():
-                folder.rename(Path(temporary) / "old")
-            fresh.rename(folder)
+            with FileLock(folder.parent / ".lock"):
+                if _has_key(folder, key):
+                    return  # another build was quicker
+                if folder.exists():
+                    folder.rename(Path(temporary) / "old")
+                fresh.rename(folder)
 
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
         return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]

@@ -19,6 +19,11 @@ STB_LOCAL, STB_GLOBAL, STB_WEAK = 0, 1, 2
 STT_GNU_IFUNC = 10
 PT_LOAD, PT_TLS = 1, 7
 
+# No section of an image can be larger: the addresses of code and data end below 2 GiB.
+SIZE_LIMIT = 1 << 31
+# What reading at a wrong place, a place that no number can hold, or of half a record raises.
+_DAMAGE = (struct.error, IndexError, ValueError, OverflowError)
+
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -93,8 +98,8 @@ class ElfFile:
             self.entry: int = header[4]
             self.segments = [_segment(data, header[5] + index * _SEGMENT.size) for index in range(header[10])]
             self.sections = self._sections(header[6], header[12], header[13])
-        except (struct.error, IndexError, ValueError) as error:
-            raise BadInputError(f"{name}: damaged ELF file: {error}") from None
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
 
     @classmethod
     def read(cls, path: Path) -> ElfFile:
@@ -110,9 +115,12 @@ class ElfFile:
 
     def symbol_table(self, kind: int) -> list[Symbol]:
         """All entries of the symbol table of a kind (SHT_SYMTAB or SHT_DYNSYM), so that indices mean what they say."""
-        for section in self.sections:
-            if section.type == kind:
-                return self._symbols(section, self.sections[section.link])
+        try:
+            for section in self.sections:
+                if section.type == kind:
+                    return self._symbols(section, self.sections[section.link])
+        except _DAMAGE as error:
+            raise self._damaged(error) from None
         return []
 
     def relocations(self, section: Section) -> list[Relocation]:
@@ -122,14 +130,19 @@ class ElfFile:
             return [
                 Relocation(offset, info & 0xFFFFFFFF, info >> 32, addend) for offset, info, addend in _RELA.iter_unpack(content)
             ]
-        except struct.error as error:
-            raise BadInputError(f"{self.name}: damaged ELF file: section {section.name}: {error}") from None
+        except _DAMAGE as error:
+            raise self._damaged(f"section {section.name}: {error}") from None
 
     def content(self, section: Section) -> bytes:
         """A section's bytes; of a section without bytes in the file, zeros."""
         if section.type == SHT_NOBITS:
+            if section.size > SIZE_LIMIT:
+                raise self._damaged(f"section {section.name} has {section.size} bytes")
             return bytes(section.size)
         return self.data[section.offset : section.offset + section.size]
+
+    def _damaged(self, why: object) -> BadInputError:
+        return BadInputError(f"{self.name}: damaged ELF file: {why}")
 
     def _sections(self, start: int, count: int, names_index: int) -> list[Section]:
         raw = [_SECTION.unpack_from(self.data, start + index * _SECTION.size) for index in range(count)]

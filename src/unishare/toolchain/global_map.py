@@ -34,9 +34,10 @@ from unishare.toolchain.sections import Kind
 from unishare.toolchain.zones import Full, Window, Zones
 
 HEADER = "unishare-map 2"
-_WINDOW = re.compile(r"^([a-z]+)=(0x[0-9a-f]+)\+(0x[0-9a-f]+):(\d+)$")
+_WINDOW = re.compile(r"([a-z]+)=(0x[0-9a-f]{1,16})\+(0x[0-9a-f]{1,16}):(\d{1,9})")
+_GENERATION = re.compile(r"generation (\d{1,9})")
 _KINDS = {"library": [kind.value for kind in Kind], "frames": [kind.value for kind in FrameKind]}
-_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _HINT = "The map is append-only and not edited by hand: restore it, or remove it and the pool and build everything again."
 
 Windows = Mapping[Kind, Window]
@@ -162,12 +163,10 @@ class GlobalMap:
 
     def _append(self, lines: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self._file.open("ab") as file:  # which writes all or raises, also when a disk is nearly full
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         self._read_to += len(data)
 
     def _replayed(self) -> MapState:
@@ -212,24 +211,28 @@ def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
         if number == 1 and offset == 0:
             if line != HEADER:
                 raise BadInputError(f"{where}: {line!r} is not {HEADER!r}: not a global map of this version", _HINT)
-        elif line and not line.startswith("#"):
+        elif line.strip() and not line.startswith("#"):
             _replay_line(where, state, line.split())
 
 
 def _replay_line(where: str, state: MapState, words: list[str]) -> None:
-    if words[0] == "generation" and len(words) == 2 and words[1].isdigit():
-        state.start_generation(int(words[1]))
+    if generation := _GENERATION.fullmatch(" ".join(words)):
+        if int(generation[1]) not in (state.generation, state.generation + 1):
+            raise BadInputError(f"{where}: generation {generation[1]} does not follow {state.generation}", _HINT)
+        state.start_generation(int(generation[1]))
         return
-    found = [_WINDOW.match(word) for word in words[4:]]
+    found = [_WINDOW.fullmatch(word) for word in words[4:]]
     kinds = _KINDS.get(words[0])
     if (
         kinds is None
         or len(words) < 4
-        or not _DIGEST.match(words[3])
+        or not _DIGEST.fullmatch(words[3])
         or any(one is None or one[1] not in kinds for one in found)
     ):
         raise BadInputError(f"{where}: {' '.join(words)[:80]!r} is not a record of the global map", _HINT)
     windows = [(one[1], Window(int(one[2], 16), int(one[3], 16), int(one[4]))) for one in found if one is not None]
+    if len({kind for kind, _ in windows}) < len(windows) or any(one.alignment.bit_count() != 1 for _, one in windows):
+        raise BadInputError(f"{where}: {words[1]} has a window twice, or an alignment that is no power of two", _HINT)
     if words[0] == "frames":
         places = {
             FrameKind(kind): _again(where, words[1], kind, said, partial(state.frame_space.allocate, FrameKind(kind)))

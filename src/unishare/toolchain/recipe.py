@@ -39,6 +39,14 @@ def _guest_path(path: str) -> str:
     return path
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text.encode())
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+    return text
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._+-]{0,63}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourcePath = Annotated[str, AfterValidator(_inside)]
@@ -142,7 +150,7 @@ class Example(_Model):
     answer: str | None = None
     answer_file: SourcePath | None = None
     answer_hex: Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{2})*$")] | None = None
-    answer_pattern: str | None = None
+    answer_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
     round_trip: str | bool | None = None
     status: Annotated[int, Field(ge=0, le=255)] = 0
 
@@ -255,7 +263,9 @@ def load_toml(file: Path, model: type[_M], hint: str) -> _M:
         raise NotFoundError(f"{file}: no such file") from None
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise BadInputError(f"{file}: not valid TOML: nested too deeply") from None
+    except ValueError as error:  # of the syntax, the encoding, or a number with thousands of digits
         raise BadInputError(f"{file}: not valid TOML: {error}") from None
     try:
         return model.model_validate(data)

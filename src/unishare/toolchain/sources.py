@@ -6,6 +6,7 @@ means something else tomorrow can never be taken for what a recipe pinned.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -26,6 +27,7 @@ from unishare.toolchain.recipe import CompilerSource, DebianSource, FolderSource
 
 APT_FOLDER = Path("/etc/apt")
 DOWNLOAD_LIMIT_S = 60.0
+LISTS_BYTES = 64 << 20
 
 
 class Provider(Protocol):
@@ -53,13 +55,16 @@ class DebianProvider:
             )
         self._folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self._folder / "lock"), tempfile.TemporaryDirectory(dir=self._folder) as download:
-            self._update_once()
-            command = [*self._apt(), "source", "--download-only", "-qq", source.package]
-            code, output = self._tools.run(command, Path(download))
             found = Path(download) / source.file
-            if not found.is_file():
-                names = ", ".join(sorted(one.name for one in Path(download).iterdir())) or "nothing"
-                reason = _last_line(output) if code else f"the package holds {names}"
+            lists_are_new = not (self._folder / "updated").exists()
+            if lists_are_new:
+                self._update()
+            reason = self._download(source, found)
+            if reason and not lists_are_new:
+                # The lists of an earlier day may name files that Debian has replaced.
+                self._update()
+                reason = self._download(source, found)
+            if reason:
                 raise NotFoundError(
                     f"{recipe.file}:{line_of(recipe.file, source.file)}: field `source.file`: Debian's source package "
                     f"{source.package} did not give {source.file}: {reason}",
@@ -67,22 +72,32 @@ class DebianProvider:
                 )
             shutil.move(found, into)
 
-    def _update_once(self) -> None:
-        lists = self._folder / "lists"
-        parts = self._folder / "sources"
-        if (self._folder / "updated").exists():
-            return
+    def _download(self, source: DebianSource, found: Path) -> str:
+        """Let apt download a package's files; why the named one is not among them, else nothing."""
+        command = [*self._apt(), "source", "--download-only", "-qq", source.package]
+        code, output = self._tools.run(command, found.parent)
+        if found.is_file():
+            return ""
+        names = ", ".join(sorted(one.name for one in found.parent.iterdir())) or "nothing"
+        return _last_line(output) if code else f"the package holds {names}"
+
+    def _update(self) -> None:
+        """Fetch the lists of source packages. apt itself calls it a success when no server answers, and hangs on a full disk."""
+        lists, parts, mark = self._folder / "lists", self._folder / "sources", self._folder / "updated"
+        mark.unlink(missing_ok=True)
+        if (free := shutil.disk_usage(self._folder).free) < LISTS_BYTES:
+            raise OSError(errno.ENOSPC, f"{free >> 20} MiB are free, the lists of sources need {LISTS_BYTES >> 20}", str(lists))
         parts.mkdir(exist_ok=True)
         (lists / "partial").mkdir(parents=True, exist_ok=True)
         (self._folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         for name, text in _source_lists():
             (parts / name).write_text(text)
-        code, output = self._tools.run([*self._apt(), "-qq", "update"])
-        if code:
+        code, output = self._tools.run([*self._apt(), "-q", "update"])
+        if code or not any(lists.glob("*_Sources*")):
             raise BuildError(
-                f"apt-get could not read Debian's list of source packages: {_last_line(output)}", "Is the network up?"
+                f"apt-get could not read Debian's list of source packages: {_first_error(output)}", "Is the network up?"
             )
-        (self._folder / "updated").touch()
+        mark.touch()
 
     def _apt(self) -> list[str]:
         options = {
@@ -191,6 +206,11 @@ def _source_lists() -> Iterator[tuple[str, str]]:
             yield f"{file.stem}.list", "\n".join(dict.fromkeys(re.sub(r"^deb\s", "deb-src ", line) for line in lines)) + "\n"
     if not found:
         raise HostLacksError("apt has no package lists under /etc/apt", "Is this a Debian machine?")
+
+
+def _first_error(output: str) -> str:
+    """What apt complained about first: its errors and warnings start with a letter and a colon."""
+    return next(iter(re.findall(r"(?m)^[EW]: .*$", output)), _last_line(output))
 
 
 def _last_line(output: str) -> str:

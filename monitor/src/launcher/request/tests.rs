@@ -1,4 +1,6 @@
 use super::*;
+use crate::fuzz::{self, Random};
+use crate::launcher::frame;
 
 fn parse_text(text: &str) -> Result<(u64, Request), Unfit> {
     parse(Frame {
@@ -89,4 +91,43 @@ fn a_payload_belongs_to_invoke_alone() {
     assert!(parse(frame(r#"{"op": "list", "seq": 1}"#)).is_err());
     let (_, request) = parse(frame(r#"{"op": "invoke", "seq": 1, "instance": "a"}"#)).expect("valid");
     assert!(matches!(request, Request::Invoke(_, payload) if payload == b"x"));
+}
+
+/// Whatever a client sends, cut wherever: the inbox hands out whole frames, and each is a request or a refusal with a reason.
+#[test]
+fn any_bytes_become_requests_or_refusals() {
+    let bodies = [
+        r#"{"op": "start", "seq": 7, "manifest": "/m", "tender": "kvm", "count": 3, "env": {"A": "b"}, "argv": ["x"], "name": "n"}"#,
+        r#"{"op": "invoke", "seq": 1, "instance": "a-1", "time_limit_ms": 5}"#,
+        r#"{"op": "stop", "seq": 18446744073709551615, "all": true}"#,
+    ];
+    let nested = "[".repeat(500);
+    let pieces: [&[u8]; 8] = [
+        b"\0\0\0\0",
+        b"\xff\xff\xff\x7f",
+        b"\"",
+        b"-1",
+        b"1e999",
+        b"\\ud800",
+        b"}{",
+        nested.as_bytes(),
+    ];
+    let mut random = Random::new(1);
+    let mut understood = 0_u64;
+    for round in 0..fuzz::rounds() {
+        let body = bodies[round as usize % bodies.len()].as_bytes();
+        let frame = [&frame::head(body, 3).expect("small")[..], b"abc"].concat();
+        let bytes = random.change(&frame, &pieces);
+        let mut inbox = frame::Inbox::default();
+        for mut chunk in bytes.chunks(1 + random.below(bytes.len() + 1)) {
+            while let Ok(Some(frame)) = inbox.feed(&mut chunk) {
+                assert!(frame.body.len() + frame.payload.len() <= bytes.len());
+                match parse(frame) {
+                    Ok(_) => understood += 1,
+                    Err((_, refusal)) => assert!(refusal.code == "bad-request" && !refusal.message.is_empty()),
+                }
+            }
+        }
+    }
+    assert!(understood > 0);
 }

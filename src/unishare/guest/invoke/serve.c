@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <unishare/function.h>
 #include <unishare/platform.h>
@@ -97,7 +98,7 @@ void unishare_answer_clear(unishare_answer *answer)
 }
 
 /*
- * Receive all parts of the next request behind each other; 0 when there will be no more. Each part arrives with its header where
+ * Receive all parts of the next request behind each other; 0 when there will be no more, -1 without memory for it. Each part arrives with its header where
  * the last one ended, and is closed up over the header.
  */
 static int receive(struct buffer *request, struct unishare_message *header)
@@ -107,7 +108,7 @@ static int receive(struct buffer *request, struct unishare_message *header)
         int64_t got;
 
         if (!reserve(request, UNISHARE_MESSAGE_MAX + 1))
-            return 0;
+            return -1;
         part = request->data + request->size;
         got = unishare_hypercall(UNISHARE_CALL_CHANNEL_RECEIVE, (uint64_t)part, UNISHARE_MESSAGE_MAX, 0);
         if (got == -EINTR)
@@ -142,18 +143,28 @@ static void reply(struct buffer *answer, uint64_t id, int status)
     } while (left);
 }
 
+/* Say why the instance ends. Written at once: there may be no memory for a stream's buffer. */
+static int out_of_memory(void)
+{
+    static const char why[] = "unishare: a request needs more memory than this instance has; start it with more (--memory)\n";
+
+    write(STDERR_FILENO, why, sizeof why - 1);
+    return OVERFLOWN;
+}
+
 int unishare_serve(unishare_function function)
 {
     struct unishare_message header = {.kind = UNISHARE_MESSAGE_READY};
     struct unishare_answer answer = {{0}, 0};
     struct buffer request = {0};
+    int got;
 
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
-    while (receive(&request, &header)) {
+    while ((got = receive(&request, &header)) > 0) {
         int status;
 
         if (!reserve(&answer.buffer, HEADER))
-            return OVERFLOWN;
+            return out_of_memory();
         unishare_answer_clear(&answer);
         status = function(&(unishare_request){request.data, request.size}, &answer);
         if (answer.failed) {
@@ -164,5 +175,5 @@ int unishare_serve(unishare_function function)
         reset(&request);
         reset(&answer.buffer);
     }
-    return 0;
+    return got ? out_of_memory() : 0;
 }

@@ -11,5 +11,6 @@ int path_call(const struct call *call, long *result);
 int memory_call(const struct call *call, long *result);
 int time_call(const struct call *call, long *result);
 int process_call(const struct call *call, long *result);
+int signal_call(const struct call *call, long *result);
 
 #endif

@@ -38,7 +38,7 @@ long __unishare_syscall(long number, long a, long b, long c, long d, long e, lon
     long result;
 
     if (file_call(&call, &result) || memory_call(&call, &result) || time_call(&call, &result) || path_call(&call, &result)
-        || process_call(&call, &result))
+        || signal_call(&call, &result) || process_call(&call, &result))
         return result;
     report((unsigned long)number);
     return -ENOSYS;

@@ -1,5 +1,6 @@
 /* System calls on open files. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -84,8 +85,9 @@ int file_call(const struct call *call, long *result)
     case SYS_fchown:
         *result = 0;
         return 1;
-    case SYS_ioctl:
-        *result = -ENOTTY;
+    case SYS_ioctl: /* none is a terminal */
+        *result = unishare_files_control(descriptor, F_GETFD, 0);
+        *result = *result < 0 ? *result : -ENOTTY;
         return 1;
     default:
         return 0;

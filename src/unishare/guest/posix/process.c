@@ -1,4 +1,4 @@
-/* System calls about the process: there is one, with one thread, one user, and no signals but its own end. */
+/* System calls about the process: there is one, with one thread and one user. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,15 +38,6 @@ static long name_system(struct utsname *into)
     return 0;
 }
 
-/* A signal to oneself ends the instance, as its default action would: abort() is the one that matters. */
-_Noreturn static void die_of(long signal)
-{
-    static const char message[] = "unishare: ended by a signal of its own (abort?)\n";
-
-    unishare_console_write(message, sizeof message - 1);
-    unishare_exit(SIGNALLED + (int)signal);
-}
-
 /* With one thread, waiting for another's word without a time limit is for ever: say so and end rather than hang. */
 static long wait_on_futex(const struct call *call)
 {
@@ -65,6 +56,16 @@ static long wait_on_futex(const struct call *call)
     return -ETIMEDOUT;
 }
 
+/* One processor, the first. */
+static long get_affinity(unsigned char *set, size_t size)
+{
+    if (size < sizeof(long))
+        return -EINVAL;
+    memset(set, 0, size);
+    *set = 1;
+    return sizeof(long);
+}
+
 static long get_limit(struct rlimit *into)
 {
     if (into)
@@ -79,11 +80,6 @@ int process_call(const struct call *call, long *result)
     case SYS_exit:
     case SYS_exit_group:
         unishare_exit((int)call->a);
-    case SYS_kill:
-    case SYS_tkill:
-        die_of(call->b);
-    case SYS_tgkill:
-        die_of(call->c);
     case SYS_set_thread_area:
         *result = set_thread_pointer(call->a);
         return 1;
@@ -99,6 +95,9 @@ int process_call(const struct call *call, long *result)
     case SYS_uname:
         *result = name_system((struct utsname *)call->a);
         return 1;
+    case SYS_sched_getaffinity:
+        *result = get_affinity((unsigned char *)call->c, (size_t)call->b);
+        return 1;
     case SYS_prlimit64:
         *result = get_limit((struct rlimit *)call->d);
         return 1;
@@ -113,8 +112,6 @@ int process_call(const struct call *call, long *result)
     case SYS_getgid:
     case SYS_getegid:
     case SYS_sched_yield:
-    case SYS_rt_sigaction:
-    case SYS_rt_sigprocmask:
         return 1;
     default:
         return 0;

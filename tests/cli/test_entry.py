@@ -1,0 +1,73 @@
+"""The console script as a process: closed and broken streams, odd bytes, wrong usage."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = f"{sys.executable} -m unishare"
+
+
+def shell(command: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `unishare` is the program."""
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; unishare() {{ {PROGRAM} \"$@\"; }}; {command}"], capture_output=True, check=False,
+        encoding="utf-8", errors="surrogateescape", stdin=subprocess.DEVNULL, timeout=60,
+        env={**os.environ, "UNISHARE_HOME": str(home), **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["catalog", "ps", "map --json"])
+def test_closed_streams_are_empty_ones(tmp_path: Path, command: str, streams: str) -> None:
+    done = shell(f"unishare {command} {streams}", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["catalog", "catalog --json", "--help"])
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, command: str) -> None:
+    done = shell(f"unishare {command} | :", tmp_path)
+    assert done.returncode in (0, 141)
+    assert done.stderr == ""
+
+
+def test_a_full_disk_under_the_output_is_said(tmp_path: Path) -> None:
+    done = shell("unishare catalog > /dev/full", tmp_path)
+    assert done.returncode == 74
+    assert done.stderr.startswith("error: ") and "No space left" in done.stderr
+
+
+@pytest.mark.parametrize("environment", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize("name", ["$'\\xff\\xfe'", "ü"])
+def test_names_of_any_bytes_are_answered(tmp_path: Path, name: str, environment: dict[str, str]) -> None:
+    done = shell(f"unishare build {name}", tmp_path, **environment)
+    assert done.returncode == 66
+    assert done.stderr.startswith("error: unknown app ")
+
+
+@pytest.mark.parametrize("command", ["build", "build --layout odd hello", "nosuch", "run hello --memory many", "stop"])
+def test_wrong_usage_is_two_lines(tmp_path: Path, command: str) -> None:
+    done = shell(f"unishare {command}", tmp_path)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: ") and second.startswith("hint: see 'unishare ")
+    assert done.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    done = shell("unishare", tmp_path)
+    assert done.returncode == 2
+    assert "First steps:" in done.stderr
+
+
+@pytest.mark.parametrize("home", ["/proc/none", "/dev/null/none"])
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, home: str) -> None:
+    done = shell(f"unishare --home {home} build hello", tmp_path)
+    assert done.returncode == 74
+    assert done.stderr.startswith(f"error: {home}")
+    assert "Traceback" not in done.stderr
