@@ -23,8 +23,8 @@ from unishare.cli.options import (
     warn_of_seed,
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
-from unishare.errors import UnishareError
-from unishare.fleet.messages import StartedInstance, StartRequest
+from unishare.errors import TimeLimitError, UnishareError
+from unishare.fleet.messages import Instance, StartedInstance, StartRequest
 
 
 @click.command()
@@ -114,10 +114,16 @@ def _print_started(started: list[StartedInstance], as_json: bool) -> None:
     else:
         for one in started:
             click.echo(one.instance + (f" {one.state}" if one.state not in (None, "ready") else ""))
-    failed = [one for one in started if one.state in ("crashed", "timed-out")]
-    if failed:
-        note(f"{len(failed)} of {len(started)} crashed; 'unishare crash {failed[0].instance}' explains it")
+    crashed = [one for one in started if one.state == "crashed"]
+    if crashed:
+        note(f"{len(crashed)} of {len(started)} crashed; 'unishare crash {crashed[0].instance}' explains it")
         sys.exit(1)
+    late = [one for one in started if one.state == "timed-out"]
+    if late:
+        raise TimeLimitError(
+            f"{len(late)} of {len(started)} did not get ready to serve requests and were ended",
+            "look for a loop before main begins to serve; without --detach its console is shown",
+        )
 
 
 def _exec_monitor(session: Session, request: StartRequest) -> None:
@@ -135,9 +141,14 @@ async def _hold(session: Session, request: StartRequest) -> int:
 
     async with launcher.private(session.settings) as (control, _pid):
         started = await control.start(request)
-        note(f"{len(started)} instances are running; Ctrl-C stops them")
+        note(f"{sum(one.state in (None, 'ready') for one in started)} instances are running; Ctrl-C stops them")
         while True:
             found = await control.list()
             if not any(one.live for one in found):
-                return max((one.exit or 0 for one in found), default=0)
+                return max((_code(one) for one in found), default=0)
             await asyncio.sleep(0.2)
+
+
+def _code(instance: Instance) -> int:
+    """The exit code of an instance that has ended; one that had to be killed for its time did not end by itself."""
+    return TimeLimitError.exit_code if instance.state == "timed-out" else instance.exit or 0
