@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::pool::Pool;
 use crate::seed;
+use crate::tender::kvm;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -26,7 +27,8 @@ pub struct Arguments {
     gaps: u64,
 }
 
-/// Write the modules' names, then a line of bases for each start, separated by tabs.
+/// Write the modules' names, then a line for each start: the bases, and how many page-table pages the KVM tender would make for it alone.
+/// Separated by tabs.
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let plan = Plan::load(&arguments.manifest, &Pool::open(&arguments.pool)?)?;
     seed::check(&plan)?;
@@ -40,7 +42,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
             None => Source::Kernel,
         };
         let draw = aslr::draw(&plan, plan.heap, arguments.gaps, &mut source)?;
-        line(draw.bases.iter().map(|base| format!("{base:#x}")).collect())?;
+        let tables = kvm::own_table_pages(&aslr::place(&plan, &draw));
+        let bases = draw.bases.iter().map(|base| format!("{base:#x}"));
+        line(bases.chain([tables.to_string()]).collect())?;
     }
     output.flush().map_err(|error| Error::io("writing the bases", error))
 }

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::frame::Frame;
 use super::names;
 use super::refusal::Refusal;
-use crate::aslr;
 use crate::tender::{Sharing, Tender};
 
 /// The most instances that one request may start.
@@ -43,8 +42,8 @@ pub struct Start {
     #[serde(default = "one")]
     pub count: u32,
     pub memory: Option<u64>,
-    #[serde(default = "gaps")]
-    pub gaps: u64,
+    /// Pages between an aslr image's parts in all.
+    pub gaps: Option<u64>,
     /// Draw addresses from this number: for debugging only.
     pub seed: Option<u64>,
     pub argv: Option<Vec<String>>,
@@ -83,10 +82,6 @@ struct Nothing {}
 
 fn pool() -> Sharing {
     Sharing::Pool
-}
-
-fn gaps() -> u64 {
-    aslr::DEFAULT_GAPS
 }
 
 fn one() -> u32 {

@@ -116,7 +116,8 @@ impl Batch {
             true => None,
             false => {
                 let mut source = seed.map_or(Source::Kernel, Source::Seed);
-                Some(aslr::draw(&self.plan, self.heap, request.gaps, &mut source)?)
+                let gaps = request.gaps.unwrap_or(aslr::DEFAULT_GAPS);
+                Some(aslr::draw(&self.plan, self.heap, gaps, &mut source)?)
             }
         };
         let spec = Spec {

@@ -2,6 +2,7 @@
 
 Time: every app of the catalogue under `aligned` and `aslr` in turn, as whole monitor processes from exec to the first answer, and as
 instances of one launcher from fork to ready. What is added is the difference of the two medians; the figure is the median app's.
+Memory: private memory and page tables of instances that have answered (aslr_memory.py), and what `--gaps` costs (aslr_entropy.py).
 Randomness: bases of many starts, drawn by the monitor as it draws them when it starts instances (measure/randomness.py).
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from unishare.bench.aslr_entropy import entropy_rows
+from unishare.bench.aslr_memory import private_memory
 from unishare.bench.report import Report, Row, environment, geometric_mean
 from unishare.bench.start import one_start, request_file
 from unishare.bench.workload import Function
@@ -28,6 +31,8 @@ BASELINE, RANDOM = LAYOUTS
 BITS = 8
 ROUNDS = 15
 QUICK_ROUNDS = 3
+# Of each app and layout whose memory is read: it is the same for all of them but for where parts happen to lie.
+INSTANCES = 10
 
 # Milliseconds by (kind, app, layout).
 Samples = dict[tuple[str, str, str], list[float]]
@@ -45,8 +50,14 @@ def bench_aslr(
 ) -> Report:
     """Measure; `functions` holds the same apps for both layouts. The first of them is the one whose bases are drawn."""
     samples = asyncio.run(_times(settings, functions, tender, rounds, progress))
+    memory = asyncio.run(private_memory(settings, functions, tender, INSTANCES, progress))
     first = functions[RANDOM][0]
-    rows = [*_time_rows(samples), *_draw_rows(first.name, draw(settings, first.image.manifest, draws, seed))]
+    rows = [
+        *_time_rows(samples),
+        *memory,
+        *_draw_rows(first.name, draw(settings, first.image.manifest, draws, seed)),
+        *entropy_rows(settings, first.image.manifest, draws, seed),
+    ]
     return Report(
         bench="aslr",
         environment=environment(tender=tender, rounds=rounds, draws=draws, seed=seed, drawn=first.name),

@@ -18,6 +18,7 @@ from unishare.fleet.messages import Tender
 from unishare.measure.memory import kilobyte_fields
 from unishare.settings import Settings
 
+ADDED = " aslr adds"
 Progress = Callable[[str, int, int], None]
 
 
@@ -42,13 +43,15 @@ async def private_memory(
                 await control.stop_all()
             rows += _rows(app, samples)
     progress("private memory", len(apps), len(apps))
-    return rows
+    added = [row.median for row in rows if row.configuration.endswith(ADDED)]
+    # Median over apps; lowest and highest are those of single apps.
+    return [Row.of("private: added, of all apps", added, "bytes"), *rows]
 
 
 def _rows(app: str, samples: Mapping[str, list[float]]) -> list[Row]:
     rows = [Row.of(f"{app} {layout} private", values, "bytes") for layout, values in samples.items()]
     middle = statistics.median(samples["aligned"])
-    return [*rows, Row.of(f"{app} aslr adds", [value - middle for value in samples["aslr"]], "bytes")]
+    return [*rows, Row.of(f"{app}{ADDED}", [value - middle for value in samples["aslr"]], "bytes")]
 
 
 def _private(pid: int) -> float:

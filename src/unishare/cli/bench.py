@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -172,16 +172,15 @@ def aslr(
     quick: bool,
     as_json: bool,
 ) -> None:
-    """What random addresses add to a start, and whether they are random.
+    """What random addresses add to a start and to private memory, what more gaps cost, and whether bases are random.
 
-    Build both first: unishare build --all --layout aligned, then aslr.
+    Over all apps of the catalogue, under the layouts aligned and aslr; builds what is not built yet.
     """
     from unishare.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
-    from unishare.bench.workload import load_functions
     from unishare.toolchain.catalog import Catalog
 
     names = [app, *(one.name for one in Catalog().apps() if one.example and one.name != app)]
-    functions = {layout: load_functions(session.settings, names, layout) for layout in LAYOUTS}
+    functions = {layout: _functions(session, layout, names) for layout in LAYOUTS}
     chosen = choose_tender(tender)
     with steps() as step:
         report = bench_aslr(
@@ -203,13 +202,13 @@ def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
     _print(report, as_json)
 
 
-def _functions(session: Session, layout: str) -> list[Function]:
-    """The six functions, built if they are not yet."""
+def _functions(session: Session, layout: str, names: Sequence[str] | None = None) -> list[Function]:
+    """The six functions, or those named, built if they are not yet."""
     from unishare.bench.workload import FUNCTIONS, load_functions
     from unishare.cli.build import build_apps
 
-    build_apps(session, FUNCTIONS, layout)
-    return load_functions(session.settings, FUNCTIONS, layout)
+    build_apps(session, names or FUNCTIONS, layout)
+    return load_functions(session.settings, names or FUNCTIONS, layout)
 
 
 def _print(report: Report, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 
 from unishare.cli.options import (
     choose_tender,
+    gaps_option,
     image_or_own,
     memory_option,
     milliseconds,
@@ -33,6 +34,7 @@ from unishare.fleet.messages import Answer, StartRequest
 @memory_option
 @time_limit_option
 @seed_option
+@gaps_option
 @pass_session
 def invoke(
     session: Session,
@@ -44,6 +46,7 @@ def invoke(
     memory: int | None,
     time_limit: float | None,
     seed: int | None,
+    gaps: int | None,
 ) -> None:
     """Send one request to a function and print its answer.
 
@@ -66,7 +69,7 @@ def invoke(
         sys.stdout.buffer.write(answer.payload)
         sys.stdout.buffer.flush()
         sys.exit(answer.status)
-    _ask_new(session, target, payload, tender, sharing, memory, seed, milliseconds(time_limit))
+    _ask_new(session, target, payload, tender, sharing, memory, seed, gaps, milliseconds(time_limit))
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:
@@ -90,6 +93,7 @@ def _ask_new(
     sharing: str,
     memory: int | None,
     seed: int | None,
+    gaps: int | None,
     limit_ms: int | None,
 ) -> None:
     """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
@@ -104,6 +108,7 @@ def _ask_new(
         sharing="copy" if sharing == "copy" else "pool",
         memory=memory,
         seed=seed,
+        gaps=gaps,
         time_limit_ms=limit_ms,
     )
     command = foreground_command(session.settings, request, invoke="-")

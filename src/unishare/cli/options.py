@@ -81,6 +81,14 @@ seed_option = click.option(
 )
 
 
+gaps_option = click.option(
+    "--gaps",
+    type=click.IntRange(0, 100_000),
+    metavar="PAGES",
+    help="Pages between an aslr image's parts in all: more makes their distances harder to guess, and costs page tables. Default: 512.",
+)
+
+
 def refuse_useless_seed(image: ImageReference, seed: int | None) -> None:
     """A seed for an image of fixed addresses would promise what nobody keeps."""
     if seed is None:

@@ -12,6 +12,7 @@ import click
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    gaps_option,
     image_or_own,
     memory_option,
     milliseconds,
@@ -36,6 +37,7 @@ from unishare.fleet.messages import Instance, StartedInstance, StartRequest
 @memory_option
 @time_limit_option
 @seed_option
+@gaps_option
 @click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
@@ -50,6 +52,7 @@ def run(
     memory: int | None,
     time_limit: float | None,
     seed: int | None,
+    gaps: int | None,
     environment: tuple[tuple[str, str], ...],
     detach: bool,
     as_json: bool,
@@ -77,6 +80,7 @@ def run(
         count=count,
         memory=memory,
         seed=seed,
+        gaps=gaps,
         argv=list(argv) or None,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),

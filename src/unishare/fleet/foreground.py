@@ -15,6 +15,8 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
         command += ["--memory", str(request.memory)]
     if request.seed is not None:
         command += ["--seed", str(request.seed)]
+    if request.gaps is not None:
+        command += ["--gaps", str(request.gaps)]
     if request.time_limit_ms is not None:
         command += ["--time-limit-ms", str(request.time_limit_ms)]
     for name, value in (request.env or {}).items():

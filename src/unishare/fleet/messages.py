@@ -39,6 +39,7 @@ class StartRequest(Message):
     count: int = 1
     memory: int | None = None
     seed: int | None = None
+    gaps: int | None = None
     argv: list[str] | None = None
     env: dict[str, str] | None = None
     logs: str | None = None

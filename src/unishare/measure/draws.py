@@ -15,18 +15,22 @@ LIMIT_S = 300
 
 @dataclass(frozen=True)
 class Draws:
-    """Names of modules, and for each draw their bases."""
+    """Names of modules; for each draw their bases, and the page-table pages that the KVM tender makes for such an instance alone."""
 
     modules: tuple[str, ...]
     bases: list[tuple[int, ...]]
+    page_tables: list[int]
 
 
-def draw(settings: Settings, manifest: Path, count: int, seed: int | None = None) -> Draws:
-    """Bases of `count` starts; with a seed the same ones every time."""
+def draw(settings: Settings, manifest: Path, count: int, seed: int | None = None, gaps: int | None = None) -> Draws:
+    """Bases of `count` starts; with a seed the same ones every time; with other `gaps`, in pages, than the default."""
     command = [str(monitor_program()), "draw", str(manifest), "--pool", str(settings.pool), "--count", str(count)]
     command += [] if seed is None else ["--seed", str(seed)]
+    command += [] if gaps is None else ["--gaps", str(gaps)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     if done.returncode:
         raise UnishareError(f"bases cannot be drawn: {done.stderr.strip().removeprefix('error: ')}")
     names, *lines = done.stdout.splitlines()
-    return Draws(tuple(names.split("\t")), [tuple(int(base, 16) for base in line.split("\t")) for line in lines])
+    cells = [line.split("\t") for line in lines]
+    bases = [tuple(int(base, 16) for base in row[:-1]) for row in cells]
+    return Draws(tuple(names.split("\t")), bases, [int(row[-1]) for row in cells])

@@ -88,6 +88,14 @@ impl Layout {
             .min(self.heap)
     }
 
+    /// Pages of page tables that are not the heap's own.
+    pub fn table_pages(&self) -> u64 {
+        self.parts
+            .iter()
+            .find(|placed| placed.part == Part::PageTables)
+            .map_or(0, |placed| placed.pages)
+    }
+
     /// The page tables' bytes.
     pub fn page_tables(&self) -> Vec<u8> {
         page_tables::build(&self.mappings(), self.heap_links(), self.base)

@@ -68,6 +68,11 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
+/// How many page-table pages an instance of a plan has for itself: those of its heap are shared under the layout aslr.
+pub fn own_table_pages(plan: &Plan) -> u64 {
+    Layout::new(plan, plan.heap).table_pages()
+}
+
 /// A guest that is ready to run, and all that its tender keeps.
 pub struct Guest {
     machine: Machine,
