@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::abi;
 
 fn good() -> Value {
     let hash = "ab".repeat(32);
