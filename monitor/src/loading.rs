@@ -121,7 +121,7 @@ fn frames(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Fr
     Ok(frames)
 }
 
-/// The relocations: sorted, each wholly inside a frame, none over another. Marks the frames that they write to.
+/// The relocations that the manifest names. Marks the frames that they write to.
 fn records(manifest: &Manifest, pool: &Pool, frames: &mut [Frame]) -> Result<Vec<Record>, String> {
     let Some(relocations) = &manifest.relocations else {
         return Ok(Vec::new());
@@ -133,7 +133,11 @@ fn records(manifest: &Manifest, pool: &Pool, frames: &mut [Frame]) -> Result<Vec
         .filter(|length| *length <= run.pages * PAGE);
     let mut bytes = vec![0; length.ok_or("count: more than the run holds")? as usize];
     run.file.read_exact_at(&mut bytes, 0).map_err(|error| error.to_string())?;
-    let modules = manifest.modules.len() as u64;
+    parse_records(&bytes, manifest.modules.len() as u64, frames)
+}
+
+/// Records in order, each wholly inside a frame, none over another.
+fn parse_records(bytes: &[u8], modules: u64, frames: &mut [Frame]) -> Result<Vec<Record>, String> {
     let mut records: Vec<Record> = Vec::with_capacity(bytes.len() / RECORD as usize);
     let mut free = 0;
     for (index, record) in bytes.chunks_exact(RECORD as usize).enumerate() {
@@ -186,3 +190,6 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;
