@@ -5,8 +5,10 @@ use std::fs;
 
 use rustix::mm::{Advice, madvise, munmap};
 
-use super::Guest;
+use seccompiler::BpfProgram;
+
 use super::memory::pointer;
+use super::{Guest, sandbox};
 use crate::allocator::Arena;
 use crate::error::Error;
 use crate::plan::PAGE;
@@ -32,14 +34,16 @@ impl Left {
         })
     }
 
-    /// Give up the parent's heap, the arena of the set-up, and the stack below the caller.
+    /// Give up the parent's heap, the arena of the set-up, and the stack below the caller. Returns the sandbox's filter, for what the
+    /// parent made goes with its heap: so the sandbox need not allow what is done here.
     ///
     /// # Safety
     /// Nothing that was allocated before is used any more but for the guest's list of regions, which is moved. The process does not
-    /// return to code that began before, does not panic, and ends by `_exit`.
-    pub unsafe fn leave(self, arena: Arena, guest: &mut Guest) -> Result<(), Error> {
+    /// panic, and ends by `_exit`.
+    pub unsafe fn leave(self, arena: Arena, guest: &mut Guest) -> Result<BpfProgram, Error> {
         let _own = Arena::switch()?;
         guest.service.memory.reallocate();
+        let filter = sandbox::prepare()?.clone();
         // SAFETY: the caller's promise.
         unsafe { arena.give_back() }?;
         if let Some((start, end)) = self.heap {
@@ -55,7 +59,7 @@ impl Left {
             unsafe { madvise(pointer(start), (below - start) as usize, Advice::LinuxDontNeed) }
                 .map_err(|error| Error::io("giving up used stack", error))?;
         }
-        Ok(())
+        Ok(filter)
     }
 }
 

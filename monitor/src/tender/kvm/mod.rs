@@ -109,9 +109,10 @@ impl Guest {
     /// Become the tender of this guest. `arena` is where its set-up was allocated.
     pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
         let left = Left::find()?;
-        confine(&self.service, &self.machine)?;
-        // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, and the run loop.
-        unsafe { left.leave(arena, &mut self) }?;
+        keep_only(&self.service, &self.machine)?;
+        // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
+        let filter = unsafe { left.leave(arena, &mut self) }?;
+        sandbox::enter(&filter)?;
         let code = run(&mut self.machine, &mut self.service);
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
@@ -145,16 +146,14 @@ fn take_name(name: &str) -> Result<(), Error> {
     rustix::thread::set_name(name).map_err(|error| Error::io("PR_SET_NAME", error))
 }
 
-/// Give up descriptors and system calls that the run loop does not need.
-fn confine(service: &Service, machine: &Machine) -> Result<(), Error> {
-    let kept = [
+/// Give up descriptors that the run loop does not need.
+fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
+    close_others([
         service.channel.as_raw_fd(),
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
-    ];
-    close_others(kept)?;
-    sandbox::enter(sandbox::prepare()?)
+    ])
 }
 
 /// Close every descriptor but those kept, range by range.

@@ -7,8 +7,9 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 use crate::error::Error;
 
-/// `brk`, `mmap`, `munmap`, `mremap` and `madvise` are the allocator's; `sigaltstack` and `munmap` the runtime's at exit.
-const ALLOWED: [i64; 17] = [
+/// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
+/// after a signal.
+const ALLOWED: [i64; 10] = [
     libc::SYS_ioctl,
     libc::SYS_write,
     libc::SYS_clock_gettime,
@@ -19,13 +20,6 @@ const ALLOWED: [i64; 17] = [
     libc::SYS_exit_group,
     libc::SYS_rt_sigreturn,
     libc::SYS_restart_syscall,
-    libc::SYS_brk,
-    libc::SYS_mmap,
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_sigaltstack,
-    libc::SYS_futex,
 ];
 
 static FILTER: OnceLock<BpfProgram> = OnceLock::new();
