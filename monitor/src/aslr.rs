@@ -85,9 +85,10 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
     if span + heap_pages + STACK_REACH > REGION_PAGES / 2 {
         return Err(Error::BadRequest {
             what: format!(
-                "{}: {} pages and gaps of {gaps} do not fit into a region of {REGION_PAGES} pages",
+                "{}: its parts and heap take {} pages, and gaps of {gaps} between them are more than the {} that there is room for",
                 plan.name,
-                span - gaps + heap_pages
+                span - gaps + heap_pages,
+                REGION_PAGES / 2 - STACK_REACH
             ),
         });
     }
