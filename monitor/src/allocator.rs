@@ -42,6 +42,29 @@ unsafe impl GlobalAlloc for Allocator {
         }
     }
 
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if NEXT.load(Ordering::Relaxed) == 0 {
+            // SAFETY: the caller's promise. The C library knows which of its pages are zeros; so does an arena: all that it hands out.
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.alloc(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if NEXT.load(Ordering::Relaxed) == 0 {
+            // SAFETY: the caller's promise.
+            return unsafe { System.realloc(pointer, layout, size) };
+        }
+        // SAFETY: the caller's promise: `size` is not 0 and does not overflow when rounded up to the alignment.
+        let moved = unsafe { self.alloc(Layout::from_size_align_unchecked(size, layout.align())) };
+        if !moved.is_null() {
+            // SAFETY: both are as long as what is copied, and the new one was never handed out before.
+            unsafe { std::ptr::copy_nonoverlapping(pointer, moved, layout.size().min(size)) };
+        }
+        moved
+    }
+
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         if NEXT.load(Ordering::Relaxed) == 0 {
             // SAFETY: the caller's promise.
