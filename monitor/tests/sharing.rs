@@ -127,6 +127,27 @@ fn nothing_but_the_guest_is_mapped_and_nothing_is_writable_and_executable() {
 }
 
 #[test]
+fn a_virtual_machines_process_keeps_nothing_of_its_parents_heap() {
+    if fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
+        eprintln!("SKIPPED: no access to /dev/kvm");
+        return;
+    }
+    let workshop = Workshop::new();
+    let manifest = workshop.write(&workshop.image(SLEEPER));
+    let mut command = Command::new(MONITOR);
+    command
+        .arg("run")
+        .arg(&manifest)
+        .arg("--pool")
+        .arg(workshop.pool())
+        .args(["--tender", "kvm"]);
+    let running = Running::start(command);
+    let maps = running.proc("maps");
+    assert!(maps.contains("[stack]") && !maps.contains("[heap]"), "{maps}");
+    assert!(running.proc("status").contains("Seccomp:\t2\n"));
+}
+
+#[test]
 fn an_instance_dies_with_its_monitor() {
     let workshop = Workshop::new();
     let mut running = Running::start(workshop.run_command(&workshop.write(&workshop.image(SLEEPER)), &[]));
