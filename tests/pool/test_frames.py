@@ -9,10 +9,11 @@ import pytest
 
 from toolchain.project import Project
 from unishare.errors import BadInputError
-from unishare.pool.frames import FRAME_RECORD, MODULE_RECORD, arrange
+from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.manifest import Manifest
 from unishare.pool.pieces import Piece
 from unishare.pool.store import Pool, read_facts
+from unishare.toolchain.aslr.resolve import RECORD as MODULE_RECORD
 from unishare.toolchain.elf import SHF_ALLOC, SHF_WRITE, ElfFile
 from unishare.toolchain.image import PlacedModule
 

@@ -52,7 +52,7 @@ def totals(manifest: Manifest) -> Totals:
     rows = shares(manifest)
     code, constants = sum(row.shared_code for row in rows), sum(row.shared_constants for row in rows)
     private_code = sum(row.private_code for row in rows)
-    read_only = {frame for one in manifest.extents if one.rights == "r--" for frame in frames_of(one)}
+    read_only = {frame for one in manifest.extents if one.rights == "r--" for frame in one.frames}
     return Totals(
         shared_pages=code + constants,
         read_only_frames=len(read_only),
@@ -63,15 +63,9 @@ def totals(manifest: Manifest) -> Totals:
     )
 
 
-def frames_of(extent: Extent) -> range:
-    """The instance's own frames that an extent shows."""
-    return range(0) if extent.frame is None else range(extent.frame, extent.frame + extent.pages)
-
-
 def as_json(manifest: Manifest) -> dict[str, Any]:
     """For programs."""
-    rows: Sequence[LibraryShare] = shares(manifest)
-    return {"page_bytes": PAGE, "libraries": [asdict(row) for row in rows], "totals": asdict(totals(manifest))}
+    return {"page_bytes": PAGE, "libraries": [asdict(row) for row in shares(manifest)], "totals": asdict(totals(manifest))}
 
 
 def _share(name: str, extents: Sequence[Extent]) -> LibraryShare:
@@ -85,5 +79,5 @@ def _share(name: str, extents: Sequence[Extent]) -> LibraryShare:
         private_code=pages("r-x", pooled=False),
         tables=pages("r--", pooled=False),
         data=pages("rw-", pooled=False) + pages("rw-", pooled=True),
-        frames=tuple(sorted({frame for one in extents for frame in frames_of(one)})),
+        frames=tuple(sorted({frame for one in extents for frame in one.frames})),
     )

@@ -15,6 +15,7 @@ from unishare.bench.report import Row
 from unishare.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.messages import Tender
+from unishare.measure.address_space import page_tables
 from unishare.measure.memory import kilobyte_fields
 from unishare.settings import Settings
 
@@ -56,5 +57,4 @@ def _rows(app: str, samples: Mapping[str, list[float]]) -> list[Row]:
 
 def _private(pid: int) -> float:
     memory = kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))
-    tables = kilobyte_fields(Path(f"/proc/{pid}/status"))["VmPTE"]
-    return memory["Pss_Anon"] + memory["Pss_Shmem"] + tables
+    return memory["Pss_Anon"] + memory["Pss_Shmem"] + page_tables(pid)

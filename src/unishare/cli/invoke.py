@@ -69,7 +69,14 @@ def invoke(
         sys.stdout.buffer.write(answer.payload)
         sys.stdout.buffer.flush()
         sys.exit(answer.status)
-    _ask_new(session, target, payload, tender, sharing, memory, seed, gaps, milliseconds(time_limit))
+    wanted = StartRequest(
+        sharing="copy" if sharing == "copy" else "pool",
+        memory=memory,
+        seed=seed,
+        gaps=gaps,
+        time_limit_ms=milliseconds(time_limit),
+    )
+    _ask_new(session, target, payload, tender, wanted)
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:
@@ -85,32 +92,14 @@ async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: 
         return await control.invoke(target, payload, limit_ms)
 
 
-def _ask_new(
-    session: Session,
-    target: str,
-    payload: bytes,
-    tender: str | None,
-    sharing: str,
-    memory: int | None,
-    seed: int | None,
-    gaps: int | None,
-    limit_ms: int | None,
-) -> None:
+def _ask_new(session: Session, target: str, payload: bytes, tender: str | None, wanted: StartRequest) -> None:
     """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
     from unishare.fleet.foreground import foreground_command
     from unishare.fleet.image import resolve
 
     image = resolve(target, session.settings)
-    refuse_useless_seed(image, seed)
-    request = StartRequest(
-        manifest=str(image.manifest),
-        tender=choose_tender(tender),
-        sharing="copy" if sharing == "copy" else "pool",
-        memory=memory,
-        seed=seed,
-        gaps=gaps,
-        time_limit_ms=limit_ms,
-    )
+    refuse_useless_seed(image, wanted.seed)
+    request = wanted.model_copy(update={"manifest": str(image.manifest), "tender": choose_tender(tender)})
     command = foreground_command(session.settings, request, invoke="-")
     stdin = os.memfd_create("request")
     with os.fdopen(os.dup(stdin), "wb") as stream:

@@ -1,10 +1,11 @@
-"""What describing an instance's memory costs the kernel: its mappings and its page tables. Called by `bench placement`."""
+"""What describing an instance's memory costs the kernel: its mappings and its page tables. Called by the benchmarks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from unishare.measure.memory import kilobyte_fields
 from unishare.measure.sharing import mappings
 
 SLABS = Path("/proc/slabinfo")
@@ -21,10 +22,15 @@ class AddressSpace:
 
 def read_address_space(pid: int) -> AddressSpace:
     """Read a live process."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmPTE:"):
-            return AddressSpace(len(mappings(pid)), int(line.split()[1]) << 10)
-    raise OSError(f"/proc/{pid}/status: no VmPTE: the process has ended")
+    return AddressSpace(len(mappings(pid)), page_tables(pid))
+
+
+def page_tables(pid: int) -> int:
+    """Bytes of page tables of all levels, of a live process."""
+    found = kilobyte_fields(Path(f"/proc/{pid}/status")).get("VmPTE")
+    if found is None:
+        raise OSError(f"/proc/{pid}/status: no VmPTE: the process has ended")
+    return found
 
 
 def mapping_bytes(slabs: Path = SLABS) -> int | None:

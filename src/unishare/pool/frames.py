@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from unishare.errors import BadInputError
 from unishare.pool.pieces import Piece
 from unishare.toolchain.address_space import PAGE
+from unishare.toolchain.aslr.resolve import RECORD as MODULE_RECORD
 from unishare.toolchain.image import PlacedModule
 
-MODULE_RECORD = struct.Struct("<IIQq")
 FRAME_RECORD = struct.Struct("<IIq")
 _ZERO = bytes(PAGE)
 

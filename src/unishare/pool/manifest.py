@@ -56,6 +56,11 @@ class Extent(_Model):
         """The first address behind it."""
         return self.start + self.pages * PAGE
 
+    @property
+    def frames(self) -> range:
+        """The instance's own frames that it shows."""
+        return range(0) if self.frame is None else range(self.frame, self.frame + self.pages)
+
     @model_validator(mode="after")
     def _check(self) -> Extent:
         if self.start % PAGE:
@@ -133,11 +138,9 @@ class Manifest(_Model):
         """Frames exist, and no frame is read-only here and writable there."""
         rights: dict[int, str] = {}
         for extent in self.extents:
-            if extent.frame is None:
-                continue
-            if extent.frame + extent.pages > len(self.frames or []):
+            if extent.frames.stop > len(self.frames or []):
                 raise ValueError(f"extent at {extent.address} of module {extent.module} shows frames that there are not")
-            for frame in range(extent.frame, extent.frame + extent.pages):
+            for frame in extent.frames:
                 if rights.setdefault(frame, extent.rights) != extent.rights:
                     raise ValueError(f"frame {frame} has the rights {rights[frame]} and {extent.rights}")
 

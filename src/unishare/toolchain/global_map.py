@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -107,10 +108,7 @@ class GlobalMap:
         """The windows of libraries, by digest, all of one generation; new ones are allocated in the order given."""
         state = self.state()
         if any(one.digest not in state.current for one in libraries):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._file.with_suffix(".lock")):
-                state = self.state()
-                self._drop_half_line()
+            with self._writing() as state:
                 missing = [one for one in libraries if one.digest not in state.current]
                 self._append(self._allocate(missing, libraries))
         return {one.digest: self._state.current[one.digest].windows for one in libraries}
@@ -119,11 +117,8 @@ class GlobalMap:
         """The places of libraries in shared frames, by digest; new ones are allocated in the order given."""
         state = self.state()
         if any(one.digest not in state.frames for one, _ in libraries):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._file.with_suffix(".lock")):
-                state = self.state()
-                self._drop_half_line()
-                lines = [] if self._read_to else [HEADER, "generation 1"]
+            with self._writing() as state:
+                lines = self._first_lines()
                 for library, sizes in libraries:
                     if library.digest not in state.frames:
                         windows = {
@@ -134,9 +129,22 @@ class GlobalMap:
                 self._append(lines)
         return {one.digest: self._state.frames[one.digest].windows for one, _ in libraries}
 
+    @contextmanager
+    def _writing(self) -> Iterator[MapState]:
+        """The map's content with nobody else writing, and whole lines only in the file."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._file.with_suffix(".lock")):
+            state = self.state()
+            self._drop_half_line()
+            yield state
+
+    def _first_lines(self) -> list[str]:
+        """What a file begins with, if there is none yet."""
+        return [] if self._read_to else [HEADER, "generation 1"]
+
     def _allocate(self, missing: Sequence[UnitObject], all_of_image: Sequence[UnitObject]) -> list[str]:
         """Place libraries; the lines to append."""
-        lines = [] if self._read_to else [HEADER, "generation 1"]
+        lines = self._first_lines()
         try:
             return lines + [self._place(one) for one in missing]
         except Full:
