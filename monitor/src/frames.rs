@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
+use crate::address::pointer;
 use crate::aslr::Draw;
 use crate::error::Error;
 use crate::plan::{PAGE, Plan};
@@ -17,7 +18,7 @@ pub unsafe fn fill(plan: &Plan, draw: &Draw, room: impl Fn(usize) -> u64, copied
     for (number, frame) in plan.frames.iter().enumerate() {
         if let Some(content) = frame.content.as_ref().filter(|_| copied(number)) {
             // SAFETY: the caller's promise.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(room(number)), PAGE as usize) };
+            let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(room(number)).cast::<u8>(), PAGE as usize) };
             read(content, bytes)?;
         }
     }
@@ -37,8 +38,4 @@ fn read(content: &File, bytes: &mut [u8]) -> Result<(), Error> {
     content
         .read_exact_at(bytes, 0)
         .map_err(|error| Error::io("reading the first content of a frame", error))
-}
-
-fn pointer(address: u64) -> *mut u8 {
-    std::ptr::with_exposed_provenance_mut(address as usize)
 }

@@ -1,6 +1,7 @@
 //! `unishare-monitor`: loads unikernels from a pool and runs them confined (docs/formats/control.md).
 
 mod abi;
+mod address;
 mod allocator;
 mod aslr;
 mod boot_page;

@@ -6,8 +6,8 @@ use std::fs;
 use rustix::mm::{Advice, madvise, munmap};
 use seccompiler::BpfProgram;
 
-use super::memory::pointer;
 use super::{Guest, sandbox};
+use crate::address::pointer;
 use crate::allocator::Arena;
 use crate::error::Error;
 use crate::plan::PAGE;

@@ -6,8 +6,8 @@ use bytemuck::Zeroable;
 
 use super::hypercalls::{self, Service};
 use super::machine::Machine;
-use super::memory::pointer;
 use crate::abi::{self, Crash, Message};
+use crate::address::pointer;
 
 // Intel SDM vol. 3, 6.15.
 const DIVIDE_ERROR: u8 = 0;

@@ -3,8 +3,9 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::machine::Machine;
-use super::memory::{Memory, pointer};
+use super::memory::Memory;
 use crate::abi;
+use crate::address::pointer;
 use crate::error::Error;
 use crate::plan::PAGE;
 

@@ -1,6 +1,5 @@
 //! An instance's memory in the tender's own address space, and the way from guest addresses to it.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
@@ -9,6 +8,7 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use super::constant_pages;
 use super::heap_tables::HeapTables;
 use super::layout::{Layout, Part};
+use crate::address::pointer;
 use crate::boot_page;
 use crate::error::Error;
 use crate::frames;
@@ -234,9 +234,4 @@ fn of_file(host: u64, pages: u64, rights: ProtFlags, flags: MapFlags, file: &Fil
     // SAFETY: replaces pages of our own reservation, which nothing refers to yet.
     unsafe { mmap(pointer(host), (pages * PAGE) as usize, rights, flags, file, first * PAGE) }?;
     Ok(())
-}
-
-/// A host address as the kernel wants it.
-pub fn pointer(address: u64) -> *mut c_void {
-    std::ptr::with_exposed_provenance_mut(address as usize)
 }

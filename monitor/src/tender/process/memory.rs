@@ -1,13 +1,13 @@
 //! Maps an instance's memory into the calling process at its guest addresses. Nothing is replaced: an address that is taken is an
 //! error.
 
-use std::ffi::c_void;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
 
 use super::{frames, hypercall_page};
+use crate::address::pointer;
 use crate::boot_page;
 use crate::error::Error;
 use crate::placement::Placement;
@@ -111,9 +111,4 @@ pub(super) fn protect(address: u64, length: usize, rights: Rights) -> std::io::R
     // SAFETY: the callers mapped these pages for the guest; no reference into them is left.
     unsafe { mprotect(pointer(address), length, flags) }?;
     Ok(())
-}
-
-/// Guest virtual addresses are this process's own.
-fn pointer(address: u64) -> *mut c_void {
-    std::ptr::with_exposed_provenance_mut(address as usize)
 }
