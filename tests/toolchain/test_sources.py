@@ -185,6 +185,18 @@ def test_lists_that_have_grown_old_are_fetched_again(world: World) -> None:
     assert world.calls() == ["update", "source", "source", "update", "source"]
 
 
+def test_a_version_whose_files_no_server_has_is_passed_over(world: World) -> None:
+    programs = world.folder / "bin"
+    (programs / "apt-cache").write_text(
+        "#!/bin/sh\nprintf 'Package: tiny\\nVersion: 1-2\\n\\nPackage: tiny\\nVersion: 1-1\\n'\n"
+    )
+    (programs / "apt-cache").chmod(0o755)
+    get = (programs / "apt-get").read_text()
+    refusal = 'for word; do last=$word; done; case $last in tiny|tiny=1-2) echo "E: Failed to fetch some archives."; exit 100;; esac\n'
+    (programs / "apt-get").write_text(get.replace("#!/bin/sh\n", f"#!/bin/sh\n{refusal}"))
+    assert world.fetch().read_bytes() == CONTENT
+
+
 def test_a_full_disk_is_said_before_apt_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     with pytest.raises(OSError, match="1 MiB are free"):

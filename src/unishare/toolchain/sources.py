@@ -73,13 +73,22 @@ class DebianProvider:
             shutil.move(found, into)
 
     def _download(self, source: DebianSource, found: Path) -> str:
-        """Let apt download a package's files; why the named one is not among them, else nothing."""
-        command = [*self._apt(), "source", "--download-only", "-qq", source.package]
-        code, output = self._tools.run(command, found.parent)
-        if found.is_file():
-            return ""
-        names = ", ".join(sorted(one.name for one in found.parent.iterdir())) or "nothing"
-        return _last_line(output) if code else f"the package holds {names}"
+        """Let apt download a package's files, of the newest version that has the named one; why none has, else nothing."""
+        reason = ""
+        for version in ("", *self._versions(source.package)):
+            name = f"{source.package}={version}" if version else source.package
+            code, output = self._tools.run([*self._apt("get"), "source", "--download-only", "-qq", name], found.parent)
+            if found.is_file():
+                return ""
+            names = ", ".join(sorted(file.name for file in found.parent.iterdir())) or "nothing"
+            reason = reason or (_last_line(output) if code else f"the package holds {names}")
+        return reason
+
+    def _versions(self, package: str) -> Iterator[str]:
+        """All versions that the lists have: a mirror may list a security update whose files it does not have yet (or any more)."""
+        code, output = self._tools.run([*self._apt("cache"), "showsrc", "--only-source", package])
+        if code == 0:
+            yield from dict.fromkeys(re.findall(r"(?m)^Version: (\S+)$", output))
 
     def _update(self) -> None:
         """Fetch the lists of source packages. apt itself calls it a success when no server answers, and hangs on a full disk."""
@@ -92,14 +101,14 @@ class DebianProvider:
         (self._folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         for name, text in _source_lists():
             (parts / name).write_text(text)
-        code, output = self._tools.run([*self._apt(), "-q", "update"])
+        code, output = self._tools.run([*self._apt("get"), "-q", "update"])
         if code or not any(lists.glob("*_Sources*")):
             raise BuildError(
                 f"apt-get could not read Debian's list of source packages: {_first_error(output)}", "Is the network up?"
             )
         mark.touch()
 
-    def _apt(self) -> list[str]:
+    def _apt(self, tool: str) -> list[str]:
         options = {
             "Dir::Etc::SourceList": "/dev/null",
             "Dir::Etc::SourceParts": self._folder / "sources",
@@ -107,7 +116,7 @@ class DebianProvider:
             "Dir::Cache": self._folder / "cache",
             "APT::Sandbox::User": "",
         }
-        return ["apt-get", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
+        return [f"apt-{tool}", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
 
 
 class HttpsProvider:
