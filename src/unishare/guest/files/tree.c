@@ -11,6 +11,13 @@
 struct node *tree_current;
 static struct node *root;
 static uint64_t last_number;
+static int archive_is_read;
+
+/* When something changes now. The archive's files have no time: two instances hold the same tree, byte for byte. */
+static int64_t time_of_change(void)
+{
+    return archive_is_read ? (int64_t)unishare_clock_real() : 0;
+}
 
 static struct node *new_node(const char *name, size_t length, int is_folder)
 {
@@ -22,7 +29,7 @@ static struct node *new_node(const char *name, size_t length, int is_folder)
     }
     node->is_folder = is_folder;
     node->number = ++last_number;
-    node->changed = (int64_t)unishare_clock_real();
+    node->changed = time_of_change();
     node->name_length = length;
     memcpy(node->name, name, length);
     node->name[length] = 0;
@@ -40,6 +47,7 @@ struct node *tree_root(void)
     tree_add(root, "tmp", 3, 1);
     if (unishare_image->files_size)
         archive_read(root, (const uint8_t *)unishare_image->files_start, unishare_image->files_size);
+    archive_is_read = 1;
     return root;
 }
 
@@ -56,7 +64,7 @@ static void link_child(struct node *folder, struct node *node)
     node->parent = folder;
     node->next = folder->children;
     folder->children = node;
-    folder->changed = (int64_t)unishare_clock_real();
+    folder->changed = time_of_change();
 }
 
 struct node *tree_add(struct node *folder, const char *name, size_t length, int is_folder)

@@ -22,6 +22,7 @@ static size_t used;               /* bytes from heap_start to the untouched end 
 static size_t ready;              /* bytes that the tender has made usable */
 static size_t break_end;          /* the growing range's end, in bytes from heap_start */
 static int break_begun;
+static int held;
 
 static size_t round_to_pages(size_t size)
 {
@@ -36,7 +37,7 @@ static char *heap(void)
 /* Move the untouched end up by `size` bytes; 0 if the limit does not allow it. */
 static int advance(size_t size)
 {
-    if (size > unishare_boot_page->heap_limit - used)
+    if (held || size > unishare_boot_page->heap_limit - used)
         return 0;
     if (!ready)
         ready = unishare_boot_page->heap_ready;
@@ -67,7 +68,7 @@ void *unishare_pages_take(size_t size)
 {
     size_t wanted = round_to_pages(size);
 
-    if (!wanted || wanted < size)
+    if (held || !wanted || wanted < size)
         return NULL;
     for (struct range **link = &free_ranges; *link; link = &(*link)->next) {
         struct range *found = *link;
@@ -132,4 +133,9 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+void unishare_pages_hold(int hold)
+{
+    held = hold;
 }
