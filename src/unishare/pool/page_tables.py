@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unishare.errors import BadInputError
+from unishare.formats.addresses import PAGE
+from unishare.formats.manifest import Manifest, RunReference
 from unishare.monitor_program import monitor_program
-from unishare.pool.manifest import Manifest, RunReference
-from unishare.toolchain.address_space import PAGE
 
 if TYPE_CHECKING:
     from unishare.pool.store import Pool

@@ -19,16 +19,16 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.addresses import APP_BASE, PAGE
+from unishare.formats.elf import ElfFile
+from unishare.formats.image import ELF_NAME, JSON_NAME, MANIFEST_NAME, ImageFacts, ModuleReference
+from unishare.formats.manifest import ElfReference, Extent, Manifest, RelocationRun
+from unishare.formats.relocations import FRAME_RECORD
 from unishare.pool import canonical
 from unishare.pool.canonical import Place
-from unishare.pool.frames import FRAME_RECORD, arrange
-from unishare.pool.manifest import NAME as MANIFEST
-from unishare.pool.manifest import ElfReference, Extent, Manifest, RelocationRun
+from unishare.pool.frames import arrange
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.toolchain.address_space import APP_BASE, PAGE
-from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
 
 FORMAT = "unishare-pool 1\n"
 
@@ -112,18 +112,18 @@ class Pool:
             tables = self._page_tables.of(manifest, folder, self)
             if tables is not None:
                 manifest = manifest.model_copy(update={"page_tables": tables})
-            manifest.write(folder / MANIFEST)
+            manifest.write(folder / MANIFEST_NAME)
             text = manifest.to_text().encode()
             name = _image_id(text)
             _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
             _write_whole(
                 self.folder / "images" / f"{name}.folder", os.fsencode(folder.absolute()) + b"\n", self.folder / "incoming"
             )
-        return folder / MANIFEST
+        return folder / MANIFEST_NAME
 
     def ensure_image(self, folder: Path) -> Path:
         """The manifest of an image folder, which is cut into runs unless the pool holds all that its manifest names."""
-        return folder / MANIFEST if self.holds(folder) else self.add_image(folder)
+        return folder / MANIFEST_NAME if self.holds(folder) else self.add_image(folder)
 
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
@@ -187,7 +187,7 @@ class Pool:
     def holds(self, folder: Path) -> bool:
         """Whether an image was added and nothing of it is missing: a new link, and a run that was removed, make it false."""
         try:
-            data = _read(folder / MANIFEST)
+            data = _read(folder / MANIFEST_NAME)
             runs = Manifest.parse(data, str(folder)).runs
         except (NotFoundError, BadInputError):
             return False
@@ -296,7 +296,7 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
 
 def _still_there(image: AddedImage) -> bool:
     """Whether the folder that an image came from still holds this very manifest."""
-    file = image.folder / MANIFEST
+    file = image.folder / MANIFEST_NAME
     return file.is_file() and _image_id(file.read_bytes()) == image.id
 
 
