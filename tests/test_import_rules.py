@@ -113,6 +113,6 @@ def test_no_circle_of_files() -> None:
 def test_the_architecture_page_names_every_room() -> None:
     page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text()
     for name in ROOMS:
-        assert f"`{name.replace('.', '/')}" in page or "." not in name and f"`{name}" in page, (
+        assert f"`{name.replace('.', '/')}" in page or ("." not in name and f"`{name}" in page), (
             f"docs/architecture.md does not name {name}"
         )

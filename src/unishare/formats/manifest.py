@@ -6,8 +6,6 @@ Whatever contradicts itself is refused here, and again by the monitor, which tru
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -201,18 +199,6 @@ class Manifest(_Model):
             raise NotFoundError(f"{file}: no such manifest", "unishare build makes one") from None
         except OSError as error:
             raise BadInputError(f"{file}: {error.strerror}") from None
-
-    def write(self, file: Path) -> None:
-        """Write the file as a whole: readers see the old one or the new one."""
-        descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".manifest-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(self.to_text())
-            Path(name).chmod(0o644)
-            Path(name).rename(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,8 @@ from unishare.pool.canonical import Place
 from unishare.pool.frames import arrange
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
+from unishare.pool.runs import Runs
+from unishare.state import replace_file
 
 FORMAT = "unishare-pool 1\n"
 
@@ -58,7 +59,8 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = FileLock(folder / "lock")
-        self._page_tables = PageTableCache(folder)
+        self._runs = Runs(folder)
+        self._page_tables = PageTableCache(folder, self._runs)
 
     @classmethod
     def create(cls, folder: Path) -> Pool:
@@ -66,7 +68,7 @@ class Pool:
         if not (folder / "format").exists():
             for name in ("runs", "images", "canonical", "incoming", "tables"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            _write_whole(folder / "format", FORMAT.encode(), folder / "incoming")
+            replace_file(folder / "format", FORMAT.encode(), mode=0o444)
         return cls.open(folder)
 
     @classmethod
@@ -86,38 +88,33 @@ class Pool:
 
     def add_run(self, data: bytes) -> str:
         """Store a run's bytes, whole pages; its name. Does nothing when it is there."""
-        name = hashlib.sha256(data).hexdigest()
-        file = self.run_file(name)
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            _write_whole(file, data, self.folder / "incoming")
-        return name
+        return self._runs.add(data)
 
     def run_file(self, run: str) -> Path:
         """Where a run is."""
-        return self.folder / "runs" / run[:2] / run
+        return self._runs.file(run)
 
     def read_run(self, run: str) -> bytes:
         """A run's bytes."""
-        try:
-            return self.run_file(run).read_bytes()
-        except OSError as error:
-            raise BadInputError(f"{self.run_file(run)}: {error.strerror}", "Run 'unishare pool verify'.") from None
+        return self._runs.read(run)
 
     def add_image(self, folder: Path) -> Path:
         """Cut an image folder's ELF into runs and write its manifest; the manifest's path."""
         facts = read_facts(folder)
         with self._lock:
             manifest = self._aslr_manifest(folder, facts) if facts.modules else self._fixed_manifest(folder, facts)
-            tables = self._page_tables.of(manifest, folder, self)
+            tables = self._page_tables.of(manifest, folder)
             if tables is not None:
                 manifest = manifest.model_copy(update={"page_tables": tables})
-            manifest.write(folder / MANIFEST_NAME)
+            replace_file(folder / MANIFEST_NAME, manifest.to_text().encode())
             text = manifest.to_text().encode()
             name = _image_id(text)
-            _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
-            _write_whole(
-                self.folder / "images" / f"{name}.folder", os.fsencode(folder.absolute()) + b"\n", self.folder / "incoming"
+            replace_file(self.folder / "images" / f"{name}.json", text, mode=0o444, incoming=self.folder / "incoming")
+            replace_file(
+                self.folder / "images" / f"{name}.folder",
+                os.fsencode(folder.absolute()) + b"\n",
+                mode=0o444,
+                incoming=self.folder / "incoming",
             )
         return folder / MANIFEST_NAME
 
@@ -322,18 +319,3 @@ def _read(file: Path) -> bytes:
         ) from None
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror}") from None
-
-
-def _write_whole(file: Path, data: bytes, incoming: Path) -> None:
-    """Write a file so that its name never stands for less than all its bytes."""
-    descriptor, name = tempfile.mkstemp(dir=incoming)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), 0o444)
-        Path(name).rename(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
