@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::*;
-use crate::plan::Module;
+use crate::image::Module;
 
 fn plan() -> Plan {
     let mut plan = Plan::empty().expect("the floor guest");

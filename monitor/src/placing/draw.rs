@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use rustix::rand::GetRandomFlags;
 
 use crate::error::Error;
-use crate::placement::Placement;
-use crate::plan::{Extent, PAGE, Plan};
+use crate::image::{Extent, PAGE, Plan};
+use crate::placing::placement::Placement;
 
 /// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
 const REGION_PAGES: u64 = 1 << 18;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::error::Error;
-use crate::plan::{PAGE, Rights};
+use crate::image::{PAGE, Rights};
 
 /// No manifest that a build writes comes near: more is a mistake or an attack.
 pub const MAX_BYTES: u64 = 4 << 20;

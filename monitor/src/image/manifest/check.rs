@@ -2,8 +2,8 @@
 
 use super::{Extent, Fault, Header, Layout, Manifest, RightsText, fault};
 use crate::abi;
-use crate::placement::Placement;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::placing::placement::Placement;
 
 const MAX_EXTENTS: usize = 16384;
 const MAX_NAME: usize = 128;

@@ -1,13 +1,18 @@
 //! A plan: an image whose manifest was checked and whose runs were opened and verified, ready to be mapped any number of times.
 
+mod floor;
+mod loading;
+mod manifest;
+pub mod pool;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::aslr::Draw;
 use crate::error::Error;
-use crate::placement::Placement;
+use crate::placing::draw::Draw;
+use crate::placing::placement::Placement;
 
 /// Bytes in a page of x86-64.
 pub const PAGE: u64 = 4096;

@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use crate::address::pointer;
-use crate::aslr::Draw;
 use crate::error::Error;
-use crate::plan::{PAGE, Plan};
+use crate::image::{PAGE, Plan};
+use crate::memory::address::pointer;
+use crate::placing::draw::Draw;
 
 /// Fill frames: `room(frame)` is where a frame is in this process; its first content is copied there if `copied(frame)`, else it was
 /// mapped so, as zeros are.

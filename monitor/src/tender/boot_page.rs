@@ -8,8 +8,8 @@ use rustix::time::ClockId;
 
 use crate::abi::{self, Boot};
 use crate::error::Error;
-use crate::placement::Placement;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::placing::placement::Placement;
 use crate::tender::Spec;
 
 pub type Page = [u8; PAGE as usize];

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::abi;
 use crate::error::Error;
-use crate::plan::{Content, Extent, PAGE, Plan, Rights};
-use crate::sealed;
+use crate::image::{Content, Extent, PAGE, Plan, Rights};
+use crate::memory::sealed;
 
 global_asm!(
     include_str!("floor.s"),

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::manifest::{self, Manifest};
-use crate::plan::{Content, Extent, Frame, Module, PAGE, Plan, Record};
-use crate::pool::Pool;
+use crate::image::manifest::{self, Manifest};
+use crate::image::pool::Pool;
+use crate::image::{Content, Extent, Frame, Module, PAGE, Plan, Record};
 
 /// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
 const RECORD: u64 = 16;

@@ -1,7 +1,7 @@
 //! Where the parts of the instance region lie (abi.h): hypercall page, boot page, tender's page, guard, stack, guard, heap.
 
 use crate::abi;
-use crate::plan::PAGE;
+use crate::image::PAGE;
 
 /// Addresses of one instance's own pages, in guest virtual addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! `unishare-monitor run`: one instance in the foreground. Its console is stdout or, with `--invoke`, stderr; its exit code is ours.
 
 mod conversation;
-pub mod signals;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,13 +9,14 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::aslr::{self, Draw, Source};
 use crate::error::Error;
-use crate::instance::{self, Child};
-use crate::plan::Plan;
-use crate::pool::Pool;
-use crate::seed;
+use crate::image::Plan;
+use crate::image::pool::Pool;
+use crate::placing::draw::{self, Draw, Source};
+use crate::placing::seed;
+use crate::signals;
 use crate::tender::{self, Sharing, Spec, Tender};
+use crate::zygote::{self, Child};
 use conversation::{Conversation, End};
 
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Pages that lie between the parts of an aslr image in all: more makes their distances harder to guess, and costs page tables.
-    #[arg(long, default_value_t = aslr::DEFAULT_GAPS)]
+    #[arg(long, default_value_t = draw::DEFAULT_GAPS)]
     gaps: u64,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
@@ -85,12 +85,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     let kvm = tender::device(arguments.tender)?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
-    let child = instance::spawn(&spec, arguments.tender, console, kvm.as_ref().map(AsFd::as_fd))?;
+    let child = zygote::spawn(&spec, arguments.tender, console, kvm.as_ref().map(AsFd::as_fd))?;
     let deadline = arguments
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
     let end = Conversation::new(&child, request, deadline, &interruptions).hold();
-    let placed = draw.as_ref().map(|draw| aslr::place(&plan, draw));
+    let placed = draw.as_ref().map(|draw| draw::place(&plan, draw));
     finish(&child, placed.as_ref().unwrap_or(&plan), end?)
 }
 
@@ -105,7 +105,7 @@ fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, 
         None => Source::Kernel,
     };
     (!plan.modules.is_empty())
-        .then(|| aslr::draw(plan, heap, arguments.gaps, &mut source))
+        .then(|| draw::draw(plan, heap, arguments.gaps, &mut source))
         .transpose()
 }
 

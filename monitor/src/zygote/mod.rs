@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use crate::allocator::Arena;
-use crate::aslr;
 use crate::channel;
 use crate::error::Error;
+use crate::placing::draw;
 use crate::tender::{self, Descriptors, Spec, Tender};
 
 /// A started instance. It is killed when the calling thread dies. The caller reaps it.
@@ -72,7 +72,7 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
 /// Place the image where it was drawn to, and become it.
 fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
     let arena = Arena::switch()?;
-    let placed = spec.draw.map(|draw| aslr::place(spec.plan, draw));
+    let placed = spec.draw.map(|draw| draw::place(spec.plan, draw));
     let guest = match &placed {
         None => tender::enter(tender, spec, descriptors),
         Some(plan) => {

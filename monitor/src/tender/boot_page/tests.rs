@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::plan::Plan;
+use crate::image::Plan;
 use crate::tender::Sharing;
 
 fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {

@@ -2,7 +2,7 @@
 //! say so.
 
 use crate::error::Error;
-use crate::plan::Plan;
+use crate::image::Plan;
 
 /// Refuse a seed where there is nothing to draw.
 pub fn check(plan: &Plan) -> Result<(), Error> {
@@ -41,8 +41,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::aslr::{self, Source};
-    use crate::plan::{Module, PAGE};
+    use crate::image::{Module, PAGE};
+    use crate::placing::draw::{self, Source};
 
     fn plan() -> Plan {
         let mut plan = Plan::empty().expect("the floor guest");
@@ -57,10 +57,10 @@ mod tests {
     }
 
     fn bases(seed: u64, index: u32) -> Box<[u64]> {
-        aslr::draw(
+        draw::draw(
             &plan(),
             64 * PAGE,
-            aslr::DEFAULT_GAPS,
+            draw::DEFAULT_GAPS,
             &mut Source::Seed(of_instance(seed, index)),
         )
         .expect("a draw")
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_first_instance_is_that_of_the_plain_seed() {
-        let plain = aslr::draw(&plan(), 64 * PAGE, aslr::DEFAULT_GAPS, &mut Source::Seed(9)).expect("a draw");
+        let plain = draw::draw(&plan(), 64 * PAGE, draw::DEFAULT_GAPS, &mut Source::Seed(9)).expect("a draw");
         assert_eq!(bases(9, 0), plain.bases);
     }
 

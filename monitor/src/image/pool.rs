@@ -11,8 +11,8 @@ use rustix::fs::{CWD, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
-use crate::manifest::Digest;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::image::manifest::Digest;
 
 const FORMAT: &[u8] = b"unishare-pool 1\n";
 const READ_BYTES: usize = 128 << 10;
