@@ -34,6 +34,7 @@ from unishare.cli import (
     population,
     run,
     schema,
+    snapshot,
     version,
 )
 from unishare.cli.session import Session
@@ -70,6 +71,7 @@ def cli(context: click.Context, home: Path | None, debug: bool) -> None:
 for command in (
     init.init,
     build.build,
+    snapshot.snapshot,
     run.run,
     invoke.invoke,
     instances.ps,

@@ -73,14 +73,16 @@ def verify(session: Session, as_json: bool) -> None:
 
     opened = Pool.open(session.settings.pool)
     damaged = list(opened.damaged())
-    users = {run: sorted({one.manifest.name for one in opened.images() if run in one.manifest.runs}) for run, _ in damaged}
+    named = [(image.manifest.name, image.manifest.runs) for image in opened.images()]
+    named += [(f"a snapshot of {added.snapshot.name}", added.snapshot.runs) for added in opened.snapshots()]
+    users = {run: sorted({name for name, runs in named if run in runs}) for run, _ in damaged}
     if as_json:
         print_json([{"run": run, "reason": reason, "images": users[run]} for run, reason in damaged])
     elif not damaged:
         click.echo(f"{len(opened.runs())} runs are good")
     if damaged:
         lines = [f"{opened.run_file(run)}: {reason}; used by {', '.join(users[run]) or 'no image'}" for run, reason in damaged]
-        names = " ".join(sorted({name for run, _ in damaged for name in users[run]}))
+        names = " ".join(sorted({name.removeprefix("a snapshot of ") for run, _ in damaged for name in users[run]}))
         again = f"build again: unishare build {names}" if names else "nothing is lost: no image uses them"
         raise BadInputError("\n".join(lines), f"Remove these files if they are there; then {again}")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from unishare.formats.elf import ElfFile
 from unishare.formats.image import ELF_NAME, JSON_NAME, MANIFEST_NAME, ImageFacts, ModuleReference
 from unishare.formats.manifest import ElfReference, Extent, Manifest, RelocationRun
 from unishare.formats.relocations import FRAME_RECORD
+from unishare.formats.snapshot import PageStretch, Snapshot
 from unishare.pool import canonical
 from unishare.pool.canonical import Place
 from unishare.pool.frames import arrange
+from unishare.pool.page_index import PageIndex
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
 from unishare.pool.runs import Runs
@@ -41,6 +44,15 @@ class AddedImage:
     id: str
     manifest: Manifest
     folder: Path
+
+
+@dataclass(frozen=True)
+class AddedSnapshot:
+    """A snapshot that the pool keeps: a copy of it, and the file it came from."""
+
+    id: str
+    snapshot: Snapshot
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,7 @@ class Pool:
         self._lock = FileLock(folder / "lock")
         self._runs = Runs(folder)
         self._page_tables = PageTableCache(folder, self._runs)
+        self._page_index = PageIndex(folder, self._runs)
 
     @classmethod
     def create(cls, folder: Path) -> Pool:
@@ -131,6 +144,40 @@ class Pool:
             found.append(AddedImage(file.stem, Manifest.read(file), where))
         return sorted(found, key=lambda one: (one.manifest.name, one.manifest.layout, one.id))
 
+    def locked(self) -> AbstractContextManager[object]:
+        """Nothing is added or collected by others until the context ends."""
+        return self._lock
+
+    def store_pages(self, pages: Sequence[tuple[int, bytes]]) -> list[PageStretch]:
+        """Put a snapshot's pages into runs, those that are there already apart. Under `locked` until `add_snapshot`: a collection would drop them."""
+        with self._lock:
+            return self._page_index.store(pages)
+
+    def add_snapshot(self, snapshot: Snapshot, file: Path) -> None:
+        """Keep what a snapshot names for as long as `file` holds it."""
+        text = snapshot.to_text().encode()
+        name = self.folder / "snapshots" / _image_id(text)
+        with self._lock:
+            name.parent.mkdir(exist_ok=True)
+            incoming = self.folder / "incoming"
+            where = os.fsencode(file.absolute()) + b"\n"
+            replace_file(name.with_suffix(".file"), where, mode=0o444, incoming=incoming)
+            replace_file(name.with_suffix(".json"), text, mode=0o444, incoming=incoming)
+
+    def snapshots(self) -> list[AddedSnapshot]:
+        """The snapshots that were added, by name."""
+        found = []
+        for copy in (self.folder / "snapshots").glob("*.json"):
+            where = copy.with_suffix(".file")
+            file = Path(os.fsdecode(where.read_bytes().removesuffix(b"\n"))) if where.exists() else Path()
+            found.append(AddedSnapshot(copy.stem, Snapshot.read(copy), file))
+        return sorted(found, key=lambda added: (added.snapshot.name, added.id))
+
+    def _named_runs(self) -> set[str]:
+        """The runs of all images and snapshots."""
+        named = {run for image in self.images() for run in image.manifest.runs}
+        return named | {run for added in self.snapshots() for run in added.snapshot.runs}
+
     def runs(self) -> dict[str, int]:
         """All runs and their bytes."""
         return {file.name: file.stat().st_size for file in sorted((self.folder / "runs").glob("??/*"))}
@@ -144,7 +191,7 @@ class Pool:
     def damaged(self) -> Iterator[tuple[str, str]]:
         """Runs that are missing or not what their name says, with the reason."""
         # Before the runs: an image that is added meanwhile is then not missed, for its runs come first.
-        named = {run for image in self.images() for run in image.manifest.runs}
+        named = self._named_runs()
         there = self.runs()
         for run in there:
             with self.run_file(run).open("rb") as stream:
@@ -165,7 +212,11 @@ class Pool:
                     (self.folder / "images" / f"{image.id}.json").unlink()
                     (self.folder / "images" / f"{image.id}.folder").unlink(missing_ok=True)
                     dropped += 1
-            kept = {run for image in self.images() for run in image.manifest.runs}
+            for added in self.snapshots():
+                if not (added.file.is_file() and _image_id(added.file.read_bytes()) == added.id):
+                    (self.folder / "snapshots" / f"{added.id}.json").unlink()
+                    (self.folder / "snapshots" / f"{added.id}.file").unlink(missing_ok=True)
+            kept = self._named_runs()
             freed = 0
             for run, size in self.runs().items():
                 if run not in kept:
@@ -173,6 +224,7 @@ class Pool:
                     freed += size
             self._forget_canonical(kept)
             self._page_tables.forget(kept)
+            self._page_index.forget(kept)
             _empty(self.folder / "incoming")
         return dropped, freed
 
