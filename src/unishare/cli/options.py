@@ -54,6 +54,10 @@ class Assignment(click.ParamType[Any]):
 layout_option = click.option(
     "--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked."
 )
+layouts_option = click.option(
+    "--layout", "layouts", type=click.Choice(LAYOUTS), multiple=True, default=(DEFAULT_LAYOUT,), show_default=True,
+    help="How images are linked; may be repeated.",
+)  # fmt: skip
 tender_option = click.option(
     "--tender",
     type=click.Choice(["kvm", "process"]),
