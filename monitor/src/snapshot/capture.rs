@@ -8,7 +8,7 @@ use crate::abi::Waiting;
 use crate::error::Error;
 use crate::image::{Content, PAGE, Rights};
 use crate::placing::Placed;
-use crate::tender::process::{is_waiting_at, ranges_of_instance};
+use crate::tender::process::is_waiting_at;
 
 /// How long a stopped guest that does not wait runs on before it is looked at again.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -49,7 +49,9 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
             pages.extend(changed.filter(|page| is_needed(page)).map(|page| (address, page)));
         }
     }
-    for (from, to) in ranges_of_instance(placed) {
+    let placement = &placed.placement;
+    let heap = (placement.heap_start, placement.heap_start + placed.image.heap);
+    for (from, to) in [(placement.stack_bottom, placement.stack_top), heap] {
         for address in memory.touched(from, to)? {
             pages.extend(memory.changed(address, None, false)?.map(|page| (address, page)));
         }
@@ -151,12 +153,7 @@ impl Memory {
 
     /// A page's bytes, if the guest has written it and it is not what it was: `original` is its place in a run (none: zeros).
     /// `always`: take it for written.
-    fn changed(
-        &self,
-        address: u64,
-        original: Option<(&File, u64)>,
-        always: bool,
-    ) -> Result<Option<Page>, Error> {
+    fn changed(&self, address: u64, original: Option<(&File, u64)>, always: bool) -> Result<Option<Page>, Error> {
         let failed = |error| Error::io(format!("reading the instance's page at {address:#x}"), error);
         if !always && !is_written(self.entries(address, 1)?[0]) {
             return Ok(None);

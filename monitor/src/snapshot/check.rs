@@ -1,7 +1,7 @@
 //! What a snapshot must fulfil beyond its form: it lies where its image may lie, and replaces only what a guest writes.
 
+use super::Stretch;
 use super::manifest::DrawText;
-use super::{Stretch, drawn};
 use crate::abi::Waiting;
 use crate::image::{Content, Image, PAGE, Rights};
 use crate::placing::Placed;
@@ -12,10 +12,10 @@ use crate::placing::placement::Placement;
 const INSTANCE_PAGES: u64 = 3;
 
 /// The addresses that a snapshot's image lay at: there if the image's are drawn, in one region, none over another.
-pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Option<Draw>, String> {
-    let text = match (text, image.is_random()) {
-        (None, false) => return Ok(None),
-        (Some(text), true) => text,
+pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Draw, String> {
+    let text = match (text, Draw::fixed(image)) {
+        (None, Some(fixed)) => return Ok(fixed),
+        (Some(text), None) => text,
         _ => return Err("draw: is for the layout aslr, and there for every image of it".into()),
     };
     if text.modules.len() != image.modules.len() {
@@ -44,13 +44,15 @@ pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Option<Draw>, Stri
         let first = address / PAGE;
         let end = first.saturating_add(pages);
         if address % PAGE != 0 || first < free || end > (region + 1) * REGION_PAGES {
-            return Err(format!("draw: {pages} pages at {address:#x} overlap others or leave the region"));
+            return Err(format!(
+                "draw: {pages} pages at {address:#x} overlap others or leave the region"
+            ));
         }
         free = end;
     }
-    Ok(Some(drawn(
-        bases,
-        Placement {
+    Ok(Draw {
+        bases: bases.into(),
+        placement: Placement {
             hypercall: text.instance.0,
             boot: text.instance.0 + PAGE,
             tender_page: text.instance.0 + 2 * PAGE,
@@ -58,7 +60,7 @@ pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Option<Draw>, Stri
             stack_top: text.stack.0 + image.stack,
             heap_start: text.heap.0,
         },
-    )))
+    })
 }
 
 /// Stretches ascend, do not overlap, and each replaces writable pages or an aslr image's tables.
@@ -66,7 +68,10 @@ pub fn stretches(stretches: &[Stretch], placed: &Placed) -> Result<(), String> {
     let places = replaceable(placed);
     let mut free = 0;
     for (index, stretch) in stretches.iter().enumerate() {
-        let end = stretch.pages.checked_mul(PAGE).and_then(|bytes| stretch.address.checked_add(bytes));
+        let end = stretch
+            .pages
+            .checked_mul(PAGE)
+            .and_then(|bytes| stretch.address.checked_add(bytes));
         let Some(end) = end.filter(|_| stretch.address % PAGE == 0 && stretch.pages > 0 && stretch.address >= free) else {
             return Err(format!("pages[{index}]: {:#x} is out of order, or no page", stretch.address));
         };
@@ -83,7 +88,9 @@ pub fn stretches(stretches: &[Stretch], placed: &Placed) -> Result<(), String> {
 
 /// The stack and the place for a message are the guest's own writable memory.
 pub fn waiting(waiting: &Waiting, placed: &Placed) -> Result<(), String> {
-    let Placement { stack_bottom, stack_top, .. } = placed.placement;
+    let Placement {
+        stack_bottom, stack_top, ..
+    } = placed.placement;
     if !(stack_bottom..=stack_top - 8).contains(&waiting.rsp) || waiting.rsp % 8 != 0 {
         return Err(format!("waiting.rsp: {:#x} is not in the stack", waiting.rsp));
     }
@@ -92,7 +99,10 @@ pub fn waiting(waiting: &Waiting, placed: &Placed) -> Result<(), String> {
     if replaceable(placed).iter().any(inside) {
         Ok(())
     } else {
-        Err(format!("waiting.receive_address: {:#x} is not writable memory", waiting.receive_address))
+        Err(format!(
+            "waiting.receive_address: {:#x} is not writable memory",
+            waiting.receive_address
+        ))
     }
 }
 
@@ -103,7 +113,12 @@ fn replaceable(placed: &Placed) -> Vec<(u64, u64)> {
     let mut places: Vec<(u64, u64)> = extents
         .map(|extent| (extent.address, extent.address + extent.pages * PAGE))
         .collect();
-    let Placement { stack_bottom, stack_top, heap_start, .. } = placed.placement;
+    let Placement {
+        stack_bottom,
+        stack_top,
+        heap_start,
+        ..
+    } = placed.placement;
     places.extend([(stack_bottom, stack_top), (heap_start, heap_start + placed.image.heap)]);
     places.sort_unstable();
     places.dedup_by(|next, before| {

@@ -62,7 +62,11 @@ mod tests {
     fn a_piece_of_a_request_is_found_and_what_was_there_before_is_not() {
         assert!(refused(b"..of a secret request..", b"", b"a part of a secret request"));
         assert!(!refused(b"..of another request..", b"", b"a part of a secret request"));
-        assert!(!refused(b"..of a secret request..", b"of a secret request", b"of a secret request"));
+        assert!(!refused(
+            b"..of a secret request..",
+            b"of a secret request",
+            b"of a secret request"
+        ));
         assert!(!refused(&[b'x'; 64], b"", &[b'x'; 64]));
     }
 }

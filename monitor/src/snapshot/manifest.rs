@@ -69,7 +69,8 @@ pub struct SnapshotText {
     _format: String,
     #[serde(rename = "version")]
     _version: u32,
-    pub name: String,
+    #[serde(rename = "name")]
+    _name: String,
     /// The SHA-256 of the image's manifest.
     pub image: Digest,
     pub processor: Vec<String>,
@@ -102,13 +103,19 @@ impl SnapshotText {
             return Err(format!("waiting.mxcsr: {:#x} has bits that do not exist", waiting.mxcsr));
         }
         if waiting.x87_control > u32::from(u16::MAX) {
-            return Err(format!("waiting.x87_control: {:#x} has more than 16 bits", waiting.x87_control));
+            return Err(format!(
+                "waiting.x87_control: {:#x} has more than 16 bits",
+                waiting.x87_control
+            ));
         }
         if waiting.fs_base >= USER_END {
             return Err(format!("waiting.fs_base: {:#x} is no user address", waiting.fs_base));
         }
         if waiting.receive_bytes > abi::MESSAGE_MAX as u64 + 1 {
-            return Err(format!("waiting.receive_bytes: {} is more than a message", waiting.receive_bytes));
+            return Err(format!(
+                "waiting.receive_bytes: {} is more than a message",
+                waiting.receive_bytes
+            ));
         }
         Ok(waiting)
     }

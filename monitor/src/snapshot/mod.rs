@@ -3,6 +3,7 @@
 
 mod capture;
 mod check;
+pub mod choice;
 mod dialogue;
 mod leftovers;
 mod manifest;
@@ -18,9 +19,9 @@ use crate::abi::Waiting;
 use crate::error::Error;
 use crate::image::pool::Pool;
 use crate::image::{Content, Image, PAGE, Rights};
-use crate::placing::draw::Draw;
 use crate::placing::placement::Placement;
 use crate::placing::{Extent, Placed, Resumption};
+use crate::tender::Beginning;
 use manifest::SnapshotText;
 
 /// `pages` pages from `address` on, from page `first` of a verified run.
@@ -80,13 +81,18 @@ pub fn load(path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<Placed, Erro
             first: stretch.first,
         });
     }
-    let placed = match &draw {
-        Some(draw) => Placed::drawn(image, draw),
-        None => Placed::fixed(image).ok_or_else(|| named("draw: is missing".into()))?,
-    };
+    let placed = Placed::new(image, &draw);
     check::stretches(&stretches, &placed).map_err(named)?;
     check::waiting(&waiting, &placed).map_err(named)?;
     Ok(with_pages(placed, waiting, &stretches))
+}
+
+/// Where an instance begins that has this snapshot or none.
+pub fn beginning(snapshot: Option<&Arc<Placed>>, reset: bool) -> Beginning {
+    match snapshot {
+        Some(_) => Beginning::Snapshot { reset },
+        None => Beginning::Entry,
+    }
 }
 
 /// The image with the snapshot's pages in place of its own. Frames are plain pages from now on: what shows the same frame at several
@@ -96,11 +102,18 @@ fn with_pages(placed: Placed, waiting: Waiting, stretches: &[Stretch]) -> Placed
     for extent in &placed.extents {
         cut(extent, stretches, &mut extents);
     }
-    let Placement { stack_bottom, stack_top, heap_start, .. } = placed.placement;
+    let Placement {
+        stack_bottom,
+        stack_top,
+        heap_start,
+        ..
+    } = placed.placement;
     let heap_end = heap_start + placed.image.heap;
     let own = stretches
         .iter()
-        .filter(|stretch| (stack_bottom..stack_top).contains(&stretch.address) || (heap_start..heap_end).contains(&stretch.address))
+        .filter(|stretch| {
+            (stack_bottom..stack_top).contains(&stretch.address) || (heap_start..heap_end).contains(&stretch.address)
+        })
         .map(|stretch| Extent {
             address: stretch.address,
             pages: stretch.pages,
@@ -174,14 +187,3 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     }
     Ok(text)
 }
-
-/// A draw as the boxed type that placing takes.
-fn drawn(bases: Vec<u64>, placement: Placement) -> Draw {
-    Draw {
-        bases: bases.into(),
-        placement,
-    }
-}
-
-#[cfg(test)]
-mod tests;

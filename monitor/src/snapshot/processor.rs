@@ -7,9 +7,40 @@ macro_rules! detected {
 /// The features that user code can ask for, of this processor.
 pub fn features() -> Vec<&'static str> {
     let known = detected![
-        "adx", "aes", "avx", "avx2", "avx512bitalg", "avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512ifma", "avx512vbmi",
-        "avx512vbmi2", "avx512vl", "avx512vnni", "avx512vpopcntdq", "bmi1", "bmi2", "cmpxchg16b", "f16c", "fma", "gfni", "lzcnt",
-        "movbe", "pclmulqdq", "popcnt", "rdrand", "rdseed", "sha", "sse3", "sse4.1", "sse4.2", "ssse3", "vaes", "vpclmulqdq",
+        "adx",
+        "aes",
+        "avx",
+        "avx2",
+        "avx512bitalg",
+        "avx512bw",
+        "avx512cd",
+        "avx512dq",
+        "avx512f",
+        "avx512ifma",
+        "avx512vbmi",
+        "avx512vbmi2",
+        "avx512vl",
+        "avx512vnni",
+        "avx512vpopcntdq",
+        "bmi1",
+        "bmi2",
+        "cmpxchg16b",
+        "f16c",
+        "fma",
+        "gfni",
+        "lzcnt",
+        "movbe",
+        "pclmulqdq",
+        "popcnt",
+        "rdrand",
+        "rdseed",
+        "sha",
+        "sse3",
+        "sse4.1",
+        "sse4.2",
+        "ssse3",
+        "vaes",
+        "vpclmulqdq",
         "xsave",
     ];
     known.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect()
@@ -18,5 +49,9 @@ pub fn features() -> Vec<&'static str> {
 /// Those that a snapshot's processor had and this one lacks.
 pub fn missing(wanted: &[String]) -> Vec<&str> {
     let here = features();
-    wanted.iter().map(String::as_str).filter(|name| !here.contains(name)).collect()
+    wanted
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !here.contains(name))
+        .collect()
 }

@@ -21,8 +21,8 @@ use crate::error::Error;
 use crate::image::manifest::Address;
 use crate::image::pool::Pool;
 use crate::image::{Image, PAGE};
+use crate::placing::Placed;
 use crate::placing::draw::{self, Draw, Source};
-use crate::placing::place;
 use crate::tender::{Beginning, Sharing, Tender};
 use crate::zygote::{self, Child, Order};
 
@@ -69,30 +69,30 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let pool = Pool::open(&arguments.pool)?;
     let image = Arc::new(Image::load(&arguments.manifest, &pool)?);
     let draw = drawn(&image, &seed)?;
-    let captured = capture(&image, draw.as_ref(), &seed, &arguments.warm, &warm, arguments.time_limit_ms)?;
-    write(&arguments.output, draw.as_ref(), &captured)
+    let captured = capture(&image, &draw, &seed, &arguments.warm, &warm, arguments.time_limit_ms)?;
+    write(&arguments.output, &image, &draw, &captured)
 }
 
 /// The same addresses for every image with the same libraries.
-fn drawn(image: &Arc<Image>, seed: &[u8; 32]) -> Result<Option<Draw>, Error> {
-    if !image.is_random() {
-        return Ok(None);
-    }
+fn drawn(image: &Arc<Image>, seed: &[u8; 32]) -> Result<Draw, Error> {
     let mut rounded = Image::clone(image);
-    rounded.modules[0].pages = rounded.modules[0].pages.next_multiple_of(APP_STEP);
+    if let Some(app) = rounded.modules.first_mut() {
+        app.pages = app.pages.next_multiple_of(APP_STEP);
+    }
     let first = u64::from_le_bytes(seed[..8].try_into().unwrap_or_default());
-    draw::draw(&rounded, image.heap, draw::DEFAULT_GAPS, &mut Source::Seed(first)).map(Some)
+    Draw::of(&rounded, image.heap, draw::DEFAULT_GAPS, &mut Source::Seed(first))
 }
 
 fn capture(
     image: &Arc<Image>,
-    draw: Option<&Draw>,
+    draw: &Draw,
     seed: &[u8; 32],
     paths: &[PathBuf],
     warm: &[Vec<u8>],
     limit_ms: u64,
 ) -> Result<Captured, Error> {
-    let console = memfd_create("unishare-console", MemfdFlags::CLOEXEC).map_err(|error| Error::io("making a console", error))?;
+    let console =
+        memfd_create("unishare-console", MemfdFlags::CLOEXEC).map_err(|error| Error::io("making a console", error))?;
     let console = File::from(console);
     let deadline = Instant::now() + Duration::from_millis(limit_ms);
     let start = || {
@@ -109,7 +109,7 @@ fn capture(
         };
         zygote::spawn(&order, console.as_fd(), None).map(Started)
     };
-    let placed = place(image, draw)?;
+    let placed = Placed::new(image, draw);
     let take = |requests: &[Vec<u8>]| {
         let child = start()?;
         let taken = warm_up(&child.0, &image.name, paths, requests, deadline)
@@ -179,10 +179,10 @@ fn shown(bytes: &[u8]) -> String {
     format!("{:?}", text.trim_end())
 }
 
-fn write(folder: &Path, draw: Option<&Draw>, captured: &Captured) -> Result<(), Error> {
+fn write(folder: &Path, image: &Image, draw: &Draw, captured: &Captured) -> Result<(), Error> {
     let state = State {
         processor: processor::features(),
-        draw: draw.map(|draw| DrawText {
+        draw: image.is_random().then(|| DrawText {
             modules: draw.bases.iter().copied().map(Address).collect(),
             instance: Address(draw.placement.hypercall),
             stack: Address(draw.placement.stack_bottom),
@@ -211,9 +211,11 @@ fn parse_seed(text: &str) -> Result<[u8; 32], Error> {
         .chunks(2)
         .map(|pair| Some(value(pair[0])? << 4 | value(*pair.get(1)?)?))
         .collect();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| Error::BadRequest {
-        what: "--seed: is not 64 hexadecimal digits".into(),
-    })
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| Error::BadRequest {
+            what: "--seed: is not 64 hexadecimal digits".into(),
+        })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
