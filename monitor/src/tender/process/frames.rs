@@ -50,7 +50,7 @@ pub fn map(plan: &Plan, draw: &Draw, sharing: Sharing) -> Result<(), Error> {
             plan,
             draw,
             |frame| rooms[frame],
-            |frame| plan.frames[frame].aliased || sharing == Sharing::Copy,
+            |frame| plan.frames[frame].aliased || sharing.copies(),
         )
     }?;
     for (extent, first) in extents(plan) {

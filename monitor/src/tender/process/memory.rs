@@ -41,7 +41,7 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
             };
             of_file(extent.address, length, protection, flags, file, first * PAGE)
         }
-        (Content::Run { file, first }, Sharing::Copy) => {
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => {
             anonymous(extent.address, length)?;
             // SAFETY: these bytes were mapped just now, writable, for nobody else.
             let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(extent.address).cast::<u8>(), length) };
