@@ -111,8 +111,12 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
 /// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
 fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Placed>>, Error> {
     let Some(pool) = &arguments.pool else { return Ok(None) };
-    let pool = Pool::open(pool)?;
     let mut choice = Choice::default();
+    if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
+        choice.check_reset(arguments.reset, &image.name)?;
+        return Ok(None);
+    }
+    let pool = Pool::open(pool)?;
     for path in &arguments.snapshot {
         choice.consider(path, snapshot::load(path, image, &pool));
     }

@@ -60,7 +60,10 @@ impl Starter {
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
-        let choice = images.snapshots(&image, &request.snapshots);
+        let choice = match request.tender {
+            Tender::Process => images.snapshots(&image, &request.snapshots),
+            Tender::Kvm => Choice::default(),
+        };
         choice.check_reset(request.reset, &image.name)?;
         let warnings = choice.warnings.clone();
         let mut env = image.env.clone();

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <unishare/clock.h>
+#include <unishare/console.h>
 #include <unishare/platform.h>
 
 #include "tree.h"
@@ -13,10 +14,21 @@ static struct node *root;
 static uint64_t last_number;
 static int archive_is_read;
 
-/* When something changes now. The archive's files have no time: two instances hold the same tree, byte for byte. */
-static int64_t time_of_change(void)
+/*
+ * When `node` changes: now. The archive's files have no time, so that two instances hold the same tree, byte for byte.
+ * Before a snapshot nothing may change, for it would be in every instance: the console says so, and then none is taken.
+ */
+int64_t tree_time_of_change(const struct node *node)
 {
-    return archive_is_read ? (int64_t)unishare_clock_real() : 0;
+    static const char why[] = " was written before the snapshot\n";
+
+    if (!archive_is_read)
+        return 0;
+    if (unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT) {
+        unishare_console_write(node->name, node->name_length);
+        unishare_console_write(why, sizeof why - 1);
+    }
+    return (int64_t)unishare_clock_real();
 }
 
 static struct node *new_node(const char *name, size_t length, int is_folder)
@@ -29,10 +41,10 @@ static struct node *new_node(const char *name, size_t length, int is_folder)
     }
     node->is_folder = is_folder;
     node->number = ++last_number;
-    node->changed = time_of_change();
     node->name_length = length;
     memcpy(node->name, name, length);
     node->name[length] = 0;
+    node->changed = tree_time_of_change(node);
     return node;
 }
 
@@ -64,7 +76,7 @@ static void link_child(struct node *folder, struct node *node)
     node->parent = folder;
     node->next = folder->children;
     folder->children = node;
-    folder->changed = time_of_change();
+    folder->changed = tree_time_of_change(folder);
 }
 
 struct node *tree_add(struct node *folder, const char *name, size_t length, int is_folder)
@@ -84,7 +96,7 @@ void tree_detach(struct node *node)
     while (*link != node)
         link = &(*link)->next;
     *link = node->next;
-    node->parent->changed = (int64_t)unishare_clock_real();
+    node->parent->changed = tree_time_of_change(node);
 }
 
 /* Move a node to another folder and name; -ENOMEM leaves it where it was. */

@@ -26,6 +26,9 @@ struct node {
 /* The root; the archive is read when first asked for. NULL without memory. */
 struct node *tree_root(void);
 
+/* The time for `node->changed`. */
+int64_t tree_time_of_change(const struct node *node);
+
 /* Find a path's node. On 0: `*found` is it. On -ENOENT with `*folder` set: only the last part is missing, it is `name`. */
 int tree_find(const char *path, struct node **found, struct node **folder, char name[NAME_ROOM]);
 
