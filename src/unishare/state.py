@@ -95,3 +95,11 @@ def _exchange(one: Path, other: Path) -> None:
     if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(one), None, str(other))
+
+
+def mark_used(entry: Path) -> None:
+    """Note that a build used an entry now; a home that this user may only read is left as it is."""
+    try:
+        os.utime(entry)
+    except PermissionError:
+        return
