@@ -65,7 +65,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._+-]{0,63}$")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourcePath = Annotated[str, AfterValidator(_inside)]
 GuestPath = Annotated[str, AfterValidator(_guest_path)]
-PageBytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)]
+PageBytes = Annotated[
+    int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)
+]
 Language = Literal["c", "c++"]
 
 
