@@ -94,7 +94,9 @@ impl Error {
             Self::NotFound { .. } => "check the name",
             Self::BadManifest { .. } => "build the image again with 'unishare build'",
             Self::BadSnapshot { .. } => "take it again with 'unishare snapshot', or start the image without one (--fresh)",
-            Self::DamagedPool { .. } => "run 'unishare pool verify', then build the image again",
+            Self::DamagedPool { .. } => {
+                "build the image again with 'unishare build', which puts it back; 'unishare pool verify' lists all that is damaged"
+            }
             Self::BadRequest { .. } => "see docs/formats/control.md",
             Self::HostLacks { hint, .. } => hint,
             Self::TimeLimit { .. } => "give it more time with --time-limit, or look for a loop",

@@ -246,8 +246,8 @@ def test_the_pool_keeps_what_snapshots_name_and_drops_what_they_named(home: Sett
     pool.collect()
     assert ask(home, request(home, "draws", "aslr"))[0].warnings == []
     before = len(pool.runs())
-    for added in pool.snapshots():
-        snapshots.remove(added.file.parent.parent)
+    for found in pool.snapshots():
+        snapshots.remove(found.file.parent.parent)
     pool.collect()
     assert pool.snapshots() == [] and len(pool.runs()) < before
     assert list((home.pool / "pages").glob("*/*")) == []

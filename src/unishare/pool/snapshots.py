@@ -24,7 +24,7 @@ from unishare.formats.manifest import Manifest
 from unishare.formats.snapshot import FOLDER_NAME, Snapshot
 from unishare.monitor_program import monitor_program
 from unishare.pool.store import Pool
-from unishare.state import replace_file
+from unishare.state import replace_file, replace_folder
 
 TIME_LIMIT_S = 10.0
 # Beyond the limit that the monitor keeps itself.
@@ -54,7 +54,7 @@ def take(
                 snapshots = [
                     Snapshot(name=manifest.name, image=image, pages=pool.store_pages(pages), **state) for state, pages in taken
                 ]
-                return _publish(pool, folder, Path(temporary), snapshots)
+                return _publish(folder, Path(temporary), snapshots)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -69,18 +69,14 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder / FOLDER_NAME, ignore_errors=True)
 
 
-def _publish(pool: Pool, folder: Path, temporary: Path, snapshots: Sequence[Snapshot]) -> list[Path]:
-    """Put the snapshots in the place of the old ones."""
+def _publish(folder: Path, temporary: Path, taken: Sequence[Snapshot]) -> list[Path]:
+    """Put the snapshots in the place of the old ones, in one step for readers."""
     fresh, target = temporary / FOLDER_NAME, folder / FOLDER_NAME
     fresh.mkdir()
-    files = [target / f"{number}.json" for number in range(len(snapshots))]
-    for file, snapshot in zip(files, snapshots, strict=True):
-        replace_file(fresh / file.name, snapshot.to_text().encode())
-        pool.add_snapshot(snapshot, file)
-    if target.exists():
-        target.rename(temporary / "old")
-    fresh.rename(target)
-    return files
+    for number, snapshot in enumerate(taken):
+        replace_file(fresh / f"{number}.json", snapshot.to_text().encode())
+    replace_folder(fresh, target)
+    return [target / f"{number}.json" for number in range(len(taken))]
 
 
 def _run_once(
