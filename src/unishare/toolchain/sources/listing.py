@@ -6,25 +6,29 @@ import json
 import os
 from pathlib import Path
 
-from unishare.state import read_record, record_bytes
+from unishare.state import read_record, write_record
 from unishare.toolchain.tools.digests import Digests
 
-LISTING_NAME = ".unishare-tree"
+SUFFIX = ".listing"
 
 
-def write_listing(root: Path, digests: Digests) -> None:
-    """Note the files of a tree that nobody uses yet."""
-    (root / LISTING_NAME).write_bytes(record_bytes(json.dumps(_files(root, digests)).encode()))
+def write_listing(fresh: Path, root: Path, digests: Digests) -> None:
+    """Note the files of a finished tree that will have the name `root`."""
+    write_record(_listing(root), json.dumps(_files(fresh, digests)).encode())
 
 
 def is_whole(root: Path, digests: Digests) -> bool:
     """Whether a tree holds what it was made with. One made before there were listings is taken as it is."""
     if not root.is_dir():
         return False
-    if not (root / LISTING_NAME).exists():
+    if not _listing(root).exists():
         return True
-    record = read_record(root / LISTING_NAME)
+    record = read_record(_listing(root))
     return record is not None and json.loads(record) == _files(root, digests)
+
+
+def _listing(root: Path) -> Path:
+    return root.with_name(root.name + SUFFIX)
 
 
 def _files(root: Path, digests: Digests) -> dict[str, str]:
@@ -32,6 +36,6 @@ def _files(root: Path, digests: Digests) -> dict[str, str]:
     for folder, _, names in os.walk(root):
         for name in names:
             path = Path(folder) / name
-            if name != LISTING_NAME and path.is_file() and not path.is_symlink():
+            if path.is_file() and not path.is_symlink():
                 found[str(path.relative_to(root))] = digests.file(path)
     return found

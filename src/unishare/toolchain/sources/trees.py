@@ -105,7 +105,7 @@ class Trees:
                 fresh = _unpack(recipe, self._sources.archive(recipe), fresh)
             for command in recipe.prepare.commands:
                 self._must(recipe, command, fresh)
-            write_listing(fresh, self._digests)
+            write_listing(fresh, root, self._digests)
             replace_folder(fresh, root)
             self._whole.add(root)
 
