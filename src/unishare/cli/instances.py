@@ -45,7 +45,9 @@ def ps(session: Session, as_json: bool) -> None:
         print_json([{**instance.model_dump(), "bases": bases.get(instance.instance)} for instance in found])
         return
     if not found:
-        note("no instances; start one with 'unishare run --detach IMAGE'")
+        killed = launcher.was_killed(session.settings)
+        note("the launcher was killed, and its instances ended with it" if killed else "no instances")
+        note("start one with 'unishare run --detach IMAGE'")
         return
     columns = ["instance", "image", "pid#", "tender", "sharing", "state", "exit#", "requests#"]
     rows = [
