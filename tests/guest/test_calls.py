@@ -21,7 +21,9 @@ SLOTS, PAGES = 4, 8
 def agree(on_guest: Driver, on_kernel: Driver, script: list[str]) -> list[str]:
     """Run a script on both; its answers, which must be the same."""
     guest, kernel = on_guest.run(script), on_kernel.run(script)
-    table = "\n".join(f"{line:40} guest {ours:20} kernel {theirs}" for line, ours, theirs in zip(script, guest, kernel, strict=False))
+    table = "\n".join(
+        f"{line:40} guest {ours:20} kernel {theirs}" for line, ours, theirs in zip(script, guest, kernel, strict=False)
+    )
     assert guest == kernel, f"{table}\n{guest[-1]}\n{on_guest.errors.read_text()[-3000:]}"
     assert guest[-1] == "end 0"
     return guest
@@ -57,7 +59,9 @@ def test_it_does_what_linux_does(on_guest: Driver, on_kernel: Driver, case: list
 @pytest.mark.parametrize("count", [3, 500])
 def test_removing_while_reading_a_folder_removes_all(on_guest: Driver, on_kernel: Driver, count: int) -> None:
     made = [line for number in range(count) for line in (f"open d/f{number} 0x42 420", "close 3")]
-    answers = agree(on_guest, on_kernel, ["mkdir d 511", *made, "open d 0", "list 3 removing", "lseek 3 0 0", "list 3", "rmdir d"])
+    answers = agree(
+        on_guest, on_kernel, ["mkdir d 511", *made, "open d 0", "list 3 removing", "lseek 3 0 0", "list 3", "rmdir d"]
+    )
     assert len(answers[-5].split()) == count + 1
     assert answers[-3:] == ["0", "0", "end 0"]
 
@@ -83,7 +87,9 @@ folders = st.sampled_from([AT_FDCWD, 3, 4, 5])
 counts = st.sampled_from([0, 1, 10, 4095, 4096, 4097, 9000])
 offsets = st.sampled_from([0, 1, 5, 4095, 4096, 5000, 8192, 100_000, -1])
 accesses = st.sampled_from([0, O_WRONLY, O_RDWR, O_RDWR])
-wishes = st.sampled_from([0, O_CREAT, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_CREAT | O_TRUNC, O_APPEND | O_CREAT, O_DIRECTORY, O_CLOEXEC])
+wishes = st.sampled_from(
+    [0, O_CREAT, O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_CREAT | O_TRUNC, O_APPEND | O_CREAT, O_DIRECTORY, O_CLOEXEC]
+)
 modes = st.sampled_from([0o644, 0o600, 0o444, 0, 0o777])
 
 
@@ -104,7 +110,9 @@ file_lines = st.one_of(
     line("pread", descriptors, counts, offsets),
     line("write", descriptors, counts, st.integers(1, 200)),
     line("pwrite", descriptors, counts, st.integers(1, 200), offsets),
-    line("lseek", descriptors, offsets, st.sampled_from([0, 0, 1, 2, 99])).filter(lambda lines: "99" in lines[0] or "3" in lines[0]),
+    line("lseek", descriptors, offsets, st.sampled_from([0, 0, 1, 2, 99])).filter(
+        lambda lines: "99" in lines[0] or "3" in lines[0]
+    ),
     line("truncate", paths, offsets),
     line("ftruncate", descriptors, offsets),
     line("mkdir", paths, modes),
