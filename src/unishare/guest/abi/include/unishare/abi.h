@@ -67,6 +67,9 @@ enum unishare_call {
     /* Only with UNISHARE_BOOT_RESET: forget all that was written since the snapshot and wait for the next request, as the snapshot
      * did. Does not return here but from the snapshot's UNISHARE_CALL_CHANNEL_RECEIVE. -UNISHARE_ENOSYS without the flag. */
     UNISHARE_CALL_RESET = 11,
+    /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3: reading and
+     * writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot keep track. */
+    UNISHARE_CALL_PROTECT = 12,
 };
 
 /* The channel carries messages whose borders are kept (one datagram each): this header, then data. Longer payloads are sent as
