@@ -18,7 +18,7 @@ from unishare.toolchain.tools.compiler import Compiler, Variant
 from unishare.toolchain.tools.digests import of_bytes
 
 # Raised when more is asked of an object than older facts say: they are then taken again, and nothing is compiled.
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 
