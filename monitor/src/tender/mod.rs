@@ -5,7 +5,7 @@ pub mod kvm;
 pub mod process;
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -65,7 +65,11 @@ pub fn prepare(tender: Tender, plan: &Plan) -> Result<(), Error> {
 /// The device that instances of this tender share, opened once.
 pub fn device(tender: Tender) -> Result<Option<OwnedFd>, Error> {
     match tender {
-        Tender::Kvm => kvm_device().map(Some),
+        Tender::Kvm => {
+            let device = kvm_device()?;
+            kvm::examine(device.as_fd())?;
+            Ok(Some(device))
+        }
         Tender::Process => Ok(None),
     }
 }
