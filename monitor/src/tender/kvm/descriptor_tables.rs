@@ -15,7 +15,7 @@ const GDT: usize = PAGE as usize - TENDER_PART;
 const IDT: usize = GDT + 64;
 const TSS: usize = IDT + EXCEPTIONS as usize * GATE_BYTES;
 const END: usize = TSS + TSS_LIMIT as usize + 1;
-const _: () = assert!(END <= PAGE as usize && IDT >= GDT + GDT_LIMIT as usize + 1);
+const _: () = assert!(END <= PAGE as usize && IDT > GDT + GDT_LIMIT as usize);
 
 const DESCRIPTOR_BYTES: usize = 8;
 const GATE_BYTES: usize = 16;

@@ -23,12 +23,14 @@ use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
 
-use super::{Descriptors, Spec};
+use super::{Descriptors, Prepared, Spec};
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
-use crate::image::Plan;
+use crate::image::Image;
 use crate::memory::sealed;
+use crate::placing::Placed;
+use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
 use exits::Exit;
@@ -42,30 +44,27 @@ pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
     host::host(device).map(drop)
 }
 
-/// Make what all instances of a plan share, in the parent: the hypercall page, the sandbox's filter, and page tables, which are
+/// Make what all instances of an image share, in the parent: the hypercall page, the sandbox's filter, and page tables, which are
 /// compared with what they should be before anything trusts them.
-pub fn prepare(plan: &Plan) -> Result<(), Error> {
+pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
     hypercall_page::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
-    if !plan.modules.is_empty() {
-        return heap_tables::prepare(plan.heap);
-    }
-    if plan.kvm_tables.get().is_some() {
-        return Ok(());
-    }
-    let built = Layout::new(plan, plan.heap).page_tables();
-    let file = match pooled_tables(plan, &built)? {
+    let Some(draw) = Draw::fixed(image) else {
+        heap_tables::prepare(image.heap)?;
+        return Ok(Prepared::default());
+    };
+    let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
+    let file = match pooled_tables(image, &built)? {
         Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
-    let _ = plan.kvm_tables.set(file);
-    Ok(())
+    Ok(Prepared { page_tables: Some(file) })
 }
 
 /// The pool's page tables, if they are what they must be. A pool that an older monitor filled has others: they are not used.
-fn pooled_tables(plan: &Plan, built: &[u8]) -> Result<Option<Arc<File>>, Error> {
-    let Some(pooled) = &plan.page_tables else { return Ok(None) };
+fn pooled_tables(image: &Image, built: &[u8]) -> Result<Option<Arc<File>>, Error> {
+    let Some(pooled) = &image.page_tables else { return Ok(None) };
     let failed = |error| Error::io("reading page tables", error);
     if pooled.metadata().map_err(failed)?.len() != built.len() as u64 {
         return Ok(None);
@@ -75,9 +74,9 @@ fn pooled_tables(plan: &Plan, built: &[u8]) -> Result<Option<Arc<File>>, Error> 
     Ok((bytes == built).then(|| Arc::clone(pooled)))
 }
 
-/// How many page-table pages an instance of a plan has for itself: those of its heap are shared under the layout aslr.
-pub fn own_table_pages(plan: &Plan) -> u64 {
-    Layout::new(plan, plan.heap).table_pages()
+/// How many page-table pages an instance has for itself: those of its heap are shared under the layout aslr.
+pub fn own_table_pages(placed: &Placed) -> u64 {
+    Layout::new(placed, placed.image.heap).table_pages()
 }
 
 /// A guest that is ready to run, and all that its tender keeps.
@@ -86,7 +85,7 @@ pub struct Guest {
     service: Service,
 }
 
-/// Make a guest's machine. The plan is not needed any more after this.
+/// Make a guest's machine. The image is not needed any more after this.
 pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error> {
     let Descriptors { channel, console, kvm } = descriptors;
     let device = kvm.ok_or_else(|| Error::Defect {
@@ -94,7 +93,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     })?;
     // A host that gives every process huge pages would give each instance 2 MiB for its first byte of heap.
     rustix::thread::disable_transparent_huge_pages(true).map_err(|error| Error::io("PR_SET_THP_DISABLE", error))?;
-    let layout = Layout::new(spec.plan, spec.heap);
+    let layout = Layout::new(spec.placed, spec.heap);
     let mut machine = Machine::create(device)?;
     let heap_ready = layout.first_heap(machine.slots_are_cheap());
     let boot = boot_page(spec, &layout, &machine, heap_ready)?;
@@ -111,8 +110,8 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_ready,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
-    machine.set_start(spec.plan.entry, layout.base, &layout.placement)?;
-    take_name(&spec.plan.name)?;
+    machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
+    take_name(&spec.placed.image.name)?;
     Ok(Guest { machine, service })
 }
 
@@ -137,18 +136,20 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine, heap_ready: u6
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    let mut page = boot_page::build(spec, &layout.placement, clock, heap_ready)?;
+    let mut page = boot_page::build(spec, clock, heap_ready)?;
     descriptor_tables::write(&mut page, &layout.placement);
     Ok(page)
 }
 
 /// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
 fn map(spec: &Spec<'_>, layout: &Layout, boot: &boot_page::Page) -> Result<Memory, Error> {
-    match spec.plan.kvm_tables.get() {
-        Some(file) if spec.heap == spec.plan.heap => Memory::map(spec.plan, layout, spec.sharing, Tables::Shared(file), boot),
+    match &spec.prepared.page_tables {
+        Some(file) if spec.heap == spec.placed.image.heap => {
+            Memory::map(spec.placed, layout, spec.sharing, Tables::Shared(file), boot)
+        }
         _ => {
             let own = layout.page_tables();
-            Memory::map(spec.plan, layout, spec.sharing, Tables::Own(&own), boot)
+            Memory::map(spec.placed, layout, spec.sharing, Tables::Own(&own), boot)
         }
     }
 }

@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use super::*;
-use crate::image::{Extent, Frame, Module};
-use crate::placing::draw::{self, DEFAULT_GAPS, Source};
+
+use crate::image::{Extent, Frame, Image, Module};
+use crate::placing::Placed as PlacedImage;
+use crate::placing::draw::{DEFAULT_GAPS, Draw, Source};
 
 const ENTRIES: u64 = 512;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -138,55 +141,56 @@ fn check(layout: &Layout, heap: u64) {
     );
 }
 
-fn plan() -> Plan {
-    let mut plan = Plan::empty().expect("the floor guest");
-    (plan.stack, plan.heap) = (16 * PAGE, 1000 * PAGE);
-    plan
+fn image() -> Image {
+    let mut image = Image::empty().expect("the floor guest");
+    (image.stack, image.heap) = (16 * PAGE, 1000 * PAGE);
+    image
 }
 
-/// A plan with two modules, each with code, constants and a view of the instance's own frames.
-fn modules() -> Plan {
-    let mut plan = plan();
+/// An image with two modules, each with code, constants and a view of the instance's own frames.
+fn modules() -> Image {
+    let mut image = image();
     let module = Module {
         name: "m".into(),
         pages: 8,
         elf: None,
     };
-    let code = plan.extents[0].clone();
-    let extent = |module, address, rights, content: &Content| Extent {
-        address: address * PAGE,
+    let code = image.extents[0].clone();
+    let extent = |module, page, rights, content: &Content| Extent {
+        offset: page * PAGE,
         module,
         rights,
         content: content.clone(),
         ..code.clone()
     };
     let own = Content::Frames { first: 0 };
-    plan.extents = vec![
+    image.extents = vec![
         extent(0, 0, Rights::ReadExecute, &code.content),
         extent(0, 2, Rights::Read, &own),
         extent(0, 3, Rights::ReadWrite, &Content::Frames { first: 1 }),
         extent(1, 0, Rights::ReadExecute, &code.content),
         extent(1, 1, Rights::Read, &own),
     ];
-    plan.modules = vec![module; 2].into();
-    plan.frames = vec![Frame::default(); 2].into();
-    plan
+    image.modules = vec![module; 2];
+    image.frames = vec![Frame::default(); 2];
+    image
 }
 
 #[test]
 fn fixed_tables_map_what_they_are_to_and_nothing_else() {
-    let plan = plan();
-    for heap in [0, PAGE, plan.heap, 5000 * PAGE] {
-        check(&Layout::new(&plan, heap), heap);
+    let image = Arc::new(image());
+    let placed = PlacedImage::new(&image, &Draw::fixed(&image).expect("a fixed layout"));
+    for heap in [0, PAGE, image.heap, 5000 * PAGE] {
+        check(&Layout::new(&placed, heap), heap);
     }
 }
 
 #[test]
 fn drawn_tables_map_what_they_are_to_and_nothing_else() {
-    let plan = modules();
+    let image = Arc::new(modules());
     for seed in 0..200 {
         let heap = [0, PAGE, 300 * PAGE, 1000 * PAGE, 4000 * PAGE][seed as usize % 5];
-        let draw = draw::draw(&plan, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
-        check(&Layout::new(&draw::place(&plan, &draw), heap), heap);
+        let draw = Draw::of(&image, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+        check(&Layout::new(&PlacedImage::new(&image, &draw), heap), heap);
     }
 }
