@@ -46,9 +46,7 @@ def test_a_cxx_program_is_the_same_in_every_layout(tmp_path: Path, layout: str) 
         '[build]\nlanguage = "c++"\nfiles = ["*.cc"]\npublic_include = ["."]\n[link]\nneeds = ["unishare-cxx"]\n'
     )
     (project / "main.cc").write_text(APP)
-    (project / "app.toml").write_text(
-        'name = "program"\nlibraries = ["said"]\n[build]\nlanguage = "c++"\nfiles = ["*.cc"]\n'
-    )
+    (project / "app.toml").write_text('name = "program"\nlibraries = ["said"]\n[build]\nlanguage = "c++"\nfiles = ["*.cc"]\n')
     environment = {**os.environ, "UNISHARE_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
     unishare = [sys.executable, "-c", "from unishare.cli.entry import main; main()"]
     for command, code, said in (
