@@ -71,7 +71,10 @@ def build_apps(
 
     pool = Pool.create(session.settings.pool)
     built = []
-    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
+    with (
+        steps() as step,
+        Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
+    ):
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))
