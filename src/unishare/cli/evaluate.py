@@ -28,11 +28,26 @@ BUDGET_MIN = {"full": 45.0, "quick": 5.0, "tiny": 5.0}
     help="Readings, report and figures. What is there of the same programs is not measured again. Default: evaluation/full or quick in the home.",
 )  # fmt: skip
 @click.option("-n", "--instances", type=click.IntRange(1, 1000), metavar="N", help="No fleet larger than this.")
-@click.option("--budget", type=click.FloatRange(min=0.1), metavar="MINUTES", help="Leave out what would end later. Default: 45, with --quick 5.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0.1),
+    metavar="MINUTES",
+    help="Leave out what would end later. Default: 45, with --quick 5.",
+)
 @click.option("--prepare", "only_prepare", is_flag=True, help="Build what the scenarios run, and measure nothing.")
 @click.option("--plan", "only_plan", is_flag=True, help="Say what would be measured and about how long it takes.")
-@click.option("--publish", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Also write report.json and the figures there.")
-@click.option("--against", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="REPORT", help="Compare with another run's report.json.")
+@click.option(
+    "--publish",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write report.json and the figures there.",
+)
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="REPORT",
+    help="Compare with another run's report.json.",
+)
 @json_option
 @pass_session
 def evaluate(
@@ -131,7 +146,12 @@ def _report(folder: Path, scenarios: list, publish: Path | None, against: Path |
 
 def _print_plan(parts: list[PlannedPart], needed: Needs, as_json: bool) -> None:
     rows = [
-        {"scenario": part.name.scenario, "configuration": part.name.configuration, "round": part.round, "seconds": round(part.seconds())}
+        {
+            "scenario": part.name.scenario,
+            "configuration": part.name.configuration,
+            "round": part.round,
+            "seconds": round(part.seconds()),
+        }
         for part in parts
     ]
     if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,10 @@ def programs() -> str:
 
 def describe() -> dict[str, Any]:
     """For the report."""
-    from unishare import __version__
-
     return environment(
-        unishare=__version__,
+        unishare=metadata.version("unishare"),
         memory_total=kilobyte_fields(Path("/proc/meminfo"))["MemTotal"],
-        ksm={name: values for name, values in ksm.SETTINGS.items()} if ksm.problem() is None else None,
+        ksm=ksm.SETTINGS if ksm.problem() is None else None,
         ksm_found=ksm.read_parameters() if ksm.problem() is None else None,
         transparent_huge_pages=_line("/sys/kernel/mm/transparent_hugepage/enabled"),
         kvm=_kvm(),
