@@ -14,6 +14,7 @@ from unishare.settings import Settings
 COMMANDS = {
     "init": "init:init",
     "build": "build:build",
+    "snapshot": "snapshot:snapshot",
     "run": "run:run",
     "invoke": "invoke:invoke",
     "test": "test:test",
