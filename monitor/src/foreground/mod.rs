@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
 fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Placed>>, Error> {
     let Some(pool) = &arguments.pool else { return Ok(None) };
     let mut choice = Choice::default();
-    if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
+    if arguments.snapshot.is_empty() {
         choice.check_reset(arguments.reset, image)?;
         return Ok(None);
     }

@@ -60,10 +60,7 @@ impl Starter {
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
-        let choice = match request.tender {
-            Tender::Process => images.snapshots(&image, &request.snapshots),
-            Tender::Kvm => Choice::default(),
-        };
+        let choice = images.snapshots(&image, &request.snapshots);
         choice.check_reset(request.reset, &image)?;
         let warnings = choice.warnings.clone();
         let mut env = image.env.clone();

@@ -12,6 +12,7 @@ mod layout;
 mod machine;
 mod memory;
 pub mod page_tables;
+mod resume;
 mod sandbox;
 
 use std::convert::Infallible;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
 
-use super::{Descriptors, Prepared, Spec};
+use super::{Beginning, Descriptors, Prepared, Spec};
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
@@ -38,6 +39,7 @@ use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
 use memory::{Memory, Tables};
+use resume::Resume;
 
 /// Ask what this host's KVM has, once for all instances.
 pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
@@ -95,7 +97,11 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     rustix::thread::disable_transparent_huge_pages(true).map_err(|error| Error::io("PR_SET_THP_DISABLE", error))?;
     let layout = Layout::new(spec.placed, spec.heap);
     let mut machine = Machine::create(device)?;
-    let heap_ready = layout.first_heap(machine.slots_are_cheap());
+    // A snapshot may have used any of its heap.
+    let heap_ready = match &spec.placed.resumption {
+        Some(_) => layout.heap,
+        None => layout.first_heap(machine.slots_are_cheap()),
+    };
     let boot = boot_page(spec, &layout, &machine, heap_ready)?;
     let memory = map(spec, &layout, &boot)?;
     machine.add_memory(layout.base, memory.base, layout.size + heap_ready)?;
@@ -108,10 +114,19 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
         heap_ready,
+        resume: spec.placed.resumption.as_ref().map(|resumption| Resume {
+            waiting: resumption.waiting,
+            root: layout.base,
+            reset: matches!(spec.beginning, Beginning::Snapshot { reset: true }),
+        }),
+        has_answered: false,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
     take_name(&spec.placed.image.name)?;
+    if service.resume.is_some() {
+        channel::send_ready(service.channel.as_fd())?;
+    }
     Ok(Guest { machine, service })
 }
 
@@ -123,7 +138,14 @@ impl Guest {
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
-        let code = run(&mut self.machine, &mut self.service);
+        let code = match self.service.resume {
+            Some(resume) => resume::wait(&self.machine, &self.service, &resume),
+            None => Ok(()),
+        };
+        let code = match code {
+            Ok(()) => run(&mut self.machine, &mut self.service),
+            Err(error) => give_up(&self.service, &error),
+        };
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
     }
@@ -136,7 +158,7 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine, heap_ready: u6
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    let mut page = boot_page::build(spec, clock, heap_ready)?;
+    let mut page = boot_page::build(spec, clock, heap_ready, &[])?;
     descriptor_tables::write(&mut page, &layout.placement);
     Ok(page)
 }
@@ -212,9 +234,14 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
                 None => exits::host_matter(&format!("an exit that does not fit: {exit:?}")),
             },
         };
-        channel::send_failure(service.channel.as_fd(), &error);
-        return error.exit_code().into();
+        return give_up(service, &error);
     }
+}
+
+/// Say why the tender cannot go on; the process's exit code.
+fn give_up(service: &Service, error: &Error) -> i32 {
+    channel::send_failure(service.channel.as_fd(), error);
+    error.exit_code().into()
 }
 
 /// Serve one hypercall. The guest's exit code when that is what it asked for.
@@ -227,6 +254,7 @@ fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Err
             machine.processor.set_sync_dirty_reg(SyncReg::Register);
             Ok(None)
         }
+        Outcome::Resumed => Ok(None),
         Outcome::Exit(code) => Ok(Some(code)),
     }
 }

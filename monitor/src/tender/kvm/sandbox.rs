@@ -9,7 +9,8 @@ use crate::error::Error;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
 /// after a signal.
-const ALLOWED: [i64; 10] = [
+const ALLOWED: [i64; 11] = [
+    libc::SYS_madvise,
     libc::SYS_ioctl,
     libc::SYS_write,
     libc::SYS_clock_gettime,
