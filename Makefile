@@ -46,7 +46,7 @@ $(VENV)/bin/python: | packages
 $(STAMPS)/python: pyproject.toml $(VENV)/bin/python | $(MONITOR)
 	@$(CARGO_RUN)
 	echo "unishare: installing Python packages into $(VENV) (pip, from pyproject.toml)"
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' </dev/null
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,evaluation]' </dev/null
 	mkdir -p $(STAMPS) && touch $@
 
 demo: setup

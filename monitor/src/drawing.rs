@@ -3,11 +3,11 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use crate::aslr::{self, Source};
 use crate::error::Error;
-use crate::plan::Plan;
-use crate::pool::Pool;
-use crate::seed;
+use crate::image::Plan;
+use crate::image::pool::Pool;
+use crate::placing::draw::{self, Source};
+use crate::placing::seed;
 use crate::tender::kvm;
 
 #[derive(clap::Args)]
@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Pages between an instance's parts in all.
-    #[arg(long, default_value_t = aslr::DEFAULT_GAPS)]
+    #[arg(long, default_value_t = draw::DEFAULT_GAPS)]
     gaps: u64,
 }
 
@@ -41,8 +41,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
             Some(seed) => Source::Seed(seed::of_instance(seed, index)),
             None => Source::Kernel,
         };
-        let draw = aslr::draw(&plan, plan.heap, arguments.gaps, &mut source)?;
-        let tables = kvm::own_table_pages(&aslr::place(&plan, &draw));
+        let draw = draw::draw(&plan, plan.heap, arguments.gaps, &mut source)?;
+        let tables = kvm::own_table_pages(&draw::place(&plan, &draw));
         let bases = draw.bases.iter().map(|base| format!("{base:#x}"));
         line(bases.chain([tables.to_string()]).collect())?;
     }

@@ -1,30 +1,21 @@
 //! `unishare-monitor`: loads unikernels from a pool and runs them confined (docs/formats/control.md).
 
 mod abi;
-mod address;
 mod allocator;
-mod aslr;
-mod boot_page;
 mod channel;
 mod crash;
-mod descriptor_table;
 mod drawing;
 mod error;
-mod floor;
 mod foreground;
-mod frames;
 #[cfg(test)]
 mod fuzz;
-mod instance;
+mod image;
 mod launcher;
-mod loading;
-mod manifest;
-mod placement;
-mod plan;
-mod pool;
-mod sealed;
-mod seed;
+mod memory;
+mod placing;
+mod signals;
 mod tender;
+mod zygote;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,8 +23,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use error::Error;
-use plan::Plan;
-use pool::Pool;
+use image::Plan;
+use image::pool::Pool;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;

@@ -12,10 +12,10 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.formats.addresses import LIBRARY_BASE, PAGE
 from unishare.pool.store import Pool
-from unishare.toolchain.address_space import LIBRARY_BASE, PAGE
 from unishare.toolchain.build import Builder
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 TEXT = (
     'static const char words[] = "{0}"; static int state = 7; static int zeros[100]; '

@@ -48,7 +48,7 @@ fn mirror() -> BTreeMap<String, u64> {
     ];
     mirror.push(("UNISHARE_ABI_MAGIC".into(), MAGIC));
     mirror.push(("UNISHARE_ABI_VERSION".into(), VERSION.into()));
-    mirror.push(("UNISHARE_PAGE_SIZE".into(), crate::plan::PAGE));
+    mirror.push(("UNISHARE_PAGE_SIZE".into(), crate::image::PAGE));
     mirror.push(("sizeof(((struct unishare_crash *)0)->stack)".into(), CRASH_STACK_MAX as u64));
     mirror.extend(layout!(Message, "unishare_message", kind, flags, id, status, reserved));
     mirror.extend(layout!(

@@ -1,7 +1,7 @@
 //! The cause of a crash in words.
 
 use crate::abi;
-use crate::plan::{PAGE, Plan, Rights};
+use crate::image::{PAGE, Plan, Rights};
 
 // Intel SDM vol. 3, 4.7: bits of a page fault's error code.
 const WRITE: u32 = 1 << 1;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::abi;
-use crate::plan::{Plan, Rights};
+use crate::image::{Plan, Rights};
 use symbols::Symbols;
 
 /// Callers shown.

@@ -3,7 +3,7 @@
 use addr2line::Loader;
 
 use super::library_of;
-use crate::plan::Plan;
+use crate::image::Plan;
 
 /// One loader for the image, or one a module under the layout aslr.
 pub struct Symbols(Vec<Option<Loader>>);

@@ -7,11 +7,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 
-use super::signals::Interruptions;
 use crate::abi;
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
-use crate::instance::Child;
+use crate::signals::Interruptions;
+use crate::zygote::Child;
 
 /// The only request's id.
 const REQUEST_ID: u64 = 1;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::abi;
 use crate::crash;
-use crate::plan::Plan;
+use crate::image::Plan;
 
 /// The protocol's states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -13,12 +13,12 @@ use super::exchange::{Caller, Exchange, Job};
 use super::poller::{Interest, Poller, Token};
 use super::refusal::Refusal;
 use crate::abi;
-use crate::aslr::{self, Draw};
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
-use crate::instance::Child;
-use crate::plan::Plan;
+use crate::image::Plan;
+use crate::placing::draw::{self, Draw};
 use crate::tender::{Sharing, Tender};
+use crate::zygote::Child;
 
 /// From fork to READY.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ impl Identity {
     /// The plan as this instance has it, for reports.
     pub fn placed(&self) -> Rc<Plan> {
         match &self.draw {
-            Some(draw) => Rc::new(aslr::place(&self.plan, draw)),
+            Some(draw) => Rc::new(draw::place(&self.plan, draw)),
             None => Rc::clone(&self.plan),
         }
     }

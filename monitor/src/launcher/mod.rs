@@ -25,7 +25,7 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit};
 
 use crate::error::Error;
-use crate::pool::Pool;
+use crate::image::pool::Pool;
 
 /// Serve the control socket until shut down.
 pub fn launch(control: &Path, pool: Pool, parent_pid: Option<u32>) -> Result<(), Error> {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::error::Error;
-use crate::plan::Plan;
-use crate::pool::Pool;
+use crate::image::Plan;
+use crate::image::pool::Pool;
 
 /// Size, time of the last change and inode: another manifest differs in one of them.
 type Stamp = (u64, SystemTime, u64);

@@ -22,8 +22,8 @@ use super::request;
 use super::socket::ControlSocket;
 use super::start::Starter;
 use crate::error::Error;
-use crate::foreground::signals::Interruptions;
-use crate::pool::Pool;
+use crate::image::pool::Pool;
+use crate::signals::Interruptions;
 
 const READ_BYTES: usize = 64 << 10;
 /// What clients get to take their last answers.

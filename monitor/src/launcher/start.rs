@@ -18,12 +18,12 @@ use super::plans::Plans;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
-use crate::aslr::{self, Source};
 use crate::error::Error;
-use crate::instance;
-use crate::plan::Plan;
-use crate::seed;
+use crate::image::Plan;
+use crate::placing::draw::{self, Source};
+use crate::placing::seed;
 use crate::tender::{self, Spec, Tender};
+use crate::zygote;
 
 /// What is still to be forked, in the order of the requests, and what all instances share.
 #[derive(Default)]
@@ -116,8 +116,8 @@ impl Batch {
             true => None,
             false => {
                 let mut source = seed.map_or(Source::Kernel, Source::Seed);
-                let gaps = request.gaps.unwrap_or(aslr::DEFAULT_GAPS);
-                Some(aslr::draw(&self.plan, self.heap, gaps, &mut source)?)
+                let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
+                Some(draw::draw(&self.plan, self.heap, gaps, &mut source)?)
             }
         };
         let spec = Spec {
@@ -132,7 +132,7 @@ impl Batch {
         let console = console(request.logs.as_deref(), &name)?;
         let kvm = kvm.filter(|_| request.tender == Tender::Kvm);
         let forked = Instant::now();
-        let child = instance::spawn(&spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
+        let child = zygote::spawn(&spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
         let identity = Identity {
             number,
             name,

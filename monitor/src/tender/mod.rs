@@ -1,5 +1,6 @@
 //! Tenders: what confines an instance. Both run the same guest bits and are entered in a freshly forked, single-threaded child.
 
+pub mod boot_page;
 pub mod kvm;
 pub mod process;
 
@@ -8,9 +9,9 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::aslr::Draw;
 use crate::error::Error;
-use crate::plan::Plan;
+use crate::image::Plan;
+use crate::placing::draw::Draw;
 
 const KVM: &str = "/dev/kvm";
 

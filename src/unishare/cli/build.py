@@ -10,7 +10,7 @@ import click
 from unishare.cli.options import layout_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, pass_session, print_json
-from unishare.fleet.image import DEFAULT_LAYOUT
+from unishare.formats.layouts import DEFAULT_LAYOUT
 
 
 @click.command()
@@ -41,7 +41,7 @@ def build(session: Session, apps: tuple[str, ...], everything: bool, layout: str
 
 
 def _names(apps: tuple[str, ...], everything: bool) -> Sequence[str]:
-    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipes.catalog import Catalog
 
     if apps and everything:
         raise click.UsageError("name the apps to build, or give --all, not both")
@@ -59,7 +59,7 @@ def build_apps(
     """Build and pool apps, with progress; their names and manifests."""
     from unishare.pool.store import Pool
     from unishare.toolchain.build import Builder
-    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipes.catalog import Catalog
 
     pool = Pool.create(session.settings.pool)
     built = []

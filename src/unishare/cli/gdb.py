@@ -37,7 +37,7 @@ def gdb(session: Session, instance: str, output: Path | None) -> None:
       gdb -batch -x $(unishare gdb gzip-1) -ex backtrace
       gdb -batch -x $(unishare gdb sql-1) -ex 'info symbol 0x3c1402ae108'      any tender
     """
-    from unishare.debug.gdb import command_file
+    from unishare.inspect.gdb import command_file
 
     found, bases = asyncio.run(ask_bases(session, instance))
     attach = found.live and found.tender == "process"

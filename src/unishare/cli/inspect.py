@@ -12,7 +12,7 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 
 if TYPE_CHECKING:
     from unishare.fleet.messages import Bases
-    from unishare.pool.manifest import Manifest
+    from unishare.formats.manifest import Manifest
 
 
 @click.command()
@@ -33,10 +33,10 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
       unishare inspect aslr:sql
       unishare inspect sql-1
     """
-    from unishare.analyze.random_addresses import as_json as shares_as_json
-    from unishare.analyze.sharing import label, pages_of, users_of_pages
-    from unishare.fleet.image import resolve
-    from unishare.pool.manifest import Manifest
+    from unishare.fleet.references import resolve
+    from unishare.formats.manifest import Manifest
+    from unishare.inspect.random_addresses import as_json as shares_as_json
+    from unishare.inspect.sharing import label, pages_of, users_of_pages
     from unishare.pool.store import Pool
 
     bases = asyncio.run(_bases(session, image))
@@ -79,8 +79,8 @@ def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
 
     Shows what is built of APPs (default: the catalogue and the project). Build first: unishare build --all --layout default, dce, aligned.
     """
-    from unishare.analyze.sizes import compare, geometric_means, ratios_of_apps
-    from unishare.toolchain.catalog import Catalog
+    from unishare.inspect.sizes import compare, geometric_means, ratios_of_apps
+    from unishare.toolchain.recipes.catalog import Catalog
 
     rows = compare(session.settings, apps or Catalog.from_here().app_names())
     ratios = ratios_of_apps(rows)
@@ -128,7 +128,7 @@ def _print_bases(instance: str, bases: Bases, as_json: bool) -> None:
 
 
 def _print_shares(manifest: Manifest) -> None:
-    from unishare.analyze.random_addresses import shares, totals
+    from unishare.inspect.random_addresses import shares, totals
 
     print_table(
         ["library", "shared code#", "shared constants#", "tables#", "data#", "in the instance's frames#"],
@@ -158,8 +158,8 @@ def _numbers(frames: Sequence[int]) -> str:
 
 
 def _explain(session: Session, manifest: object, pool: object, as_json: bool) -> None:
-    from unishare.analyze.why import unequal_pages
-    from unishare.pool.manifest import Manifest
+    from unishare.formats.manifest import Manifest
+    from unishare.inspect.why import unequal_pages
     from unishare.pool.store import Pool
 
     assert isinstance(manifest, Manifest) and isinstance(pool, Pool)

@@ -95,7 +95,7 @@ async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: 
 def _ask_new(session: Session, target: str, payload: bytes, tender: str | None, wanted: StartRequest) -> None:
     """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
     from unishare.fleet.foreground import foreground_command
-    from unishare.fleet.image import resolve
+    from unishare.fleet.references import resolve
 
     image = resolve(target, session.settings)
     refuse_useless_seed(image, wanted.seed)

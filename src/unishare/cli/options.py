@@ -9,11 +9,11 @@ import click
 
 from unishare.cli.session import note
 from unishare.errors import HostLacksError
-from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS
 from unishare.fleet.messages import Tender
+from unishare.formats.layouts import DEFAULT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
-    from unishare.fleet.image import ImageReference
+    from unishare.fleet.references import ImageReference
 
 PAGE = 4096
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -93,7 +93,7 @@ def refuse_useless_seed(image: ImageReference, seed: int | None) -> None:
     """A seed for an image of fixed addresses would promise what nobody keeps."""
     if seed is None:
         return
-    from unishare.pool.manifest import Manifest
+    from unishare.formats.manifest import Manifest
 
     layout = Manifest.read(image.manifest).layout
     if layout != "aslr":
@@ -116,7 +116,7 @@ def image_or_own(named: str | None) -> str:
     """The image that was named, or in a project folder the project's own."""
     if named is not None:
         return named
-    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipes.catalog import Catalog
 
     own = Catalog.from_here().own_apps()
     if not own:
@@ -126,7 +126,7 @@ def image_or_own(named: str | None) -> str:
 
 def choose_tender(wanted: str | None) -> Tender:
     """The tender to use; says on stderr when it has to be the second best."""
-    from unishare.measure.host import kvm_problem
+    from unishare.host.doctor import kvm_problem
 
     if wanted == "process":
         return "process"

@@ -32,7 +32,7 @@ def add(session: Session, folder: Path) -> None:
 @pass_session
 def list_images(session: Session, as_json: bool) -> None:
     """List the images whose pages the pool holds, and how many of those pages others use too."""
-    from unishare.analyze.sharing import summarise
+    from unishare.inspect.sharing import summarise
     from unishare.pool.store import Pool
 
     rows = summarise(Pool.open(session.settings.pool).images())

@@ -69,7 +69,7 @@ def run(
       unishare run default:lua --sharing copy --memory 64M -- lua verbose
       unishare run aslr:gzip --seed 7 --detach      debugging: the same addresses again
     """
-    from unishare.fleet.image import resolve
+    from unishare.fleet.references import resolve
 
     found = resolve(image_or_own(image), session.settings)
     refuse_useless_seed(found, seed)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from unishare.formats.addresses import PAGE
 from unishare.pool.pieces import Piece
-from unishare.toolchain.address_space import PAGE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,18 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.addresses import APP_BASE, PAGE
+from unishare.formats.elf import ElfFile
+from unishare.formats.image import ELF_NAME, JSON_NAME, MANIFEST_NAME, ImageFacts, ModuleReference
+from unishare.formats.manifest import ElfReference, Extent, Manifest, RelocationRun
+from unishare.formats.relocations import FRAME_RECORD
 from unishare.pool import canonical
 from unishare.pool.canonical import Place
-from unishare.pool.frames import FRAME_RECORD, arrange
-from unishare.pool.manifest import NAME as MANIFEST
-from unishare.pool.manifest import ElfReference, Extent, Manifest, RelocationRun
+from unishare.pool.frames import arrange
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.toolchain.address_space import APP_BASE, PAGE
-from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
+from unishare.pool.runs import Runs
+from unishare.state import replace_file
 
 FORMAT = "unishare-pool 1\n"
 
@@ -58,7 +59,8 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = FileLock(folder / "lock")
-        self._page_tables = PageTableCache(folder)
+        self._runs = Runs(folder)
+        self._page_tables = PageTableCache(folder, self._runs)
 
     @classmethod
     def create(cls, folder: Path) -> Pool:
@@ -66,7 +68,7 @@ class Pool:
         if not (folder / "format").exists():
             for name in ("runs", "images", "canonical", "incoming", "tables"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            _write_whole(folder / "format", FORMAT.encode(), folder / "incoming")
+            replace_file(folder / "format", FORMAT.encode(), mode=0o444)
         return cls.open(folder)
 
     @classmethod
@@ -86,44 +88,39 @@ class Pool:
 
     def add_run(self, data: bytes) -> str:
         """Store a run's bytes, whole pages; its name. Does nothing when it is there."""
-        name = hashlib.sha256(data).hexdigest()
-        file = self.run_file(name)
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            _write_whole(file, data, self.folder / "incoming")
-        return name
+        return self._runs.add(data)
 
     def run_file(self, run: str) -> Path:
         """Where a run is."""
-        return self.folder / "runs" / run[:2] / run
+        return self._runs.file(run)
 
     def read_run(self, run: str) -> bytes:
         """A run's bytes."""
-        try:
-            return self.run_file(run).read_bytes()
-        except OSError as error:
-            raise BadInputError(f"{self.run_file(run)}: {error.strerror}", "Run 'unishare pool verify'.") from None
+        return self._runs.read(run)
 
     def add_image(self, folder: Path) -> Path:
         """Cut an image folder's ELF into runs and write its manifest; the manifest's path."""
         facts = read_facts(folder)
         with self._lock:
             manifest = self._aslr_manifest(folder, facts) if facts.modules else self._fixed_manifest(folder, facts)
-            tables = self._page_tables.of(manifest, folder, self)
+            tables = self._page_tables.of(manifest, folder)
             if tables is not None:
                 manifest = manifest.model_copy(update={"page_tables": tables})
-            manifest.write(folder / MANIFEST)
+            replace_file(folder / MANIFEST_NAME, manifest.to_text().encode())
             text = manifest.to_text().encode()
             name = _image_id(text)
-            _write_whole(self.folder / "images" / f"{name}.json", text, self.folder / "incoming")
-            _write_whole(
-                self.folder / "images" / f"{name}.folder", os.fsencode(folder.absolute()) + b"\n", self.folder / "incoming"
+            replace_file(self.folder / "images" / f"{name}.json", text, mode=0o444, incoming=self.folder / "incoming")
+            replace_file(
+                self.folder / "images" / f"{name}.folder",
+                os.fsencode(folder.absolute()) + b"\n",
+                mode=0o444,
+                incoming=self.folder / "incoming",
             )
-        return folder / MANIFEST
+        return folder / MANIFEST_NAME
 
     def ensure_image(self, folder: Path) -> Path:
         """The manifest of an image folder, which is cut into runs unless the pool holds all that its manifest names."""
-        return folder / MANIFEST if self.holds(folder) else self.add_image(folder)
+        return folder / MANIFEST_NAME if self.holds(folder) else self.add_image(folder)
 
     def images(self) -> list[AddedImage]:
         """The images that were added, by name."""
@@ -187,7 +184,7 @@ class Pool:
     def holds(self, folder: Path) -> bool:
         """Whether an image was added and nothing of it is missing: a new link, and a run that was removed, make it false."""
         try:
-            data = _read(folder / MANIFEST)
+            data = _read(folder / MANIFEST_NAME)
             runs = Manifest.parse(data, str(folder)).runs
         except (NotFoundError, BadInputError):
             return False
@@ -296,7 +293,7 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
 
 def _still_there(image: AddedImage) -> bool:
     """Whether the folder that an image came from still holds this very manifest."""
-    file = image.folder / MANIFEST
+    file = image.folder / MANIFEST_NAME
     return file.is_file() and _image_id(file.read_bytes()) == image.id
 
 
@@ -322,18 +319,3 @@ def _read(file: Path) -> bytes:
         ) from None
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror}") from None
-
-
-def _write_whole(file: Path, data: bytes, incoming: Path) -> None:
-    """Write a file so that its name never stands for less than all its bytes."""
-    descriptor, name = tempfile.mkstemp(dir=incoming)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), 0o444)
-        Path(name).rename(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

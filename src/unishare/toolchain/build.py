@@ -17,22 +17,23 @@ from typing import TypeVar
 from filelock import FileLock
 
 from unishare.errors import UnishareError
+from unishare.formats.image import ELF_NAME, ImageFacts, LibraryReference
 from unishare.settings import Settings
-from unishare.toolchain import files_archive, symbols
-from unishare.toolchain.app_window import refuse_too_large
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.closure import inseparable, libraries_of
-from unishare.toolchain.compiler import Compiler, Variant
-from unishare.toolchain.digests import Digests, of_bytes, of_value
-from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.image import ELF_NAME, ImageFacts, LibraryReference
-from unishare.toolchain.layout import LAYOUTS, Layout
-from unishare.toolchain.library import Workshop
-from unishare.toolchain.link import ENTRY_NEEDS, STUB, LinkJob, Places, Site
-from unishare.toolchain.objects import ObjectCache, UnitObject
-from unishare.toolchain.process import Tools
-from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
-from unishare.toolchain.trees import Trees
+from unishare.toolchain.link import files_archive, symbols
+from unishare.toolchain.link.app_window import refuse_too_large
+from unishare.toolchain.link.job import LinkJob, Places, Site
+from unishare.toolchain.link.layouts import LAYOUTS, Layout
+from unishare.toolchain.link.stub import ENTRY_NEEDS, STUB
+from unishare.toolchain.map.global_map import GlobalMap
+from unishare.toolchain.objects.cache import ObjectCache, UnitObject
+from unishare.toolchain.objects.unit import Workshop
+from unishare.toolchain.recipes.catalog import Catalog
+from unishare.toolchain.recipes.closure import inseparable, libraries_of
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
+from unishare.toolchain.sources.trees import Trees
+from unishare.toolchain.tools.commands import Tools
+from unishare.toolchain.tools.compiler import Compiler, Variant
+from unishare.toolchain.tools.digests import Digests, of_bytes, of_value
 
 # What is done, how much of it, how much in all.
 Progress = Callable[[str, int, int], None]

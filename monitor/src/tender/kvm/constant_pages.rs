@@ -8,8 +8,8 @@ use std::io::Write;
 use std::sync::OnceLock;
 
 use crate::error::Error;
-use crate::plan::PAGE;
-use crate::sealed;
+use crate::image::PAGE;
+use crate::memory::sealed;
 
 /// The hypercall's port.
 pub const PORT: u16 = 0x55;

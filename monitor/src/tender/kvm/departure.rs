@@ -7,10 +7,10 @@ use rustix::mm::{Advice, madvise, munmap};
 use seccompiler::BpfProgram;
 
 use super::{Guest, sandbox};
-use crate::address::pointer;
 use crate::allocator::Arena;
 use crate::error::Error;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::memory::address::pointer;
 
 /// Addresses that are given up.
 pub struct Left {

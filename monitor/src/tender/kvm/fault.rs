@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use super::hypercalls::{self, Service};
 use super::machine::Machine;
 use crate::abi::{self, Crash, Message};
-use crate::address::pointer;
+use crate::memory::address::pointer;
 
 // Intel SDM vol. 3, 6.15.
 const DIVIDE_ERROR: u8 = 0;

@@ -8,10 +8,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page_tables;
-use crate::aslr::TABLE_PAGES;
 use crate::error::Error;
-use crate::plan::PAGE;
-use crate::sealed;
+use crate::image::PAGE;
+use crate::memory::sealed;
+use crate::placing::draw::TABLE_PAGES;
 
 /// Guest physical address of what the first entry names: above every compact piece.
 const HEAP_PHYSICAL: u64 = 1 << 30;

@@ -5,9 +5,9 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use super::machine::Machine;
 use super::memory::Memory;
 use crate::abi;
-use crate::address::pointer;
 use crate::error::Error;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::memory::address::pointer;
 
 /// The heap is grown at least by this, and then doubled: few memory slots.
 const HEAP_STEP: u64 = 128 << 10;

@@ -7,9 +7,9 @@
 
 use super::heap_tables::{self, HeapTables};
 use super::page_tables::{self, Mapping};
-use crate::aslr::TABLE_PAGES;
-use crate::placement::Placement;
-use crate::plan::{Content, PAGE, Plan, Rights};
+use crate::image::{Content, PAGE, Plan, Rights};
+use crate::placing::draw::TABLE_PAGES;
+use crate::placing::placement::Placement;
 
 /// Pages that the first slot has at least, if the heap is large enough: up to here its bookkeeping takes the same few pages.
 const FIRST_SLOT_PAGES: u64 = 512;

@@ -7,7 +7,7 @@ use kvm_ioctls::{Cap, Kvm, SyncReg, VcpuFd, VmFd};
 
 use super::constant_pages::TSS_LIMIT;
 use crate::error::Error;
-use crate::placement::Placement;
+use crate::placing::placement::Placement;
 
 // Intel SDM vol. 3, 2.5: protection, monitor, extension type, numeric error, write protect, alignment mask, paging.
 const CR0: u64 = 0x8005_0033;

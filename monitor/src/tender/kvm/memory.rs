@@ -8,12 +8,12 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use super::constant_pages;
 use super::heap_tables::HeapTables;
 use super::layout::{Layout, Part};
-use crate::address::pointer;
-use crate::boot_page;
 use crate::error::Error;
-use crate::frames;
-use crate::plan::{Content, PAGE, Plan, Rights};
+use crate::image::{Content, PAGE, Plan, Rights};
+use crate::memory::address::pointer;
+use crate::placing::frames;
 use crate::tender::Sharing;
+use crate::tender::boot_page;
 
 const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 

@@ -20,10 +20,10 @@ use kvm_ioctls::{SyncReg, VcpuExit};
 
 use super::{Descriptors, Spec};
 use crate::allocator::Arena;
-use crate::boot_page::{self, Clock};
 use crate::error::Error;
-use crate::plan::Plan;
-use crate::sealed;
+use crate::image::Plan;
+use crate::memory::sealed;
+use crate::tender::boot_page::{self, Clock};
 use departure::Left;
 use hypercalls::{Outcome, Service};
 use layout::Layout;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::layout::Layout;
 use crate::error::Error;
-use crate::plan::{PAGE, Plan, Rights};
+use crate::image::{PAGE, Plan, Rights};
 
 /// Entries of a table, and the bits of an address that index one.
 const ENTRIES: usize = 512;

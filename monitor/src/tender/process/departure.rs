@@ -6,9 +6,9 @@ use std::ffi::c_void;
 
 use super::hypercall_page::Label;
 use crate::error::Error;
-use crate::placement::Placement;
+use crate::placing::placement::Placement;
 
-/// Everything of the monitor, a position-independent program, is above every guest (aslr.rs) and below the end of user addresses
+/// Everything of the monitor, a position-independent program, is above every guest (placing/draw.rs) and below the end of user addresses
 /// (4-level paging; Linux, Documentation/arch/x86/x86_64/mm.rst).
 pub const UNMAP_FROM: u64 = 0x1400_0000_0000;
 pub const UNMAP_BYTES: u64 = 0x7fff_ffff_f000 - UNMAP_FROM;

@@ -4,8 +4,8 @@ use std::io;
 
 use super::hypercall_page::Label;
 use crate::error::Error;
-use crate::placement::Placement;
-use crate::plan::PAGE;
+use crate::image::PAGE;
+use crate::placing::placement::Placement;
 
 /// What a guest can cause by itself.
 const FAULTS: [i32; 6] = [

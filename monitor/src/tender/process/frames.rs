@@ -8,10 +8,10 @@ use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
 use super::memory::{READ_WRITE, anonymous, of_file, protect};
-use crate::aslr::Draw;
 use crate::error::Error;
-use crate::frames;
-use crate::plan::{Content, Extent, PAGE, Plan, Rights};
+use crate::image::{Content, Extent, PAGE, Plan, Rights};
+use crate::placing::draw::Draw;
+use crate::placing::frames;
 use crate::tender::Sharing;
 
 /// Map and fill all frames of a plan that was placed by `draw`.

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use crate::abi::{self, Boot};
 use crate::error::Error;
-use crate::plan::PAGE;
-use crate::sealed;
+use crate::image::PAGE;
+use crate::memory::sealed;
 
 /// The instance's only descriptors.
 pub const CHANNEL_FD: i32 = 0;

@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt;
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
 
 use super::{frames, hypercall_page};
-use crate::address::pointer;
-use crate::boot_page;
 use crate::error::Error;
-use crate::placement::Placement;
-use crate::plan::{Content, Extent, PAGE, Rights};
+use crate::image::{Content, Extent, PAGE, Rights};
+use crate::memory::address::pointer;
+use crate::placing::placement::Placement;
+use crate::tender::boot_page;
 use crate::tender::{Sharing, Spec};
 
 pub(super) const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);

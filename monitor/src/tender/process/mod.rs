@@ -5,6 +5,7 @@
 //! pages: there is nothing of the monitor to read, to overwrite, or to pay for.
 
 mod departure;
+mod descriptor_table;
 mod faults;
 mod frames;
 mod hypercall_page;
@@ -19,9 +20,8 @@ use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Spec};
-use crate::boot_page::{self, Clock};
-use crate::descriptor_table;
 use crate::error::Error;
+use crate::tender::boot_page::{self, Clock};
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
 
 /// asm/prctl.h.

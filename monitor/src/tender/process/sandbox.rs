@@ -11,7 +11,7 @@ use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD};
 use super::{ARCH_SET_FS, departure};
 use crate::abi;
 use crate::error::Error;
-use crate::plan::PAGE;
+use crate::image::PAGE;
 
 // struct seccomp_data (linux/seccomp.h).
 const DATA_ARCH: u32 = 4;

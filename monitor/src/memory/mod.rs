@@ -1,0 +1,4 @@
+//! Memory by numbers: addresses, and files of memory that instances share.
+
+pub mod address;
+pub mod sealed;

@@ -1,0 +1,172 @@
+//! Address space layout randomisation: a base for every module, for the stack, the heap and the instance's own pages, drawn for each
+//! instance, and the few pages that depend on them (docs/formats/aslr.md).
+
+use std::sync::OnceLock;
+
+use rustix::rand::GetRandomFlags;
+
+use crate::error::Error;
+use crate::image::{Extent, PAGE, Plan};
+use crate::placing::placement::Placement;
+
+/// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
+const REGION_PAGES: u64 = 1 << 18;
+/// Below the first region nothing of ours or the kernel's is, above the last the monitor itself.
+const REGIONS_FROM: u64 = 4;
+const REGIONS_TO: u64 = 0x5000;
+/// Pages that one page-table page reaches. The heap has such pages for itself, so that they can be the same in all instances
+/// (tender/kvm/heap_tables.rs); it begins at one of the first `HEAP_OFFSETS` pages.
+pub const TABLE_PAGES: u64 = 512;
+const HEAP_OFFSETS: u64 = 256;
+/// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
+/// guess, and spread the parts over more page-table pages, which every instance pays for (docs/aslr.md has the table).
+pub const DEFAULT_GAPS: u64 = 512;
+/// C libraries do not grow the break towards the stack nearer than this (musl, malloc/expand_heap.c: 8 MiB): a span above the heap begins
+/// so far from it.
+const STACK_REACH: u64 = 2048;
+/// Hypercall page, boot page, tender's page.
+const INSTANCE_PAGES: u64 = 3;
+
+/// Where the parts of one instance lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draw {
+    /// Of each module.
+    pub bases: Box<[u64]>,
+    pub placement: Placement,
+}
+
+/// Where numbers come from.
+pub enum Source {
+    Kernel,
+    /// The same draw every time: for debugging only.
+    Seed(u64),
+}
+
+impl Source {
+    fn next(&mut self) -> Result<u64, Error> {
+        match self {
+            Self::Kernel => {
+                let mut bytes = [0; 8];
+                rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty())
+                    .map_err(|error| Error::io("reading random bytes", error))?;
+                Ok(u64::from_le_bytes(bytes))
+            }
+            // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+            Self::Seed(state) => {
+                *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                Ok(mixed ^ (mixed >> 31))
+            }
+        }
+    }
+
+    /// A number below `limit`, each as likely: what would favour small ones is thrown away.
+    fn below(&mut self, limit: u64) -> Result<u64, Error> {
+        let fair = u64::MAX - u64::MAX % limit;
+        loop {
+            let drawn = self.next()?;
+            if drawn < fair {
+                return Ok(drawn % limit);
+            }
+        }
+    }
+}
+
+/// Draw a region; in it the heap, and beside it one span with all other parts: their order, and the gaps between them. A library's base
+/// says nothing of another's: order and gaps are drawn independently, so differences of bases vary as bases do.
+pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Draw, Error> {
+    let mut sizes: Vec<u64> = plan.modules.iter().map(|module| module.pages).collect();
+    sizes.extend([INSTANCE_PAGES, plan.stack / PAGE]);
+    // A guard page below each part, and one at the end.
+    let span = sizes.iter().sum::<u64>() + sizes.len() as u64 + 1 + gaps;
+    let offset = source.below(HEAP_OFFSETS)?;
+    let heap_pages = (offset + heap / PAGE).next_multiple_of(TABLE_PAGES);
+    if span + heap_pages + STACK_REACH > REGION_PAGES / 2 {
+        return Err(Error::BadRequest {
+            what: format!(
+                "{}: its parts and heap take {} pages, and gaps of {gaps} between them are more than the {} that there is room for",
+                plan.name,
+                span - gaps + heap_pages,
+                REGION_PAGES / 2 - STACK_REACH
+            ),
+        });
+    }
+    let region = REGION_PAGES * (REGIONS_FROM + source.below(REGIONS_TO - REGIONS_FROM)?);
+    let heap_from = source.below((REGION_PAGES - heap_pages) / TABLE_PAGES + 1)? * TABLE_PAGES;
+    let span_from = beside(heap_from, heap_pages, span, source)?;
+    let mut starts = vec![0; sizes.len()];
+    let mut next = region + span_from;
+    for (block, gap) in shuffled(sizes.len(), source)?
+        .into_iter()
+        .zip(cuts(sizes.len(), gaps, source)?)
+    {
+        next += gap + 1;
+        starts[block] = next * PAGE;
+        next += sizes[block];
+    }
+    let modules = plan.modules.len();
+    let (instance, stack_bottom) = (starts[modules], starts[modules + 1]);
+    Ok(Draw {
+        bases: starts[..modules].into(),
+        placement: Placement {
+            hypercall: instance,
+            boot: instance + PAGE,
+            tender_page: instance + 2 * PAGE,
+            stack_bottom,
+            stack_top: stack_bottom + plan.stack,
+            heap_start: (region + heap_from + offset) * PAGE,
+        },
+    })
+}
+
+/// A start for a span of pages in the region, below the heap or far enough above it, each as likely.
+fn beside(heap_from: u64, heap_pages: u64, span: u64, source: &mut Source) -> Result<u64, Error> {
+    let above_from = heap_from + heap_pages + STACK_REACH;
+    let below = (heap_from + 1).saturating_sub(span);
+    let above = (REGION_PAGES + 1).saturating_sub(above_from + span);
+    let drawn = source.below(below + above)?;
+    Ok(if drawn < below { drawn } else { above_from + drawn - below })
+}
+
+/// The numbers below `count` in an order that is drawn (Fisher and Yates).
+fn shuffled(count: usize, source: &mut Source) -> Result<Vec<usize>, Error> {
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        order.swap(last, source.below(last as u64 + 1)? as usize);
+    }
+    Ok(order)
+}
+
+/// `gaps` pages cut into `count` gaps at random places; what is behind the last cut stays free.
+fn cuts(count: usize, gaps: u64, source: &mut Source) -> Result<Vec<u64>, Error> {
+    let mut cuts = (0..count).map(|_| source.below(gaps + 1)).collect::<Result<Vec<_>, _>>()?;
+    cuts.sort_unstable();
+    for index in (1..count).rev() {
+        cuts[index] -= cuts[index - 1];
+    }
+    Ok(cuts)
+}
+
+/// The plan at its drawn addresses.
+pub fn place(plan: &Plan, draw: &Draw) -> Plan {
+    let mut extents: Vec<Extent> = plan
+        .extents
+        .iter()
+        .map(|extent| Extent {
+            address: extent.address + draw.bases[extent.module],
+            ..extent.clone()
+        })
+        .collect();
+    extents.sort_unstable_by_key(|extent| extent.address);
+    Plan {
+        entry: plan.entry + draw.bases[0],
+        extents,
+        drawn: Some(draw.clone()),
+        kvm_tables: OnceLock::new(),
+        ..plan.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

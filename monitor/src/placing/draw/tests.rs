@@ -1,0 +1,83 @@
+//! Draws: disjoint, different, without bias, and repeatable with a seed only.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::*;
+use crate::image::Module;
+
+fn plan() -> Plan {
+    let mut plan = Plan::empty().expect("the floor guest");
+    plan.stack = 16 * PAGE;
+    plan.modules = [7, 1, 120, 3, 40]
+        .map(|pages| Module {
+            name: "m".into(),
+            pages,
+            elf: None,
+        })
+        .into();
+    plan
+}
+
+fn blocks(plan: &Plan, draw: &Draw, heap: u64) -> Vec<(u64, u64)> {
+    let mut blocks: Vec<_> = plan
+        .modules
+        .iter()
+        .zip(&draw.bases)
+        .map(|(module, base)| (*base, base + module.pages * PAGE))
+        .collect();
+    let placement = &draw.placement;
+    blocks.push((placement.hypercall, placement.hypercall + INSTANCE_PAGES * PAGE));
+    blocks.push((placement.stack_bottom, placement.stack_top));
+    blocks.push((placement.heap_start, placement.heap_start + heap));
+    blocks.sort_unstable();
+    blocks
+}
+
+#[test]
+fn blocks_are_disjoint_with_a_guard_page_between_and_in_one_region() {
+    let (plan, heap) = (plan(), 64 * PAGE);
+    for seed in 0..500 {
+        let draw = draw(&plan, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+        let (stack, heap_end) = (draw.placement.stack_bottom, draw.placement.heap_start + heap);
+        assert!(stack < heap_end || stack - heap_end >= STACK_REACH * PAGE);
+        let blocks = blocks(&plan, &draw, heap);
+        assert!(blocks.windows(2).all(|pair| pair[0].1 + PAGE <= pair[1].0), "{blocks:x?}");
+        assert_eq!(
+            blocks[0].0 / PAGE / REGION_PAGES,
+            (blocks.last().expect("some").1 - 1) / PAGE / REGION_PAGES
+        );
+        assert!(blocks[0].0 >= REGIONS_FROM * REGION_PAGES * PAGE);
+    }
+}
+
+#[test]
+fn the_same_seed_draws_the_same_and_the_kernel_never_does() {
+    let plan = plan();
+    let with = |seed| draw(&plan, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+    assert_eq!(with(7), with(7));
+    assert_ne!(with(7), with(8));
+    let bases: HashSet<_> = (0..200)
+        .map(|_| draw(&plan, 0, DEFAULT_GAPS, &mut Source::Kernel).expect("a draw").bases)
+        .collect();
+    assert_eq!(bases.len(), 200);
+}
+
+#[test]
+fn differences_of_bases_vary_and_low_bits_have_no_bias() {
+    let plan = plan();
+    let (mut differences, mut low) = (HashSet::new(), BTreeMap::new());
+    let count = 10_000;
+    for seed in 0..count {
+        let bases = draw(&plan, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw").bases;
+        differences.insert(bases[1].wrapping_sub(bases[0]));
+        *low.entry(bases[2] / PAGE % 16).or_insert(0_u32) += 1;
+    }
+    assert!(differences.len() > 500);
+    // Chi-square with 15 degrees of freedom: 37.7 is passed by chance once in a thousand.
+    let expected = count as f64 / 16.0;
+    let chi_square: f64 = low
+        .values()
+        .map(|seen| (f64::from(*seen) - expected).powi(2) / expected)
+        .sum();
+    assert!(low.len() == 16 && chi_square < 37.7, "{chi_square} {low:?}");
+}

@@ -1,0 +1,116 @@
+//! The boot page: what a guest is told when it starts (`struct unishare_boot` of abi.h, then the strings of argv and env).
+//! Called by both tenders.
+
+use std::mem::size_of;
+
+use rustix::rand::GetRandomFlags;
+use rustix::time::ClockId;
+
+use crate::abi::{self, Boot};
+use crate::error::Error;
+use crate::image::PAGE;
+use crate::placing::placement::Placement;
+use crate::tender::Spec;
+
+pub type Page = [u8; PAGE as usize];
+
+/// AT_HWCAP2: user code may execute WRFSBASE (Linux, arch/x86/include/uapi/asm/hwcap2.h).
+const HWCAP2_FSGSBASE: usize = 1 << 1;
+/// What the strings of argv and env may take together, each with its NUL.
+const STRINGS_MAX: usize = PAGE as usize - size_of::<Boot>();
+
+/// The start of the guest's clocks. All zero: it asks UNISHARE_CALL_CLOCK each time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    pub tsc_hz: u64,
+    pub tsc_start: u64,
+    pub monotonic_start: u64,
+    pub realtime_start: u64,
+}
+
+impl Clock {
+    /// Read the TSC and both clocks together, for a TSC of `tsc_hz`.
+    pub fn read(tsc_hz: u64) -> Self {
+        let nanoseconds = |clock| {
+            let time = rustix::time::clock_gettime(clock);
+            time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+        };
+        let monotonic_start = nanoseconds(ClockId::Monotonic);
+        // SAFETY: RDTSC reads a counter and has no other effect; every x86-64 processor has it.
+        let tsc_start = unsafe { core::arch::x86_64::_rdtsc() };
+        Self {
+            tsc_hz,
+            tsc_start,
+            monotonic_start,
+            realtime_start: nanoseconds(ClockId::Realtime),
+        }
+    }
+}
+
+/// The boot page's bytes. `heap_ready`: bytes of the heap that need no hypercall.
+pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock, heap_ready: u64) -> Result<Page, Error> {
+    let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let argv_offset = size_of::<Boot>();
+    let env_offset = argv_offset + packed_length(spec.argv);
+    let end = env_offset + packed_length(&env);
+    if end > PAGE as usize {
+        let what = format!(
+            "argv and env take {} bytes, more than the {STRINGS_MAX} of the boot page",
+            end - argv_offset
+        );
+        return Err(Error::BadRequest { what });
+    }
+    let boot = Boot {
+        magic: abi::MAGIC,
+        abi_version: abi::VERSION,
+        flags: if rustix::param::linux_hwcap().1 & HWCAP2_FSGSBASE == 0 {
+            abi::BOOT_NO_WRFSBASE
+        } else {
+            0
+        },
+        hypercall: placement.hypercall,
+        stack_bottom: placement.stack_bottom,
+        stack_top: placement.stack_top,
+        heap_start: placement.heap_start,
+        heap_ready,
+        heap_limit: spec.heap,
+        tsc_hz: clock.tsc_hz,
+        tsc_start: clock.tsc_start,
+        monotonic_start: clock.monotonic_start,
+        realtime_start: clock.realtime_start,
+        image_base: spec.plan.image_base(),
+        random: seed()?,
+        argc: spec.argv.len() as u32,
+        argv_offset: argv_offset as u32,
+        envc: env.len() as u32,
+        env_offset: env_offset as u32,
+    };
+    let mut page = [0; PAGE as usize];
+    page[..argv_offset].copy_from_slice(bytemuck::bytes_of(&boot));
+    pack(&mut page[argv_offset..env_offset], spec.argv);
+    pack(&mut page[env_offset..end], &env);
+    Ok(page)
+}
+
+fn packed_length(strings: &[String]) -> usize {
+    strings.iter().map(|string| string.len() + 1).sum()
+}
+
+/// Write the strings one after another, each with a NUL behind it. `room` is zeros of their packed length.
+fn pack(room: &mut [u8], strings: &[String]) {
+    let mut at = 0;
+    for string in strings {
+        room[at..at + string.len()].copy_from_slice(string.as_bytes());
+        at += string.len() + 1;
+    }
+}
+
+fn seed() -> Result<[u8; 32], Error> {
+    let mut seed = [0; 32];
+    // Up to 256 bytes come whole.
+    rustix::rand::getrandom(&mut seed, GetRandomFlags::empty()).map_err(|error| Error::io("reading random bytes", error))?;
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests;
