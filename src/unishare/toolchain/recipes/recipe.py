@@ -83,6 +83,41 @@ class FolderSource(_Model):
     path: str
 
 
+PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")]
+
+
+class _RegistrySource(_Model):
+    """One version of a package, or a folder of its files."""
+
+    name: PackageName
+    version: PackageVersion
+    sha256: Sha256
+    folder: SourcePath = "."
+
+
+class CrateSource(_RegistrySource):
+    """A crate, as cargo fetches it."""
+
+    provider: Literal["crate"]
+
+    @property
+    def file(self) -> str:
+        """The archive's name."""
+        return f"{self.name}-{self.version}.crate"
+
+
+class SdistSource(_RegistrySource):
+    """The source distribution of a Python project, as pip finds it."""
+
+    provider: Literal["sdist"]
+
+    @property
+    def file(self) -> str:
+        """The archive's name in the cache, whatever its ending was."""
+        return f"{self.name}-{self.version}.sdist"
+
+
 class CompilerSource(_Model):
     """Members of an archive that belongs to the compiler, such as its runtime library."""
 
@@ -90,7 +125,10 @@ class CompilerSource(_Model):
     archive: SourcePath
 
 
-Source = Annotated[DebianSource | HttpsSource | FolderSource | CompilerSource, Field(discriminator="provider")]
+Source = Annotated[
+    DebianSource | HttpsSource | CrateSource | SdistSource | FolderSource | CompilerSource, Field(discriminator="provider")
+]
+PROVIDERS = ("debian", "https", "crate", "sdist", "folder", "compiler")
 
 
 class Prepare(_Model):
@@ -278,11 +316,9 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
     text = file.read_text(encoding="utf-8")
     lines = []
     for detail in error.errors():
-        parts = [
-            part
-            for part in detail["loc"]
-            if part not in ("debian", "https", "folder", "compiler") or detail["loc"][0] != "source"
-        ]
+        # pydantic puts the union's tag, the provider, behind `source`.
+        loc = list(detail["loc"])
+        parts = [part for number, part in enumerate(loc) if not (number == 1 and loc[0] == "source" and part in PROVIDERS)]
         if detail["type"].startswith("union_tag"):
             parts.append("provider")
         field = ".".join(str(part) for part in parts)

@@ -21,7 +21,17 @@ import httpx
 from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
-from unishare.toolchain.recipes.recipe import CompilerSource, DebianSource, FolderSource, HttpsSource, LibraryRecipe, line_of
+from unishare.toolchain.recipes.recipe import (
+    CompilerSource,
+    CrateSource,
+    DebianSource,
+    FolderSource,
+    HttpsSource,
+    LibraryRecipe,
+    SdistSource,
+    line_of,
+)
+from unishare.toolchain.sources.registries import CrateProvider, SdistProvider
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
 
@@ -146,13 +156,18 @@ class Sources:
 
     def __init__(self, folder: Path, tools: Tools) -> None:
         self._folder = folder
-        self._providers: dict[str, Provider] = {"debian": DebianProvider(folder / "apt", tools), "https": HttpsProvider()}
+        self._providers: dict[str, Provider] = {
+            "debian": DebianProvider(folder / "apt", tools),
+            "https": HttpsProvider(),
+            "crate": CrateProvider(folder, tools),
+            "sdist": SdistProvider(tools),
+        }
 
     def archive(self, recipe: LibraryRecipe) -> Path:
         """The verified archive of a recipe with a pinned source; downloaded when it is not there."""
         source = recipe.source
-        assert isinstance(source, DebianSource | HttpsSource)
-        name = source.file if isinstance(source, DebianSource) else source.url.rsplit("/", 1)[-1] or "archive"
+        assert isinstance(source, DebianSource | HttpsSource | CrateSource | SdistSource)
+        name = source.url.rsplit("/", 1)[-1] or "archive" if isinstance(source, HttpsSource) else source.file
         kept = self._folder / "archives" / source.sha256 / name
         if kept.is_file():
             return kept

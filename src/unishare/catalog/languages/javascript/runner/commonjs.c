@@ -65,7 +65,7 @@ JSValue require_path(JSContext *context, const char *path)
 static JSValue require(JSContext *context, JSValueConst this, int count, JSValueConst *arguments, int magic, JSValueConst *data)
 {
     const char *base = JS_ToCString(context, data[0]), *name = count ? JS_ToCString(context, arguments[0]) : NULL;
-    char *path = base && name ? module_path(context, base, name, NULL) : NULL;
+    char *path = base && name ? module_path(context, base, name) : NULL;
     JSValue value = JS_EXCEPTION;
 
     (void)this, (void)magic;

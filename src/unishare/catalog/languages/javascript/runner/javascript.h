@@ -51,8 +51,14 @@ JSValue source_data(JSContext *context, const char *path, enum kind kind);
 void modules_define(JSContext *context);
 /* With 1, modules are compiled and found but nothing is run. */
 void modules_check_only(int yes);
+/* Whether a script was imported since then: what it exports is not known before it runs. */
+int modules_unknown_exports(void);
+/* When nothing is to be run, importing this ends a module's evaluation before it begins. */
+#define CHECK_STOP "check:stop"
 /* The file that `name` means in the file `base`, for js_free; NULL with an exception. */
-char *module_path(JSContext *context, const char *base, const char *name, void *unused);
+char *module_path(JSContext *context, const char *base, const char *name);
+/* The module that was compiled from `path`, with its `import.meta`. */
+JSModuleDef *module_of_compiled(JSContext *context, JSValueConst compiled, const char *path);
 
 /* commonjs.c: require. */
 void commonjs_define(JSContext *context);
@@ -83,6 +89,7 @@ void random_new_request(void);
 /* builtins.c: parts of the surroundings that are written in JavaScript, and compiled when first used. */
 #define BUILTIN_FILE "<built-in>"
 void builtins_define(JSContext *context);
+void builtins_forget(JSContext *context);
 /* A function of the built-in part that formats values for the console. */
 JSValue builtin_format(JSContext *context);
 
@@ -102,13 +109,18 @@ int answer_write(JSContext *context, JSValueConst value, unishare_answer *answer
 typedef void error_sink(void *to, const char *text, size_t size);
 /* Take the pending exception and write it as people should read it: message, source line or stack, what to do. */
 void error_write(JSContext *context, error_sink *sink, void *to);
-/* As a kind of SyntaxError that says where: `offset` bytes into the file. */
-void error_at(JSContext *context, const char *path, const struct file *file, size_t offset, const char *message);
+/* Let the pending exception say where in a file it is: at `offset` bytes. */
+void error_place(JSContext *context, const char *path, const struct file *file, size_t offset);
 
 /* surroundings.c */
+/* The handler among the files, or NULL. */
+const char *handler_path(void);
 /* A context with everything that a function finds. NULL without memory. */
 JSContext *surroundings_new(void);
 void surroundings_free(JSContext *context);
+
+#define NO_FUNCTION_IN_MODULE \
+    "%s exports no function: write `export default function (request) {...}` or `export function handle(request) {...}`"
 
 /* check.c */
 int check_serve(void);

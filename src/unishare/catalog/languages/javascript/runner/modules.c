@@ -8,11 +8,17 @@
 
 #include "javascript.h"
 
-static int check_only;
+static int check_only, unknown_exports;
 
 void modules_check_only(int yes)
 {
     check_only = yes;
+    unknown_exports = 0;
+}
+
+int modules_unknown_exports(void)
+{
+    return unknown_exports;
 }
 
 /* The modules of Node that people import most, without "node:". */
@@ -80,22 +86,48 @@ static int complete(char path[PATH_ROOM])
     return 0;
 }
 
-char *module_path(JSContext *context, const char *base, const char *name, void *unused)
+char *module_path(JSContext *context, const char *base, const char *name)
 {
     char path[PATH_ROOM];
 
-    (void)unused;
     if (*name == '.' || *name == '/') {
         if (join(base, name, path) && complete(path))
             return js_strdup(context, path);
-        JS_ThrowReferenceError(context, "%s imports '%s', which is not in the image: put it into [files] of app.toml", base, name);
+        JS_ThrowReferenceError(context, "cannot find '%s': it is not in the image; put it into [files] of app.toml", name);
     } else if (is_of_node(name)) {
-        JS_ThrowReferenceError(context, "%s imports '%s', a module of Node, which is not there", base, name);
+        JS_ThrowReferenceError(context, "'%s' is a module of Node, which is not there", name);
     } else {
-        JS_ThrowReferenceError(context, "%s imports the package '%s': there are no packages; copy its files into the project and import "
-                               "them by a relative path, such as './vendor/%s.js'", base, name, name);
+        JS_ThrowReferenceError(context, "'%s' is a package, and there are none: copy its files into the project and import them by a "
+                               "relative path, such as './vendor/%s.js'", name, name);
     }
     return NULL;
+}
+
+/* Let the pending exception point to where a file says `name` in quotes: the engine does not tell where an import stands. */
+static void point_to(JSContext *context, const char *base, const char *name)
+{
+    size_t length = strlen(name);
+    struct file file;
+
+    if (!file_open(base, &file))
+        return;
+    for (const char *at = file.text; (at = strstr(at, name)); at++) {
+        if (at > file.text && strchr("\"'`", at[-1]) && at[length] == at[-1]) {
+            error_place(context, base, &file, (size_t)(at - 1 - file.text));
+            break;
+        }
+    }
+    file_close(&file);
+}
+
+static char *import_path(JSContext *context, const char *base, const char *name, void *unused)
+{
+    char *path = check_only && !strcmp(name, CHECK_STOP) ? js_strdup(context, name) : module_path(context, base, name);
+
+    (void)unused;
+    if (!path)
+        point_to(context, base, name);
+    return path;
 }
 
 static int ends_with(const char *path, const char *suffix)
@@ -173,8 +205,9 @@ static JSModuleDef *module_of(JSContext *context, const char *path, JSValue valu
     return module;
 }
 
-static void describe(JSContext *context, JSModuleDef *module, const char *path)
+JSModuleDef *module_of_compiled(JSContext *context, JSValueConst compiled, const char *path)
 {
+    JSModuleDef *module = JS_VALUE_GET_PTR(compiled);
     char url[PATH_ROOM + sizeof "file://"];
     JSValue meta = JS_GetImportMeta(context, module);
 
@@ -182,6 +215,7 @@ static void describe(JSContext *context, JSModuleDef *module, const char *path)
     if (!JS_IsException(meta))
         JS_DefinePropertyValueStr(context, meta, "url", JS_NewString(context, url), JS_PROP_C_W_E);
     JS_FreeValue(context, meta);
+    return module;
 }
 
 static JSModuleDef *load(JSContext *context, const char *path, void *unused, JSValueConst attributes)
@@ -196,20 +230,25 @@ static JSModuleDef *load(JSContext *context, const char *path, void *unused, JSV
         return NULL;
     if (kind != KIND_MODULE)
         return module_of(context, path, source_data(context, path, (enum kind)kind), 0);
-    compiled = source_compile(context, path, 0, &parsed);
+    if (check_only && !strcmp(path, CHECK_STOP)) {
+        parsed = KIND_MODULE;
+        compiled = JS_Eval(context, "throw 0", 7, path, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    } else {
+        compiled = source_compile(context, path, 0, &parsed);
+    }
     if (JS_IsException(compiled))
         return NULL;
     if (parsed == KIND_SCRIPT) {
+        unknown_exports |= check_only;
         JS_FreeValue(context, compiled);
         return module_of(context, path, check_only ? JS_UNDEFINED : require_path(context, path), 1);
     }
-    module = JS_VALUE_GET_PTR(compiled);
-    describe(context, module, path);
+    module = module_of_compiled(context, compiled, path);
     JS_FreeValue(context, compiled); /* the context keeps its modules */
     return module;
 }
 
 void modules_define(JSContext *context)
 {
-    JS_SetModuleLoaderFunc2(JS_GetRuntime(context), module_path, load, NULL, NULL);
+    JS_SetModuleLoaderFunc2(JS_GetRuntime(context), import_path, load, NULL, NULL);
 }

@@ -98,7 +98,6 @@ static const JSCFunctionListEntry crypto_functions[] = {
     JS_CFUNC_DEF("randomUUID", 0, random_uuid),
     JS_PROP_STRING_DEF("[Symbol.toStringTag]", "Crypto", JS_PROP_CONFIGURABLE),
 };
-static const JSCFunctionListEntry math_functions[] = {JS_CFUNC_DEF("random", 0, math_random)};
 static const JSCFunctionListEntry global_objects[] = {
     JS_OBJECT_DEF("crypto", crypto_functions, COUNT(crypto_functions), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE),
 };
@@ -108,7 +107,8 @@ void random_define(JSContext *context)
     JSValue global = JS_GetGlobalObject(context), math = JS_GetPropertyStr(context, global, "Math");
 
     JS_SetPropertyFunctionList(context, global, global_objects, COUNT(global_objects));
-    JS_SetPropertyFunctionList(context, math, math_functions, COUNT(math_functions));
+    JS_DefinePropertyValueStr(context, math, "random", JS_NewCFunction(context, math_random, "random", 0),
+                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JS_FreeValue(context, math);
     JS_FreeValue(context, global);
 }

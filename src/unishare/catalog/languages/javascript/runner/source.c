@@ -105,7 +105,8 @@ JSValue source_compile(JSContext *context, const char *path, int global, enum ki
         return file_exists(path) ? JS_ThrowOutOfMemory(context) : JS_ThrowReferenceError(context, "%s is not there", path);
     valid = utf8_valid(file.text, file.size);
     if (valid < file.size) {
-        error_at(context, path, &file, valid, "the file is not UTF-8");
+        JS_ThrowSyntaxError(context, "byte 0x%02x here is not UTF-8", (unsigned)(unsigned char)file.text[valid]);
+        error_place(context, path, &file, valid);
         file_close(&file);
         return JS_EXCEPTION;
     }
