@@ -29,9 +29,4 @@ impl Placement {
             heap_start: stack_top + PAGE,
         }
     }
-    /// Bytes that the instance region leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
-    pub fn heap_limit(stack: u64) -> Option<u64> {
-        let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;
-        room.checked_sub(stack)
-    }
 }

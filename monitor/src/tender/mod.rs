@@ -5,13 +5,15 @@ pub mod kvm;
 pub mod process;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::Error;
-use crate::image::Plan;
-use crate::placing::draw::Draw;
+use crate::image::Image;
+use crate::placing::Placed;
 
 const KVM: &str = "/dev/kvm";
 
@@ -35,16 +37,16 @@ pub enum Sharing {
     Copy,
 }
 
-/// One instance to be: a plan and what differs from its defaults.
+/// One instance to be: a placed image and what differs from its defaults.
 pub struct Spec<'a> {
-    pub plan: &'a Plan,
+    pub placed: &'a Placed,
     pub sharing: Sharing,
     /// Heap in bytes, a multiple of a page.
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
-    /// Under the layout aslr: where it will lie.
-    pub draw: Option<&'a Draw>,
+    /// What this tender made for the image.
+    pub prepared: &'a Prepared,
 }
 
 /// What an instance keeps open: its message channel (SOCK_SEQPACKET), its console, and /dev/kvm for the KVM tender.
@@ -54,10 +56,17 @@ pub struct Descriptors {
     pub kvm: Option<OwnedFd>,
 }
 
+/// What a tender made once for all instances of an image.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// The KVM tender's page tables for the manifest's own heap, in a fixed layout.
+    pub page_tables: Option<Arc<File>>,
+}
+
 /// Make what all instances of one parent share, before the first of them is forked. Says early what the host lacks.
-pub fn prepare(tender: Tender, plan: &Plan) -> Result<(), Error> {
+pub fn prepare(tender: Tender, image: &Arc<Image>) -> Result<Prepared, Error> {
     match tender {
-        Tender::Kvm => kvm::prepare(plan),
+        Tender::Kvm => kvm::prepare(image),
         Tender::Process => process::prepare(),
     }
 }

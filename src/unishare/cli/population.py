@@ -102,8 +102,9 @@ def _build(
 
 
 def _check(session: Session, folder: Path, built: Sequence[tuple[str, ImageReference]], tender: Tender) -> list[Wrong]:
-    from unishare.evaluation.bench.workload import Function, expectations
+    from unishare.evaluation.bench.workload import Function
     from unishare.evaluation.population.check import check
+    from unishare.fleet.examples import expectations
     from unishare.toolchain.recipes.catalog import Catalog
 
     catalog = Catalog([folder])

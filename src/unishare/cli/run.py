@@ -9,6 +9,7 @@ import sys
 
 import click
 
+from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
@@ -29,7 +30,7 @@ from unishare.fleet.messages import Instance, StartedInstance, StartRequest
 
 
 @click.command()
-@click.argument("image", metavar="[IMAGE]", required=False)
+@image_argument("image", metavar="[IMAGE]", required=False)
 @click.argument("argv", nargs=-1, metavar="[-- ARGS...]")
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many instances.")
 @tender_option

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from unishare.errors import NotFoundError
 from unishare.evaluation.bench.report import Report, Row, environment, ratio
-from unishare.evaluation.bench.workload import Function, expectations
+from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
+from unishare.fleet.examples import expectations
 from unishare.fleet.messages import StartRequest
 from unishare.fleet.references import ImageReference
 from unishare.formats.image import MANIFEST_NAME
