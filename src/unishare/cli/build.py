@@ -65,13 +65,15 @@ def build_apps(
     session: Session, names: Sequence[str], layout: str = DEFAULT_LAYOUT, jobs: int | None = None
 ) -> list[tuple[str, str]]:
     """Build and pool apps, with progress; their names and manifests."""
+    from unishare.fleet.foreground import asking
     from unishare.pool.store import Pool
     from unishare.toolchain.build import Builder
     from unishare.toolchain.recipes.catalog import Catalog
 
     pool = Pool.create(session.settings.pool)
     built = []
-    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
+    ask = asking(session.settings, pool)
+    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, ask=ask) as builder:
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))

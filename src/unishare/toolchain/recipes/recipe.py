@@ -65,7 +65,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._+-]{0,63}$")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourcePath = Annotated[str, AfterValidator(_inside)]
 GuestPath = Annotated[str, AfterValidator(_guest_path)]
-PageBytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)]
+PageBytes = Annotated[
+    int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)
+]
 Language = Literal["c", "c++"]
 
 
@@ -193,6 +195,19 @@ class AppRun(_Model):
     stack: PageBytes = 256 << 10
 
 
+class LibraryRun(_Model):
+    """What an instance gets at least if the library is in its image and the app's recipe says nothing else."""
+
+    heap: PageBytes | None = None
+    stack: PageBytes | None = None
+
+
+class LibraryCheck(_Model):
+    """The app that looks at the files of every function of this library when it is built."""
+
+    app: Name
+
+
 class Example(_Model):
     """One request and what must be answered."""
 
@@ -248,12 +263,21 @@ class LibraryRecipe(_Recipe):
     prepare: Prepare = Prepare()
     build: LibraryBuild = LibraryBuild()
     link: LibraryLink = LibraryLink()
+    run: LibraryRun = LibraryRun()
+    check: LibraryCheck | None = None
 
 
 class Database(_Model):
     """A file in the guest that is an SQLite database made from SQL text beside the recipe."""
 
     sqlite: SourcePath
+
+
+class FileSet(_Model):
+    """Files of the app's folder by patterns: each lies in the guest where it lies in that folder."""
+
+    glob: Annotated[list[SourcePath], Field(min_length=1)]
+    exclude: list[SourcePath] = []
 
 
 class AppRecipe(_Recipe):
@@ -263,7 +287,7 @@ class AppRecipe(_Recipe):
     license: str = ""
     libraries: list[Name] = []
     build: AppBuild = AppBuild()
-    files: dict[GuestPath, SourcePath | Database] = {}
+    files: dict[GuestPath, SourcePath | Database | FileSet] = {}
     run: AppRun = AppRun()
     example: list[Example] = []
     work: Work | None = None

@@ -84,7 +84,7 @@ class SdistProvider:
         command = [*_pip(where), "index", "versions", source.name, "-vvv", "--pre", "--no-binary", ":all:", "--no-color",
                    "--disable-pip-version-check", "--no-input", "--no-cache-dir"]  # fmt: skip
         code, output = self._tools.run(command, None, _environment())
-        found = re.findall(r"Found link (\S+) \(from .*version: (\S+)$", output, re.MULTILINE)
+        found = re.findall(r"Found link (\S+?)(?: \(.*\))?, version: (\S+)$", output, re.MULTILINE)
         address = next((link for link, version in found if version == source.version), None)
         if address is None:
             versions = ", ".join(dict.fromkeys(version for _, version in found)) or _first_error(output)
@@ -115,7 +115,9 @@ def _download(address: str, into: Path) -> None:
         return
     # What is hashed is what the server has, not what a transfer encoding made of it.
     with (
-        httpx.stream("GET", address, follow_redirects=True, timeout=DOWNLOAD_LIMIT_S, headers={"Accept-Encoding": "identity"}) as answer,
+        httpx.stream(
+            "GET", address, follow_redirects=True, timeout=DOWNLOAD_LIMIT_S, headers={"Accept-Encoding": "identity"}
+        ) as answer,
         into.open("wb") as file,
     ):
         answer.raise_for_status()

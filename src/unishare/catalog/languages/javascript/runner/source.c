@@ -8,8 +8,10 @@
 
 #include "javascript.h"
 
-/* Parameters as Node's modules have them. The file begins on a line of its own, so that its lines and columns are right. */
-static const char WRAPPER_HEAD[] = "(function (exports, require, module, __filename, __dirname) {\n", WRAPPER_TAIL[] = "\n})";
+/* Parameters as Node's modules have them. Two lines from WRAPPER_LINE on, so that the file's first line is 1: the engine takes 0 for
+ * no number. */
+static const char WRAPPER_HEAD[] = "(function (exports, require, module, __filename, __dirname)\n{\n", WRAPPER_TAIL[] = "\n})";
+enum { WRAPPER_LINE = -1 };
 
 static int has_suffix(const char *path, const char *suffix)
 {
@@ -44,7 +46,7 @@ static JSValue compile_wrapped(JSContext *context, const char *path, const struc
 {
     size_t size = sizeof WRAPPER_HEAD - 1 + file->size + sizeof WRAPPER_TAIL - 1;
     JSEvalOptions options = {.version = JS_EVAL_OPTIONS_VERSION, .eval_flags = JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY,
-                             .filename = path, .line_num = 0};
+                             .filename = path, .line_num = WRAPPER_LINE};
     char *text = malloc(size + 1);
     JSValue compiled;
 
