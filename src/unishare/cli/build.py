@@ -72,8 +72,11 @@ def build_apps(
 
     pool = Pool.create(session.settings.pool)
     built = []
-    ask = asking(session.settings, pool)
-    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, ask=ask) as builder:
+    publish, ask = pool.publish, asking(session.settings, pool)
+    with (
+        steps() as step,
+        Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, publish=publish, ask=ask) as builder,
+    ):
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))

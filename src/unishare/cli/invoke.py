@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
@@ -25,7 +25,7 @@ from unishare.cli.options import (
     time_limit_option,
 )
 from unishare.cli.session import Session, pass_session
-from unishare.fleet.messages import Answer, StartRequest
+from unishare.fleet.messages import Answer, Sharing, StartRequest
 
 
 @click.command()
@@ -86,7 +86,7 @@ def invoke(
         sys.stdout.buffer.flush()
         sys.exit(answer.status)
     wanted = StartRequest(
-        sharing="copy" if sharing == "copy" else "pool",
+        sharing=cast(Sharing, sharing),
         memory=memory,
         seed=seed,
         gaps=gaps,

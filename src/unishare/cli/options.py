@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from unishare.cli.session import note
 from unishare.errors import HostLacksError
-from unishare.fleet.messages import Tender
+from unishare.fleet.messages import Sharing, Tender
 from unishare.formats.addresses import PAGE
 from unishare.formats.layouts import DEFAULT_LAYOUT, LAYOUTS
 from unishare.formats.sizes import parse_size
@@ -62,10 +62,10 @@ tender_option = click.option(
 )
 sharing_option = click.option(
     "--sharing",
-    type=click.Choice(["pool", "copy"]),
+    type=click.Choice(get_args(Sharing)),
     default="pool",
     show_default=True,
-    help="How memory is filled: pages shared from the pool, or private copies as stock monitors make them.",
+    help="How memory is filled: pages shared from the pool, private copies as stock monitors make them, or copies that the kernel may merge (KSM).",
 )
 time_limit_option = click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."

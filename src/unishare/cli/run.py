@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from typing import cast
 
 import click
 
@@ -26,7 +27,7 @@ from unishare.cli.options import (
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
 from unishare.errors import TimeLimitError, UnishareError
-from unishare.fleet.messages import Instance, StartedInstance, StartRequest
+from unishare.fleet.messages import Instance, Sharing, StartedInstance, StartRequest
 
 
 @click.command()
@@ -77,7 +78,7 @@ def run(
     request = StartRequest(
         manifest=str(found.manifest),
         tender=choose_tender(tender),
-        sharing="copy" if sharing == "copy" else "pool",
+        sharing=cast(Sharing, sharing),
         count=count,
         memory=memory,
         seed=seed,

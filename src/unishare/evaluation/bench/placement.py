@@ -24,7 +24,8 @@ from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
 from unishare.host.mappings import mapping_bytes, read_address_space
-from unishare.pool.store import Pool, read_facts
+from unishare.pool.cutting import read_facts
+from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
 from unishare.toolchain.map.global_map import GlobalMap

@@ -64,6 +64,9 @@ enum unishare_call {
     UNISHARE_CALL_HEAP_GROW = 7,
     /* a = FS base. Only for hosts where WRFSBASE is not available (boot->flags). Returns 0. */
     UNISHARE_CALL_SET_FS_BASE = 8,
+    /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3: reading and
+     * writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot keep track. */
+    UNISHARE_CALL_PROTECT = 12,
 };
 
 /* The channel carries messages whose borders are kept (one datagram each): this header, then data. Longer payloads are sent as
