@@ -144,7 +144,7 @@ class HttpsProvider:
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BuildError(
                 f"{recipe.file}:{line_of(recipe.file, source.url)}: field `source.url`: {source.url}: {error}",
                 "Is the address right, and the network up?",
@@ -167,7 +167,7 @@ class Sources:
         """The verified archive of a recipe with a pinned source; downloaded when it is not there."""
         source = recipe.source
         assert isinstance(source, DebianSource | HttpsSource | CrateSource | SdistSource)
-        name = source.url.rsplit("/", 1)[-1] or "archive" if isinstance(source, HttpsSource) else source.file
+        name = _name_of(source.url) if isinstance(source, HttpsSource) else source.file
         kept = self._folder / "archives" / source.sha256 / name
         if _has_digest(kept, source.sha256):
             return kept
@@ -205,6 +205,12 @@ def compiler_archive(recipe: LibraryRecipe, compiler: Compiler) -> Path:
             "Run `make setup`.",
         )
     return archive
+
+
+def _name_of(url: str) -> str:
+    """What a download is called; only people look at it."""
+    name = url.split("?")[0].rsplit("/", 1)[-1]
+    return name if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}", name) else "archive"
 
 
 def _has_digest(file: Path, expected: str) -> bool:
