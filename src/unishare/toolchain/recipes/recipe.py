@@ -35,6 +35,8 @@ from unishare.toolchain.recipes.texts import (
     Name,
     PackageName,
     Pattern,
+    RegistryName,
+    RegistryVersion,
     Sha256,
     SourcePath,
     Symbol,
@@ -90,15 +92,11 @@ class FolderSource(_Model):
     path: FolderPath
 
 
-PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
-PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")]
-
-
 class _RegistrySource(_Model):
     """One version of a package, or a folder of its files."""
 
-    name: PackageName
-    version: PackageVersion
+    name: RegistryName
+    version: RegistryVersion
     sha256: Sha256
     folder: SourcePath = "."
 
