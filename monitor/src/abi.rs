@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 
 pub const MAGIC: u64 = 0x4552_4148_5349_4e55;
-pub const VERSION: u32 = 0x0001_0000;
+pub const VERSION: u32 = 0x0001_0001;
 pub const APP_BASE: u64 = 0x0040_0000;
 pub const APP_END: u64 = 0x0800_0000;
 pub const INSTANCE_BASE: u64 = 0x0800_0000;
@@ -24,6 +24,8 @@ pub const CALL_CHANNEL_RECEIVE: u64 = 5;
 pub const CALL_CHANNEL_SEND: u64 = 6;
 pub const CALL_HEAP_GROW: u64 = 7;
 pub const CALL_SET_FS_BASE: u64 = 8;
+pub const CALL_DISCARD: u64 = 9;
+pub const CALL_CHANNEL_RECEIVE_SOON: u64 = 10;
 pub const RANDOM_MAX: u64 = 256;
 
 pub const CRASH_STACK_MAX: usize = 1024;

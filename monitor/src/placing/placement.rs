@@ -1,5 +1,7 @@
 //! Where the parts of the instance region lie (abi.h): hypercall page, boot page, tender's page, guard, stack, guard, heap.
 
+use std::ops::Range;
+
 use crate::abi;
 use crate::image::PAGE;
 
@@ -29,6 +31,12 @@ impl Placement {
             heap_start: stack_top + PAGE,
         }
     }
+
+    /// The addresses from the lower to the upper end of the stack and a heap of `heap` bytes.
+    pub fn own_memory(&self, heap: u64) -> Range<u64> {
+        self.stack_bottom.min(self.heap_start)..self.stack_top.max(self.heap_start + heap)
+    }
+
     /// Bytes that the instance region leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
     pub fn heap_limit(stack: u64) -> Option<u64> {
         let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;

@@ -23,7 +23,7 @@ pub struct Child {
 /// The calling process must have one thread only.
 pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
     tender::prepare(tender, spec.plan)?;
-    let (parent_end, instance_end) = channel::pair()?;
+    let (parent_end, instance_end) = channel::pair(Some(channel::QUIET))?;
     let duplicate = |descriptor: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(descriptor, 0).map_err(|error| Error::io("duplicating a descriptor", error))
     };

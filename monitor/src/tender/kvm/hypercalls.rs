@@ -1,5 +1,6 @@
 //! The hypercalls of abi.h, served by the tender's process. Guest pointers are checked against the guest's own memory first.
 
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::machine::Machine;
@@ -24,6 +25,7 @@ pub struct Service {
     pub memory: Memory,
     pub channel: OwnedFd,
     pub console: OwnedFd,
+    pub stack: Range<u64>,
     pub heap_start: u64,
     /// Guest physical address of the heap.
     pub heap_physical: u64,
@@ -41,7 +43,9 @@ impl Service {
             abi::CALL_RANDOM => self.fill_random(a, b),
             abi::CALL_POLL => self.poll(a, b),
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
+            abi::CALL_CHANNEL_RECEIVE_SOON => self.receive_soon(a, b),
             abi::CALL_CHANNEL_SEND => self.send(a, b),
+            abi::CALL_DISCARD => self.discard(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
             // The guest has WRFSBASE: the boot page says so.
             _ => -i64::from(libc::ENOSYS),
@@ -103,7 +107,19 @@ impl Service {
         answer(unsafe { libc::ppoll(&raw mut waited, what, limit_pointer, std::ptr::null()) } as isize)
     }
 
+    /// The socket's own time limit ends each wait: then one without a limit follows, or an instance that nobody asks would wake up again
+    /// and again.
     fn receive(&self, address: u64, room: u64) -> i64 {
+        loop {
+            match self.receive_soon(address, room) {
+                got if got == -i64::from(libc::EAGAIN) => {}
+                got => return got,
+            }
+            self.poll(1, u64::MAX);
+        }
+    }
+
+    fn receive_soon(&self, address: u64, room: u64) -> i64 {
         let Some(host) = self.memory.find(address, room, true) else {
             return -i64::from(libc::EFAULT);
         };
@@ -125,6 +141,25 @@ impl Service {
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
+    }
+
+    /// The pages of the slot become zeros on demand again. KVM forgets what it had mapped of them.
+    fn discard(&self, address: u64, bytes: u64) -> i64 {
+        match self.memory.find(address, bytes, true) {
+            Some(host) if self.is_own(address, bytes) && (address | bytes) % PAGE == 0 => {
+                // SAFETY: memory of the guest that no reference of ours leads to.
+                answer(unsafe { libc::madvise(pointer(host), bytes as usize, libc::MADV_DONTNEED) } as isize)
+            }
+            _ => -i64::from(libc::EINVAL),
+        }
+    }
+
+    /// Whether memory that the guest has is all in the stack or all in the heap.
+    fn is_own(&self, address: u64, bytes: u64) -> bool {
+        let heap = self.heap_start..self.heap_start + self.heap_ready;
+        [&self.stack, &heap]
+            .into_iter()
+            .any(|range| range.contains(&address) && bytes <= range.end - address)
     }
 
     /// Make at least `wanted` bytes of the heap usable: one more memory slot, as large as what is there.

@@ -94,6 +94,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         memory,
         channel,
         console,
+        stack: layout.placement.stack_bottom..layout.placement.stack_top,
         heap_start: layout.placement.heap_start,
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,

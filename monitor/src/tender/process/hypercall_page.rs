@@ -21,7 +21,7 @@ const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
 
 global_asm!(
     include_str!("hypercall_page.s"),
-    LAST_CALL = const abi::CALL_SET_FS_BASE,
+    LAST_CALL = const abi::CALL_CHANNEL_RECEIVE_SOON,
     RANDOM_MAX = const abi::RANDOM_MAX,
     MESSAGE_MAX = const abi::MESSAGE_MAX,
     MESSAGE_CRASH = const abi::MESSAGE_CRASH,
@@ -34,13 +34,16 @@ global_asm!(
     SIGNAL_PAGE = const SIGNAL_PAGE,
     RECORD = const RECORD,
     STACK_COPY = const RECORD + offset_of!(abi::Crash, stack),
+    PAGE = const PAGE,
     ENOSYS = const libc::ENOSYS,
     EINVAL = const libc::EINVAL,
+    EAGAIN = const libc::EAGAIN,
     EMSGSIZE = const libc::EMSGSIZE,
     ENOMEM = const libc::ENOMEM,
     POLLIN = const libc::POLLIN,
     MSG_TRUNC = const libc::MSG_TRUNC,
     MSG_NOSIGNAL = const libc::MSG_NOSIGNAL,
+    MADV_DONTNEED = const libc::MADV_DONTNEED,
     SIGSYS = const libc::SIGSYS,
     SIGILL = const libc::SIGILL,
     ARCH_SET_FS = const super::ARCH_SET_FS,
@@ -51,6 +54,7 @@ global_asm!(
     SYS_ppoll = const libc::SYS_ppoll,
     SYS_recvfrom = const libc::SYS_recvfrom,
     SYS_sendto = const libc::SYS_sendto,
+    SYS_madvise = const libc::SYS_madvise,
     SYS_arch_prctl = const libc::SYS_arch_prctl,
     SYS_munmap = const libc::SYS_munmap,
 );

@@ -34,6 +34,8 @@ unishare_hypercall_page:
     .long   .Lchannel_send - .Lcalls
     .long   .Lheap_grow - .Lcalls
     .long   .Lset_fs_base - .Lcalls
+    .long   .Ldiscard - .Lcalls
+    .long   .Lchannel_receive_soon - .Lcalls
 
 .Lunknown:
     mov     rax, -{ENOSYS}
@@ -102,19 +104,45 @@ unishare_hypercall_page:
     add     rsp, 24
     ret
 
-// MSG_TRUNC makes the kernel return the message's true length, also when it did not fit.
+// MSG_TRUNC makes the kernel return the message's true length, also when it did not fit. The socket's own time limit ends each wait: then
+// one without a limit follows, or an instance that nobody asks would wake up again and again.
 .Lchannel_receive:
+    call    .Lreceive
+    cmp     rax, -{EAGAIN}
+    jne     .Lreceived
+    push    rsi
+    push    rdx
+    mov     rax, {CHANNEL_FD} | {POLLIN} << 32
+    push    rax
+    mov     rdi, rsp
+    mov     esi, 1
+    xor     edx, edx
+    xor     r10d, r10d
+    mov     r8d, 8
+    mov     eax, {SYS_ppoll}
+    syscall
+    pop     rax
+    pop     rdx
+    pop     rsi
+    jmp     .Lchannel_receive
+
+.Lchannel_receive_soon:
+    call    .Lreceive
+.Lreceived:
+    test    rax, rax
+    js      1f
+    cmp     rax, rdx
+    ja      .Ltoo_long
+1:  ret
+
+.Lreceive:
     mov     edi, {CHANNEL_FD}
     mov     r10d, {MSG_TRUNC}
     xor     r8d, r8d
     xor     r9d, r9d
     mov     eax, {SYS_recvfrom}
     syscall
-    test    rax, rax
-    js      1f
-    cmp     rax, rdx
-    ja      .Ltoo_long
-1:  ret
+    ret
 
 .Lchannel_send:
     cmp     rdx, {MESSAGE_MAX}
@@ -139,6 +167,33 @@ unishare_hypercall_page:
 .Lset_fs_base:
     mov     edi, {ARCH_SET_FS}
     mov     eax, {SYS_arch_prctl}
+    syscall
+    ret
+
+// Only what the boot page calls stack or heap, and whole pages of it.
+.Ldiscard:
+    mov     rdi, rsi
+    mov     rsi, rdx
+    mov     rax, rdi
+    or      rax, rsi
+    test    eax, {PAGE} - 1
+    jnz     .Linvalid
+    mov     rax, rdi
+    add     rax, rsi
+    jc      .Linvalid
+    lea     r8, [rip + unishare_hypercall_page]
+    cmp     rdi, [r8 + {BOOT_STACK_BOTTOM}]
+    jb      1f
+    cmp     rax, [r8 + {BOOT_STACK_TOP}]
+    jbe     2f
+1:  mov     rdx, [r8 + {BOOT_HEAP_START}]
+    cmp     rdi, rdx
+    jb      .Linvalid
+    add     rdx, [r8 + {BOOT_HEAP_LIMIT}]
+    cmp     rax, rdx
+    ja      .Linvalid
+2:  mov     edx, {MADV_DONTNEED}
+    mov     eax, {SYS_madvise}
     syscall
     ret
 

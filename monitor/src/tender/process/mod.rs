@@ -20,6 +20,7 @@ use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Spec};
+use crate::abi;
 use crate::error::Error;
 use crate::tender::boot_page::{self, Clock};
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
@@ -34,14 +35,16 @@ pub fn prepare() -> Result<(), Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter(crate::abi::INSTANCE_BASE).map(drop)
+    filter().map(drop)
 }
 
-fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
+/// The filter of all instances with fixed addresses.
+fn filter() -> Result<&'static BpfProgram, Error> {
     match FILTER.get() {
         Some(filter) => Ok(filter),
         None => {
-            let filter = sandbox::filter(page)?;
+            let own = abi::INSTANCE_BASE + abi::STACK_OFFSET..abi::INSTANCE_END;
+            let filter = sandbox::filter(abi::INSTANCE_BASE, &own)?;
             Ok(FILTER.get_or_init(|| filter))
         }
     }
@@ -55,11 +58,11 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
         .plan
         .drawn
         .as_ref()
-        .map(|_| sandbox::filter(placement.hypercall))
+        .map(|_| sandbox::filter(placement.hypercall, &placement.own_memory(spec.heap)))
         .transpose()?;
     let filter = match &own {
         Some(filter) => filter,
-        None => filter(placement.hypercall)?,
+        None => filter()?,
     };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, &placement, Clock::default(), spec.heap)?;

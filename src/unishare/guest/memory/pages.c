@@ -1,8 +1,10 @@
 /*
- * The heap's pages: first fit over a list of free ranges, kept by address and joined, else from the untouched end.
+ * The heap's pages: first fit over a list of free ranges, kept by address, else from the untouched end.
  *
  * A free range's record lies in its own first bytes: those pages were written before, so it costs no further page. Pages from the
- * untouched end are zero already; used ones are cleared when they are taken again. One thread: no locks.
+ * untouched end are zero already. Others are cleared when they are taken again, unless they were discarded: a range is dirty as a whole
+ * or, behind its record, clean as a whole. A function that frees and takes the same pages while it is busy should pay for neither
+ * system calls nor page faults, so small ranges are discarded only when the instance has nothing to do. One thread: no locks.
  */
 #include <stdint.h>
 
@@ -15,9 +17,13 @@ void *memset(void *, int, size_t);
 struct range {
     struct range *next;
     size_t size;
+    int dirty; /* of a clean range only this record is not zeros */
 };
 
-static struct range *free_ranges; /* ascending by address, never touching each other */
+/* From here on a range is discarded at once: clearing it later would cost as much. */
+enum { LARGE = 1 << 20 };
+
+static struct range *free_ranges; /* ascending by address; those that touch each other differ in `dirty` */
 static size_t used;               /* bytes from heap_start to the untouched end */
 static size_t ready;              /* bytes that the tender has made usable */
 static size_t break_end;          /* the growing range's end, in bytes from heap_start */
@@ -51,6 +57,11 @@ static int advance(size_t size)
     return 1;
 }
 
+int unishare_pages_discard(void *start, size_t size)
+{
+    return !size || unishare_hypercall(UNISHARE_CALL_DISCARD, (uint64_t)start, size, 0) == 0;
+}
+
 /* It can grow only while nothing else was taken from the untouched end behind it. Whole pages: the C library asks for those. */
 void *unishare_pages_break(void *wanted)
 {
@@ -61,6 +72,12 @@ void *unishare_pages_break(void *wanted)
         end = used;
     break_end = end;
     return heap() + end;
+}
+
+/* Zeros for whoever takes the first `size` bytes of a free range, which has left the list. */
+static void *clear(struct range *found, size_t size)
+{
+    return memset(found, 0, found->dirty ? size : sizeof *found);
 }
 
 void *unishare_pages_take(size_t size)
@@ -79,39 +96,74 @@ void *unishare_pages_take(size_t size)
         } else {
             struct range *rest = (struct range *)((char *)found + wanted);
 
-            rest->next = found->next;
-            rest->size = found->size - wanted;
+            *rest = (struct range){found->next, found->size - wanted, found->dirty};
             *link = rest;
         }
-        return memset(found, 0, wanted);
+        return clear(found, wanted);
     }
     return advance(wanted) ? heap() + used - wanted : NULL;
 }
 
-/* Join a range with the one behind it if they touch. */
+static int touches(const struct range *range)
+{
+    return range->next && (char *)range + range->size == (char *)range->next;
+}
+
+/* Join a range with the one behind it if they touch and are alike. */
 static void join(struct range *range)
 {
-    if (range->next && (char *)range + range->size == (char *)range->next) {
-        range->size += range->next->size;
-        range->next = range->next->next;
-    }
+    struct range *behind = range->next;
+
+    if (!touches(range) || range->dirty != behind->dirty)
+        return;
+    range->size += behind->size;
+    range->next = behind->next;
+    if (!range->dirty)
+        *behind = (struct range){0};
 }
 
 void unishare_pages_give(void *start, size_t size)
 {
     struct range *given = start, *before = NULL;
+    int dirty;
 
     size = round_to_pages(size);
     if (!size || (char *)start < heap() || (char *)start + size > heap() + used)
         return;
-    for (struct range *one = free_ranges; one && one < given; one = one->next)
-        before = one;
-    given->size = size;
-    given->next = before ? before->next : free_ranges;
+    for (struct range *range = free_ranges; range && range < given; range = range->next)
+        before = range;
+    dirty = size < LARGE || !unishare_pages_discard(start, size);
+    *given = (struct range){before ? before->next : free_ranges, size, dirty};
     *(before ? &before->next : &free_ranges) = given;
     join(given);
     if (before)
         join(before);
+}
+
+/* The last range goes back to the untouched end, if it reaches there. All others keep the page of their record. */
+void unishare_pages_give_back(void)
+{
+    struct range **link = &free_ranges;
+
+    while (*link) {
+        struct range *range = *link;
+
+        while (touches(range)) {
+            range->size += range->next->size;
+            range->next = range->next->next;
+            range->dirty = 1;
+        }
+        if ((char *)range + range->size == heap() + used && unishare_pages_discard(range, range->size)) {
+            used -= (size_t)(heap() + used - (char *)range);
+            *link = NULL;
+            return;
+        }
+        if (range->dirty && unishare_pages_discard((char *)range + UNISHARE_PAGE_SIZE, range->size - UNISHARE_PAGE_SIZE)) {
+            memset(range + 1, 0, UNISHARE_PAGE_SIZE - sizeof *range);
+            range->dirty = 0;
+        }
+        link = &range->next;
+    }
 }
 
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move)

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include <unishare/abi.h>
 #include <unishare/files.h>
 #include <unishare/memory.h>
 
@@ -30,6 +31,18 @@ static long map(const struct call *call)
     return (long)pages;
 }
 
+/* Both kinds of advice are obeyed at once: a page that may be lost is worth nothing to its owner. All other advice is refused, as by a kernel
+ * that was built without. */
+static long advise(const struct call *call)
+{
+    uintptr_t start = (uintptr_t)call->a, mask = UNISHARE_PAGE_SIZE - 1;
+    size_t size = ((size_t)call->b + mask) & ~mask;
+
+    if ((call->c != MADV_DONTNEED && call->c != MADV_FREE) || start & mask || size < (size_t)call->b)
+        return -EINVAL;
+    return unishare_pages_discard((void *)start, size) ? 0 : -EINVAL;
+}
+
 int memory_call(const struct call *call, long *result)
 {
     void *moved;
@@ -54,7 +67,7 @@ int memory_call(const struct call *call, long *result)
         *result = 0;
         return 1;
     case SYS_madvise:
-        *result = -EINVAL;
+        *result = advise(call);
         return 1;
     default:
         return 0;

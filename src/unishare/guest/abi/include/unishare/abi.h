@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define UNISHARE_ABI_MAGIC 0x4552414853494e55ULL /* "UNISHARE", little-endian */
-#define UNISHARE_ABI_VERSION 0x00010000u         /* major << 16 | minor; another major is refused */
+#define UNISHARE_ABI_VERSION 0x00010001u         /* major << 16 | minor; another major is refused */
 #define UNISHARE_PAGE_SIZE 4096u
 
 /*
@@ -64,6 +64,12 @@ enum unishare_call {
     UNISHARE_CALL_HEAP_GROW = 7,
     /* a = FS base. Only for hosts where WRFSBASE is not available (boot->flags). Returns 0. */
     UNISHARE_CALL_SET_FS_BASE = 8,
+    /* a = address, b = bytes, both multiples of the page size, all of it in the stack or all of it in the usable heap. What the pages
+     * hold is lost: they cost the host nothing until they are touched again, and then they are zeros. Returns 0 or -EINVAL. Since 1.1. */
+    UNISHARE_CALL_DISCARD = 9,
+    /* Like CHANNEL_RECEIVE, but returns -EAGAIN when no message has come for the instance's quiet time, which whoever starts it chooses:
+     * the moment to give memory back. Since 1.1. */
+    UNISHARE_CALL_CHANNEL_RECEIVE_SOON = 10,
 };
 
 /* The channel carries messages whose borders are kept (one datagram each): this header, then data. Longer payloads are sent as
