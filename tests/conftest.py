@@ -7,7 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from unishare.measure.host import kvm_problem
+from unishare.host.doctor import kvm_problem
 from unishare.settings import Settings
 
 # How many inputs a property test tries: a look by default, hours on demand (pytest tests/fuzz --hypothesis-profile long).

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.recipe import FolderSource, LibraryRecipe
+from unishare.toolchain.recipes.catalog import Catalog
+from unishare.toolchain.recipes.recipe import FolderSource, LibraryRecipe
 
 LIBRARIES = Catalog().libraries()
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "licences.md").read_text()

@@ -2,10 +2,12 @@
 
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::error::Error;
-use crate::image::Plan;
+use crate::image::Image;
 use crate::image::pool::Pool;
+use crate::placing::Placed;
 use crate::placing::draw::{self, Source};
 use crate::placing::seed;
 use crate::tender::kvm;
@@ -30,19 +32,19 @@ pub struct Arguments {
 /// Write the modules' names, then a line for each start: the bases, and how many page-table pages the KVM tender would make for it alone.
 /// Separated by tabs.
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
-    let plan = Plan::load(&arguments.manifest, &Pool::open(&arguments.pool)?)?;
-    seed::check(&plan)?;
+    let image = Arc::new(Image::load(&arguments.manifest, &Pool::open(&arguments.pool)?)?);
+    seed::check(&image)?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut line =
         |cells: Vec<String>| writeln!(output, "{}", cells.join("\t")).map_err(|error| Error::io("writing the bases", error));
-    line(plan.modules.iter().map(|module| module.name.clone()).collect())?;
+    line(image.modules.iter().map(|module| module.name.clone()).collect())?;
     for index in 0..arguments.count {
         let mut source = match arguments.seed {
             Some(seed) => Source::Seed(seed::of_instance(seed, index)),
             None => Source::Kernel,
         };
-        let draw = draw::draw(&plan, plan.heap, arguments.gaps, &mut source)?;
-        let tables = kvm::own_table_pages(&draw::place(&plan, &draw));
+        let draw = draw::draw(&image, image.heap, arguments.gaps, &mut source)?;
+        let tables = kvm::own_table_pages(&Placed::new(&image, &draw));
         let bases = draw.bases.iter().map(|base| format!("{base:#x}"));
         line(bases.chain([tables.to_string()]).collect())?;
     }

@@ -19,12 +19,15 @@ mod zygote;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
 use error::Error;
-use image::Plan;
+use image::Image;
 use image::pool::Pool;
+use placing::Placed;
+use placing::draw::Draw;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Allocator = allocator::Allocator;
@@ -90,12 +93,18 @@ fn run(command: Command) -> Result<u8, Error> {
             parent_pid,
         } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
         Command::Check { manifest, pool } => {
-            Plan::load(&manifest, &Pool::open(&pool)?)?;
+            Image::load(&manifest, &Pool::open(&pool)?)?;
         }
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
-            let plan = Plan::load(&manifest, &Pool::open(&pool)?)?;
-            tender::kvm::page_tables::write(&plan, &output)?;
+            let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);
+            let draw = Draw::fixed(&image).ok_or_else(|| Error::BadRequest {
+                what: format!(
+                    "{}: its addresses are drawn at every start, and its page tables with them",
+                    image.name
+                ),
+            })?;
+            tender::kvm::page_tables::write(&Placed::new(&image, &draw), &output)?;
         }
     }
     Ok(0)

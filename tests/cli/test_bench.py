@@ -7,9 +7,9 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from unishare.bench.report import Report
-from unishare.cli.entry import cli
+from unishare.cli.commands import cli
 from unishare.errors import NotFoundError
+from unishare.evaluation.bench.report import Report
 
 
 def test_the_map_benchmark_reports_in_the_common_form(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from unishare.cli.schema import FORMATS, schema
-from unishare.toolchain.catalog import PACKAGE_CATALOG
+from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG
 
 FILES = {
     "library": sorted((PACKAGE_CATALOG / "libraries").glob("*.toml")),

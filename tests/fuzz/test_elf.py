@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fuzz.mutations import any_input
 from unishare.errors import BadInputError
+from unishare.formats.elf import SHT_DYNSYM, SHT_NOBITS, SHT_RELA, SHT_SYMTAB, ElfFile
 from unishare.pool.pieces import pieces_of, pieces_of_module
-from unishare.toolchain.elf import SHT_DYNSYM, SHT_NOBITS, SHT_RELA, SHT_SYMTAB, ElfFile
 
 NAMES = b"\0.text\0.shstrtab\0.symtab\0.strtab\0.rela.text\0.bss\0"
 STRINGS = b"\0main\0other\0"

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from fuzz.mutations import any_input, files
 from unishare.errors import BadInputError, UnishareError
-from unishare.pool.manifest import Manifest
-from unishare.pool.store import read_facts
-from unishare.toolchain.catalog import PACKAGE_CATALOG
-from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.language import Language
-from unishare.toolchain.recipe import load_app, load_library, load_toml
+from unishare.formats.manifest import Manifest
+from unishare.pool.cutting import read_facts
+from unishare.toolchain.map.global_map import GlobalMap
+from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG
+from unishare.toolchain.recipes.recipe import load_app, load_library, load_toml
+from unishare.toolchain.recipes.template import Language
 
 MAP = b"""unishare-map 1
 generation 1

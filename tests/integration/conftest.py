@@ -11,7 +11,7 @@ import pytest
 from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXED_LAYOUTS = ("default", "dce", "aligned")

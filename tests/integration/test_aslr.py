@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from unishare.analyze.random_addresses import shares, totals
 from unishare.errors import BadRequestError, UnishareError
+from unishare.evaluation.draws import draw
+from unishare.evaluation.randomness import low_bits_p, most_frequent_difference, repeated, smallest_of_many
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
-from unishare.fleet.image import resolve
 from unishare.fleet.messages import StartRequest
-from unishare.measure.draws import draw
-from unishare.measure.randomness import low_bits_p, most_frequent_difference, repeated, smallest_of_many
-from unishare.measure.sharing import frames_of_run, frames_visible, mappings
-from unishare.pool.manifest import Extent, Manifest
+from unishare.fleet.references import resolve
+from unishare.formats.manifest import Extent, Manifest
+from unishare.host.frames import frames_of_run, frames_visible, mappings
+from unishare.inspect.random_addresses import shares, totals
 from unishare.settings import Settings
 
 APPS = ("gzip", "json", "sql", "lua")

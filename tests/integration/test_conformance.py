@@ -10,7 +10,7 @@ import pytest
 from integration.conftest import build
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 GUESTS = Path(__file__).parent / "guests"
 

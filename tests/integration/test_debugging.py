@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from integration.conftest import build
-from unishare.debug.gdb import command_file
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.messages import StartRequest
+from unishare.inspect.gdb import command_file
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUTS = ("aligned", "aslr")
 PPOLL = "271"

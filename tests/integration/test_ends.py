@@ -17,7 +17,7 @@ import pytest
 
 from integration.conftest import build
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 
 @pytest.fixture

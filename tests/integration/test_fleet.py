@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from unishare.bench.workload import FUNCTIONS, load_functions
 from unishare.errors import NotFoundError, TimeLimitError, UnishareError
+from unishare.evaluation.bench.workload import FUNCTIONS, load_functions
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.messages import StartRequest
-from unishare.measure.sharing import frames_of_run, frames_visible
-from unishare.pool.manifest import Manifest
+from unishare.formats.manifest import Manifest
+from unishare.host.frames import frames_of_run, frames_visible
 from unishare.settings import Settings
 
 

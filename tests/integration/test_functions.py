@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from unishare.bench.workload import Expectation, expectations
+from unishare.fleet.examples import Expectation, expectations
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 EXAMPLES = [
     pytest.param(name, expectation, id=f"{name}-{number}")
@@ -104,7 +104,7 @@ def test_a_damaged_run_is_refused_before_anything_runs(home: Settings, tender: s
 def test_page_tables_that_lie_are_refused(home: Settings, tmp_path: Path) -> None:
     import json
 
-    from unishare.measure.host import kvm_problem
+    from unishare.host.doctor import kvm_problem
 
     if kvm_problem():
         pytest.skip("page tables are the KVM tender's")

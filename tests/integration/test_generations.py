@@ -9,19 +9,19 @@ from click.testing import CliRunner
 
 from integration.test_functions import check
 from toolchain.project import library_sections
-from unishare.bench.workload import expectations
-from unishare.cli.entry import cli
+from unishare.cli.commands import cli
 from unishare.errors import BadInputError
-from unishare.pool.manifest import Manifest
+from unishare.fleet.examples import expectations
+from unishare.formats.addresses import LIBRARY_BASE, ZONE
+from unishare.formats.elf import ElfFile
+from unishare.formats.manifest import Manifest
 from unishare.pool.store import Pool
 from unishare.settings import Settings
-from unishare.toolchain.address_space import LIBRARY_BASE, ZONE
 from unishare.toolchain.build import Builder
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.map_check import Agreement, agreement
-from unishare.toolchain.zones import Zones
+from unishare.toolchain.map.check import Agreement, agreement
+from unishare.toolchain.map.global_map import GlobalMap
+from unishare.toolchain.map.zones import Zones
+from unishare.toolchain.recipes.catalog import Catalog
 
 # One zone each of text, constants and writable memory: room for the C library and SQLite, not for four more large ones.
 ZONES = 3

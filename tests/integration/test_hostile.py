@@ -14,7 +14,7 @@ from unishare.fleet import launcher
 from unishare.fleet.messages import Crash, StartRequest
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 FRAME = """
 #include <errno.h>

@@ -9,10 +9,10 @@ import pytest
 
 from integration.conftest import build
 from toolchain.project import library_sections
-from unishare.pool.manifest import Manifest
+from unishare.formats.elf import ElfFile
+from unishare.formats.manifest import Manifest
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.elf import ElfFile
+from unishare.toolchain.recipes.catalog import Catalog
 
 # Libraries that define the same symbols cannot be in one image; parts of the C library come anyway.
 APART = ({"duktape", "mujs"}, {"javascript-function", "lua-function"})

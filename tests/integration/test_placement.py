@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from unishare.bench.placement import bench_placement
+from unishare.evaluation.bench.placement import bench_placement
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 
 def test_placement_saves_mappings_and_page_tables(home: Settings) -> None:

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from unishare.bench.workload import Function, load_functions
+from unishare.evaluation.bench.workload import Function, load_functions
 from unishare.fleet import launcher
 from unishare.fleet.messages import StartRequest
-from unishare.pool.manifest import Manifest
+from unishare.formats.manifest import Manifest
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 SMALL_PAGES = 250
 SEEDS_OF_SMALL = 200

@@ -9,14 +9,14 @@ import pytest
 from integration.conftest import build
 from toolchain.project import library_sections
 from unishare.errors import BadInputError
-from unishare.pool.manifest import Manifest
+from unishare.formats.elf import ElfFile
+from unishare.formats.manifest import Manifest
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.frame_space import FrameKind
-from unishare.toolchain.global_map import GlobalMap
-from unishare.toolchain.map_check import Agreement, agreement
-from unishare.toolchain.zones import Window
+from unishare.toolchain.map.check import Agreement, agreement
+from unishare.toolchain.map.frame_space import FrameKind
+from unishare.toolchain.map.global_map import GlobalMap
+from unishare.toolchain.map.zones import Window
+from unishare.toolchain.recipes.catalog import Catalog
 
 APP = """
 #include <stdio.h>

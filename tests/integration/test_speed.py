@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from unishare.bench.speed import bench_speed
-from unishare.bench.workload import WrongAnswerError, load_functions
+from unishare.evaluation.bench.speed import bench_speed
+from unishare.evaluation.bench.workload import load_functions
+from unishare.fleet.examples import WrongAnswerError
 from unishare.settings import Settings
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 APPS = ["hash", "matrix"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unishare.formats.elf import ElfFile
+from unishare.formats.sections import Kind
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder, Image
-from unishare.toolchain.catalog import Catalog
-from unishare.toolchain.elf import ElfFile
-from unishare.toolchain.sections import Kind
+from unishare.toolchain.recipes.catalog import Catalog
 
 # What the image's stub calls; the real one is guest/boot.
 BOOT = """

@@ -12,10 +12,10 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.formats.addresses import LIBRARY_BASE, PAGE
 from unishare.pool.store import Pool
-from unishare.toolchain.address_space import LIBRARY_BASE, PAGE
 from unishare.toolchain.build import Builder
-from unishare.toolchain.catalog import Catalog
+from unishare.toolchain.recipes.catalog import Catalog
 
 TEXT = (
     'static const char words[] = "{0}"; static int state = 7; static int zeros[100]; '
@@ -252,6 +252,12 @@ def test_a_cycle_of_needs_shows_the_way_round(project: Project) -> None:
     project.app("bad", main_calling("left"), ["left"])
     message = failure(project, BadInputError)
     assert "left needs right" in message and "right needs left" in message and "left.toml:" in message
+
+
+def test_a_glob_that_takes_more_than_sources_is_refused(project: Project) -> None:
+    recipe = project.app("bad", main_calling(), [], more='[build]\nfiles = ["*"]')
+    message = failure(project, BadInputError)
+    assert f"{recipe}:" in message and "field `build.files`: takes app.toml, which is no source file" in message
 
 
 def test_a_glob_without_files_and_a_path_outside_are_refused(project: Project) -> None:

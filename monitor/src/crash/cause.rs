@@ -1,21 +1,22 @@
 //! The cause of a crash in words.
 
 use crate::abi;
-use crate::image::{PAGE, Plan, Rights};
+use crate::image::{PAGE, Rights};
+use crate::placing::Placed;
 
 // Intel SDM vol. 3, 4.7: bits of a page fault's error code.
 const WRITE: u32 = 1 << 1;
 const FETCH: u32 = 1 << 4;
 
 /// What went wrong, without the place.
-pub fn describe(plan: &Plan, record: &abi::Crash) -> String {
+pub fn describe(placed: &Placed, record: &abi::Crash) -> String {
     match record.exception {
         0 => "division by zero, or a quotient that is too large".into(),
         3 => "a breakpoint instruction".into(),
         6 if is_system_call(record) => "a system call instruction: guests call the hypercall page instead".into(),
         6 => "an instruction that does not exist, or a trap (abort, failed assertion)".into(),
         13 => "a general protection fault: an address out of any range, or a privileged instruction".into(),
-        14 => page_fault(plan, record),
+        14 => page_fault(placed, record),
         16 | 19 => "a floating-point exception".into(),
         17 => "a misaligned access".into(),
         other => format!("exception {other}"),
@@ -27,13 +28,13 @@ fn is_system_call(record: &abi::Crash) -> bool {
     record.error_code == u32::MAX
 }
 
-fn page_fault(plan: &Plan, record: &abi::Crash) -> String {
+fn page_fault(placed: &Placed, record: &abi::Crash) -> String {
     let address = record.fault_address;
-    let placement = plan.placement();
+    let placement = placed.placement;
     if (placement.stack_bottom - PAGE..placement.stack_bottom).contains(&address) {
         return format!(
             "the stack of {} bytes is overrun: {address:#x} is in the guard page below it",
-            plan.stack
+            placed.image.stack
         );
     }
     if address < PAGE {
@@ -42,15 +43,15 @@ fn page_fault(plan: &Plan, record: &abi::Crash) -> String {
     if record.rip == address || record.error_code & FETCH != 0 {
         return format!("a jump to {address:#x}, which is not code");
     }
-    let extent = plan.extents.iter().find(|extent| extent.contains(address));
+    let extent = placed.find(address);
     let verb = if record.error_code & WRITE != 0 {
         "a write to"
     } else {
         "a read or write of"
     };
     match extent {
-        Some(extent) => {
-            let owner = extent.library.as_deref().unwrap_or(&plan.name);
+        Some((extent, _)) => {
+            let owner = extent.library.as_deref().unwrap_or(&placed.image.name);
             let state = if extent.rights == Rights::ReadWrite {
                 "is not there yet"
             } else {

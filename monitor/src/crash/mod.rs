@@ -8,7 +8,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::abi;
-use crate::image::{Plan, Rights};
+use crate::image::Rights;
+use crate::placing::Placed;
 use symbols::Symbols;
 
 /// Callers shown.
@@ -19,18 +20,18 @@ const NAMES: [&str; 16] = [
 ];
 
 /// One line: the cause and the place.
-pub fn headline(plan: &Plan, record: &abi::Crash) -> String {
-    let symbols = Symbols::of(plan);
-    format!("{} at {}", cause::describe(plan, record), symbols.place(plan, record.rip))
+pub fn headline(placed: &Placed, record: &abi::Crash) -> String {
+    let symbols = Symbols::of(placed);
+    format!("{} at {}", cause::describe(placed, record), symbols.place(placed, record.rip))
 }
 
 /// The report of one crash, for people.
-pub fn report(plan: &Plan, record: &abi::Crash) -> String {
-    let symbols = Symbols::of(plan);
-    let mut text = format!("error: {} crashed: {}\n", plan.name, cause::describe(plan, record));
+pub fn report(placed: &Placed, record: &abi::Crash) -> String {
+    let symbols = Symbols::of(placed);
+    let mut text = format!("error: {} crashed: {}\n", placed.image.name, cause::describe(placed, record));
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  at {:#x}: {}", record.rip, symbols.place(plan, record.rip));
-    for (address, place) in callers(plan, &symbols, record) {
+    let _ = writeln!(text, "  at {:#x}: {}", record.rip, symbols.place(placed, record.rip));
+    for (address, place) in callers(placed, &symbols, record) {
         let _ = writeln!(text, "  perhaps called from {address:#x}: {place}");
     }
     let registers = registers(record);
@@ -51,26 +52,26 @@ pub fn report(plan: &Plan, record: &abi::Crash) -> String {
 }
 
 /// The record of one crash, for programs. Addresses are hexadecimal strings.
-pub fn record(plan: &Plan, record: &abi::Crash) -> Value {
-    let symbols = Symbols::of(plan);
+pub fn record(placed: &Placed, record: &abi::Crash) -> Value {
+    let symbols = Symbols::of(placed);
     let hex = |value: u64| format!("{value:#x}");
     let registers: serde_json::Map<String, Value> = registers(record)
         .into_iter()
         .map(|(name, value)| (name.to_owned(), hex(value).into()))
         .collect();
     json!({
-        "cause": cause::describe(plan, record), "exception": record.exception, "fault_address": hex(record.fault_address),
-        "rip": hex(record.rip), "place": symbols.place(plan, record.rip), "library": library_of(plan, record.rip),
+        "cause": cause::describe(placed, record), "exception": record.exception, "fault_address": hex(record.fault_address),
+        "rip": hex(record.rip), "place": symbols.place(placed, record.rip), "library": library_of(placed, record.rip),
         "registers": registers, "rflags": hex(record.rflags),
-        "callers": callers(plan, &symbols, record).into_iter().map(|(address, place)| json!({"address": hex(address), "place": place})).collect::<Vec<_>>(),
+        "callers": callers(placed, &symbols, record).into_iter().map(|(address, place)| json!({"address": hex(address), "place": place})).collect::<Vec<_>>(),
         "stack": stack_words(record).into_iter().map(hex).collect::<Vec<_>>(),
     })
 }
 
 /// Whose code or data an address is: a library, or the app itself.
-pub fn library_of(plan: &Plan, address: u64) -> Option<&str> {
-    let extent = plan.extents.iter().find(|extent| extent.contains(address))?;
-    Some(extent.library.as_deref().unwrap_or(&plan.name))
+pub fn library_of(placed: &Placed, address: u64) -> Option<&str> {
+    let (extent, _) = placed.find(address)?;
+    Some(extent.library.as_deref().unwrap_or(&placed.image.name))
 }
 
 fn registers(record: &abi::Crash) -> Vec<(&'static str, u64)> {
@@ -90,13 +91,14 @@ fn stack_words(record: &abi::Crash) -> Vec<u64> {
 }
 
 /// Words on the stack that point into code: there are no frame pointers, so some of them may be left from earlier calls.
-fn callers(plan: &Plan, symbols: &Symbols, record: &abi::Crash) -> Vec<(u64, String)> {
+fn callers(placed: &Placed, symbols: &Symbols, record: &abi::Crash) -> Vec<(u64, String)> {
     let is_code = |address: &u64| {
-        plan.extents
+        placed
+            .extents
             .iter()
             .any(|extent| extent.rights == Rights::ReadExecute && extent.contains(address.wrapping_sub(1)))
     };
     let words = stack_words(record).into_iter().filter(is_code).take(CALLERS);
     // A return address is behind its call, which may be the last instruction of its function.
-    words.map(|address| (address, symbols.place(plan, address - 1))).collect()
+    words.map(|address| (address, symbols.place(placed, address - 1))).collect()
 }

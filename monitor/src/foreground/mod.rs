@@ -7,16 +7,17 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::image::Plan;
+use crate::image::Image;
 use crate::image::pool::Pool;
 use crate::placing::draw::{self, Draw, Source};
-use crate::placing::seed;
+use crate::placing::{Placed, seed};
 use crate::signals;
-use crate::tender::{self, Sharing, Spec, Tender};
-use crate::zygote::{self, Child};
+use crate::tender::{self, Sharing, Tender};
+use crate::zygote::{self, Child, Order};
 use conversation::{Conversation, End};
 
 #[derive(clap::Args)]
@@ -63,56 +64,54 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     let started = Instant::now();
     let request = arguments.invoke.as_deref().map(read_request).transpose()?;
-    let plan = load(arguments)?;
-    let env = environment(&plan, &arguments.env)?;
+    let image = Arc::new(load(arguments)?);
+    let env = environment(&image, &arguments.env)?;
     let argv = if arguments.argv.is_empty() {
-        &plan.argv
+        &image.argv
     } else {
         &arguments.argv
     };
-    let heap = plan.heap_for(arguments.memory)?;
-    let draw = drawn(arguments, &plan, heap)?;
-    let spec = Spec {
-        plan: &plan,
+    let heap = image.heap_for(arguments.memory)?;
+    let draw = drawn(arguments, &image, heap)?;
+    let order = Order {
+        image: &image,
+        draw: &draw,
+        tender: arguments.tender,
         sharing: arguments.sharing,
         heap,
         argv,
         env: &env,
-        draw: draw.as_ref(),
     };
 
     let interruptions = signals::Interruptions::catch()?;
     let kvm = tender::device(arguments.tender)?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
-    let child = zygote::spawn(&spec, arguments.tender, console, kvm.as_ref().map(AsFd::as_fd))?;
+    let child = zygote::spawn(&order, console, kvm.as_ref().map(AsFd::as_fd))?;
     let deadline = arguments
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
     let end = Conversation::new(&child, request, deadline, &interruptions).hold();
-    let placed = draw.as_ref().map(|draw| draw::place(&plan, draw));
-    finish(&child, placed.as_ref().unwrap_or(&plan), end?)
+    finish(&child, &Placed::new(&image, &draw), end?)
 }
 
-/// Where an aslr image will lie.
-fn drawn(arguments: &Arguments, plan: &Plan, heap: u64) -> Result<Option<Draw>, Error> {
+/// Where the image will lie.
+fn drawn(arguments: &Arguments, image: &Image, heap: u64) -> Result<Draw, Error> {
     let mut source = match arguments.seed {
         Some(seed) => {
-            seed::check(plan)?;
+            seed::check(image)?;
             seed::warn(seed);
             Source::Seed(seed)
         }
         None => Source::Kernel,
     };
-    (!plan.modules.is_empty())
-        .then(|| draw::draw(plan, heap, arguments.gaps, &mut source))
-        .transpose()
+    Draw::of(image, heap, arguments.gaps, &mut source)
 }
 
-fn load(arguments: &Arguments) -> Result<Plan, Error> {
+fn load(arguments: &Arguments) -> Result<Image, Error> {
     match (&arguments.manifest, &arguments.pool) {
-        (Some(manifest), Some(pool)) => Plan::load(manifest, &Pool::open(pool)?),
-        _ => Plan::empty(),
+        (Some(manifest), Some(pool)) => Image::load(manifest, &Pool::open(pool)?),
+        _ => Image::empty(),
     }
 }
 
@@ -132,8 +131,8 @@ fn read_request(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(request)
 }
 
-fn environment(plan: &Plan, added: &[String]) -> Result<BTreeMap<String, String>, Error> {
-    let mut env = plan.env.clone();
+fn environment(image: &Image, added: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let mut env = image.env.clone();
     for pair in added {
         match pair.split_once('=') {
             Some((name, value)) if !name.is_empty() => env.insert(name.into(), value.into()),
@@ -148,7 +147,7 @@ fn environment(plan: &Plan, added: &[String]) -> Result<BTreeMap<String, String>
 }
 
 /// Say how it ended, and with which exit code we end.
-fn finish(child: &Child, plan: &Plan, end: End) -> Result<u8, Error> {
+fn finish(child: &Child, placed: &Placed, end: End) -> Result<u8, Error> {
     match end {
         End::Answered { status, answer } => {
             // The answer is out before the instance has gone: whoever waits for it need not wait for that.
@@ -160,18 +159,18 @@ fn finish(child: &Child, plan: &Plan, end: End) -> Result<u8, Error> {
         }
         End::Exited { code } => Ok(code),
         End::ExitedUnasked { code } => Err(Error::Ended {
-            what: format!("{} ended with code {code} and did not answer", plan.name),
+            what: format!("{} ended with code {code} and did not answer", placed.image.name),
         }),
         End::Crashed { record, code } => {
-            eprint!("{}", crate::crash::report(plan, &record));
+            eprint!("{}", crate::crash::report(placed, &record));
             Ok(code)
         }
         End::Killed { signal } => {
-            eprintln!("error: {} was ended by signal {signal} and left no report", plan.name);
+            eprintln!("error: {} was ended by signal {signal} and left no report", placed.image.name);
             Ok(128_u8.wrapping_add(signal))
         }
         End::TimedOut => Err(Error::TimeLimit {
-            what: format!("{} did not end within its time limit", plan.name),
+            what: format!("{} did not end within its time limit", placed.image.name),
         }),
         End::Interrupted { signal } => Ok(128_u8.wrapping_add(signal)),
         End::Failed(error) => Err(error),

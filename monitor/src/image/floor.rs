@@ -1,15 +1,15 @@
-//! The floor guest as a plan: the least that is an instance, run the same way as any image. It is what benchmarks measure
+//! The floor guest as an image: the least that is an instance, run the same way as any image. It is what benchmarks measure
 //! everything else against.
 
 use core::mem::offset_of;
 use std::arch::global_asm;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::abi;
 use crate::error::Error;
-use crate::image::{Content, Extent, PAGE, Plan, Rights};
+use crate::image::{Content, Extent, Image, PAGE, Rights};
 use crate::memory::sealed;
 
 global_asm!(
@@ -36,7 +36,7 @@ unsafe extern "C" {
 /// The message buffer at its bottom, calls at its top.
 const STACK: u64 = abi::MESSAGE_MAX as u64 + 2 * PAGE;
 
-impl Plan {
+impl Image {
     /// The floor guest: it says READY and gives an empty answer to every request.
     pub fn empty() -> Result<Self, Error> {
         // SAFETY: floor.s defines this symbol as one page of constant bytes.
@@ -50,7 +50,8 @@ impl Plan {
             argv: Vec::new(),
             env: BTreeMap::new(),
             extents: vec![Extent {
-                address: abi::APP_BASE,
+                module: 0,
+                offset: abi::APP_BASE,
                 pages: 1,
                 rights: Rights::ReadExecute,
                 content: Content::Run {
@@ -59,15 +60,12 @@ impl Plan {
                 },
                 library: None,
                 section: "text".into(),
-                module: 0,
             }],
             page_tables: None,
             elf: None,
-            kvm_tables: OnceLock::new(),
-            modules: Arc::from([]),
-            frames: Arc::from([]),
-            records: Arc::from([]),
-            drawn: None,
+            modules: Vec::new(),
+            frames: Vec::new(),
+            records: Vec::new(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! From a manifest and a pool to a plan. Called once per image and process, whatever the number of instances.
+//! From a manifest and a pool to an image. Called once per image and process, whatever the number of instances.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -8,14 +8,14 @@ use std::path::Path;
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
 use crate::image::pool::Pool;
-use crate::image::{Content, Extent, Frame, Module, PAGE, Plan, Record};
+use crate::image::{Content, Extent, Frame, Image, Module, PAGE, Record};
 
 /// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
 const RECORD: u64 = 16;
 const ADDRESS: u64 = 8;
 const ABSOLUTE: u64 = u32::MAX as u64;
 
-impl Plan {
+impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, Error> {
         let manifest = Manifest::parse(&read(path)?, path)?;
@@ -43,13 +43,13 @@ impl Plan {
                 }
             };
             extents.push(Extent {
-                address: extent.address(),
+                module: extent.module.unwrap_or(0) as usize,
+                offset: extent.address(),
                 pages: extent.pages,
                 rights: extent.rights(),
                 content,
                 library: extent.library.clone(),
                 section: extent.section.clone(),
-                module: extent.module.unwrap_or(0) as usize,
             });
         }
         let page_tables = match &manifest.page_tables {
@@ -91,11 +91,9 @@ impl Plan {
             extents,
             page_tables,
             elf,
-            kvm_tables: std::sync::OnceLock::new(),
             modules,
-            frames: frames.into(),
-            records: records.into(),
-            drawn: None,
+            frames,
+            records,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The manifest's mirror (docs/formats/manifest.md): JSON text in, a checked `Manifest` out. Called by `Plan::load`.
+//! The manifest's mirror (docs/formats/manifest.md): JSON text in, a checked `Manifest` out. Called by `Image::load`.
 //!
 //! Nothing here opens another file: whether the runs exist and are long enough is for pool.rs to find out.
 

@@ -1,4 +1,4 @@
-//! A plan: an image whose manifest was checked and whose runs were opened and verified, ready to be mapped any number of times.
+//! An image: its manifest was checked, its runs were opened and verified. Addresses are relative: where it lies is for placing/.
 
 mod floor;
 mod loading;
@@ -8,14 +8,11 @@ pub mod pool;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use crate::abi;
 use crate::error::Error;
-use crate::placing::draw::Draw;
-use crate::placing::placement::Placement;
-
-/// Bytes in a page of x86-64.
-pub const PAGE: u64 = 4096;
+pub use crate::memory::PAGE;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,29 +29,21 @@ pub enum Content {
     Zero,
     /// Pages of a run, from page `first` on. The file was opened read-only and its digest verified.
     Run { file: Arc<File>, first: u64 },
-    /// Frames of this instance alone, from frame `first` on (`Plan::frames`). Several extents may show the same.
+    /// Frames of this instance alone, from frame `first` on (`Image::frames`). Several extents may show the same.
     Frames { first: u64 },
 }
 
-/// A stretch of guest memory: `pages` pages from `address` on.
+/// A stretch of an image: `pages` pages from byte `offset` of its module on. A fixed layout has no modules: offsets are addresses.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    pub address: u64,
+    pub module: usize,
+    pub offset: u64,
     pub pages: u64,
     pub rights: Rights,
     pub content: Content,
     /// The library it belongs to, and which section: for reports only.
     pub library: Option<String>,
     pub section: String,
-    /// Under the layout aslr: which module's base `address` counts from until it is placed. 0 in fixed layouts.
-    pub module: usize,
-}
-
-impl Extent {
-    /// Whether an address lies in it.
-    pub fn contains(&self, address: u64) -> bool {
-        address >= self.address && address - self.address < self.pages * PAGE
-    }
 }
 
 /// A page frame that every instance has for itself: tables of addresses, or data (layout aslr).
@@ -85,10 +74,11 @@ pub struct Record {
     pub addend: i64,
 }
 
-/// A verified image. Extents ascend by address and do not overlap.
+/// A verified image. Extents ascend by module and offset and do not overlap.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct Image {
     pub name: String,
+    /// Relative to the app's own module, which is the first.
     pub entry: u64,
     /// Bytes, multiples of a page.
     pub stack: u64,
@@ -100,33 +90,22 @@ pub struct Plan {
     pub page_tables: Option<Arc<File>>,
     /// The ELF file for crash reports, if it is there.
     pub elf: Option<PathBuf>,
-    /// The KVM tender's page tables once they were made or compared (`tender::prepare`), for all instances forked after that.
-    pub kvm_tables: OnceLock<Arc<File>>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
-    pub modules: Arc<[Module]>,
-    pub frames: Arc<[Frame]>,
-    pub records: Arc<[Record]>,
-    /// Set when the plan was placed at an instance's addresses.
-    pub drawn: Option<Draw>,
+    pub modules: Vec<Module>,
+    pub frames: Vec<Frame>,
+    pub records: Vec<Record>,
 }
 
-impl Plan {
-    /// Where the instance's own pages are.
-    pub fn placement(&self) -> Placement {
-        self.drawn
-            .as_ref()
-            .map_or_else(|| Placement::fixed(self.stack), |draw| draw.placement)
-    }
-
-    /// The base that an image's addresses were raised by.
-    pub fn image_base(&self) -> u64 {
-        self.drawn.as_ref().map_or(0, |draw| draw.bases[0])
+impl Image {
+    /// Whether each instance lies elsewhere (layout aslr).
+    pub fn is_random(&self) -> bool {
+        !self.modules.is_empty()
     }
 
     /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.
     pub fn heap_for(&self, memory: Option<u64>) -> Result<u64, Error> {
         let Some(memory) = memory else { return Ok(self.heap) };
-        let limit = Placement::heap_limit(self.stack).unwrap_or(0);
+        let limit = heap_limit(self.stack).unwrap_or(0);
         match memory.checked_next_multiple_of(PAGE) {
             Some(heap) if heap <= limit => Ok(heap),
             _ => Err(Error::BadRequest {
@@ -134,4 +113,10 @@ impl Plan {
             }),
         }
     }
+}
+
+/// Bytes that the instance region of abi.h leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
+pub fn heap_limit(stack: u64) -> Option<u64> {
+    let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;
+    room.checked_sub(stack)
 }

@@ -1,4 +1,4 @@
-//! The pool, opened read-only: finds runs, verifies each once per process, hands out open files. Called by `Plan::load`.
+//! The pool, opened read-only: finds runs, verifies each once per process, hands out open files. Called by `Image::load`.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::abi;
 use crate::crash;
-use crate::image::Plan;
+use crate::placing::Placed;
 
 /// The protocol's states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,7 +63,7 @@ impl Ending {
     }
 
     /// Why the instance `name` cannot answer any more.
-    pub fn refusal(&self, name: &str, plan: &Plan) -> Refusal {
+    pub fn refusal(&self, name: &str, placed: &Placed) -> Refusal {
         let see_logs = || format!("'unishare logs {name}' shows what it wrote");
         match (self.reason, &self.crash) {
             (Some(Reason::NoAnswer), _) => Refusal::new(
@@ -83,7 +83,7 @@ impl Ending {
             ),
             (None, Some(record)) => Refusal::new(
                 "crashed",
-                format!("{name} crashed: {}", crash::headline(plan, record)),
+                format!("{name} crashed: {}", crash::headline(placed, record)),
                 format!("'unishare crash {name}' shows the whole report"),
             ),
             (None, None) if self.exit > 128 => {

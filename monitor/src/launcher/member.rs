@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::net::Shutdown;
@@ -15,8 +15,9 @@ use super::refusal::Refusal;
 use crate::abi;
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
-use crate::image::Plan;
-use crate::placing::draw::{self, Draw};
+use crate::image::Image;
+use crate::placing::Placed;
+use crate::placing::draw::Draw;
 use crate::tender::{Sharing, Tender};
 use crate::zygote::Child;
 
@@ -50,9 +51,8 @@ pub enum Event {
 pub struct Identity {
     pub number: u64,
     pub name: Box<str>,
-    pub plan: Rc<Plan>,
-    /// Under the layout aslr: where it lies.
-    pub draw: Option<Draw>,
+    pub image: Arc<Image>,
+    pub draw: Draw,
     /// What the draw came from, when it is to be repeatable.
     pub seed: Option<u64>,
     pub tender: Tender,
@@ -63,12 +63,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The plan as this instance has it, for reports.
-    pub fn placed(&self) -> Rc<Plan> {
-        match &self.draw {
-            Some(draw) => Rc::new(draw::place(&self.plan, draw)),
-            None => Rc::clone(&self.plan),
-        }
+    /// The image where this instance has it, for reports.
+    pub fn placed(&self) -> Placed {
+        Placed::new(&self.image, &self.draw)
     }
 }
 

@@ -45,7 +45,7 @@ impl Server {
         let tenders: Vec<Tender> = [Tender::Kvm, Tender::Process].into_iter().filter(offered).collect();
         let fields = json!({
             "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "tenders": tenders,
-            "pool": self.plans.pool().to_string_lossy(),
+            "pool": self.images.pool().to_string_lossy(),
         });
         self.answer(caller, fields, Vec::new());
     }
@@ -60,7 +60,7 @@ impl Server {
         }
         self.last_pending += 1;
         let count = start.count;
-        self.starter.begin(self.last_pending, start, &mut self.plans)?;
+        self.starter.begin(self.last_pending, start, &mut self.images)?;
         self.pending.insert(self.last_pending, Pending::start(caller, count));
         Ok(())
     }
@@ -112,8 +112,8 @@ impl Server {
 
     fn list(&mut self, caller: Caller) {
         let entry = |member: &Member| {
-            let plan = &member.identity.plan;
-            answer::listed(member, (!self.plans.is_floor(plan)).then_some(plan.name.as_str()))
+            let image = &member.identity.image;
+            answer::listed(member, (!self.images.is_floor(image)).then_some(image.name.as_str()))
         };
         let all = json!({"instances": self.fleet.members().map(entry).collect::<Vec<_>>()});
         let fields = if answer::fits(&all) {
@@ -130,8 +130,8 @@ impl Server {
             let message = format!("{name} has not crashed");
             return Err(Refusal::new("not-found", message, "'unishare ps' shows its state"));
         };
-        let plan = member.identity.placed();
-        let fields = json!({"report": crash::report(&plan, record), "record": crash::record(&plan, record)});
+        let placed = member.identity.placed();
+        let fields = json!({"report": crash::report(&placed, record), "record": crash::record(&placed, record)});
         self.answer(caller, fields, Vec::new());
         Ok(())
     }

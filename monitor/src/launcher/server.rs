@@ -14,8 +14,8 @@ use super::client::{Client, Input};
 use super::exchange::Caller;
 use super::fleet::Fleet;
 use super::frame::Frame;
+use super::images::Images;
 use super::pending::Pending;
-use super::plans::Plans;
 use super::poller::{Interest, Poller, Readiness, Token};
 use super::refusal::Refusal;
 use super::request;
@@ -34,7 +34,7 @@ const DEAF: Duration = Duration::from_millis(100);
 pub struct Server {
     pub(super) poller: Poller,
     pub(super) fleet: Fleet,
-    pub(super) plans: Plans,
+    pub(super) images: Images,
     pub(super) starter: Starter,
     /// Answers that wait for instances, by number.
     pub(super) pending: BTreeMap<u64, Pending>,
@@ -65,7 +65,7 @@ impl Server {
         Ok(Self {
             poller,
             fleet: Fleet::new(),
-            plans: Plans::new(pool),
+            images: Images::new(pool),
             starter: Starter::default(),
             pending: BTreeMap::new(),
             last_pending: 0,

@@ -5,25 +5,25 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::io::Errno;
 use rustix::process::Resource;
 
 use super::fleet::Fleet;
+use super::images::Images;
 use super::member::{Identity, Member};
 use super::names;
-use super::plans::Plans;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
 use crate::error::Error;
-use crate::image::Plan;
-use crate::placing::draw::{self, Source};
+use crate::image::Image;
+use crate::placing::draw::{self, Draw, Source};
 use crate::placing::seed;
-use crate::tender::{self, Spec, Tender};
-use crate::zygote;
+use crate::tender::{self, Tender};
+use crate::zygote::{self, Order};
 
 /// What is still to be forked, in the order of the requests, and what all instances share.
 #[derive(Default)]
@@ -36,7 +36,7 @@ pub struct Starter {
 struct Batch {
     pending: u64,
     request: Start,
-    plan: Rc<Plan>,
+    image: Arc<Image>,
     prefix: String,
     heap: u64,
     argv: Vec<String>,
@@ -46,27 +46,27 @@ struct Batch {
 
 impl Starter {
     /// Check a request and queue its instances for the pending answer of that number.
-    pub fn begin(&mut self, pending: u64, mut request: Start, plans: &mut Plans) -> Result<(), Error> {
-        let plan = match &request.manifest {
-            Some(manifest) => plans.load(manifest)?,
-            None => plans.floor()?,
+    pub fn begin(&mut self, pending: u64, mut request: Start, images: &mut Images) -> Result<(), Error> {
+        let image = match &request.manifest {
+            Some(manifest) => images.load(manifest)?,
+            None => images.floor()?,
         };
         if let Some(seed) = request.seed {
-            seed::check(&plan)?;
+            seed::check(&image)?;
             seed::warn(seed);
         }
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
-        let mut env = plan.env.clone();
+        let mut env = image.env.clone();
         env.extend(request.env.take().unwrap_or_default());
         self.batches.push_back(Batch {
             pending,
-            heap: plan.heap_for(request.memory)?,
-            argv: request.argv.take().unwrap_or_else(|| plan.argv.clone()),
+            heap: image.heap_for(request.memory)?,
+            argv: request.argv.take().unwrap_or_else(|| image.argv.clone()),
             env,
-            prefix: request.name.take().unwrap_or_else(|| names::prefix_of(&plan.name)),
-            plan,
+            prefix: request.name.take().unwrap_or_else(|| names::prefix_of(&image.name)),
+            image,
             request,
             forked: 0,
         });
@@ -112,31 +112,27 @@ impl Batch {
     fn fork(&self, kvm: Option<&OwnedFd>, fleet: &mut Fleet, poller: &Poller) -> Result<Member, Error> {
         let request = &self.request;
         let seed = request.seed.map(|seed| seed::of_instance(seed, self.forked));
-        let draw = match self.plan.modules.is_empty() {
-            true => None,
-            false => {
-                let mut source = seed.map_or(Source::Kernel, Source::Seed);
-                let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
-                Some(draw::draw(&self.plan, self.heap, gaps, &mut source)?)
-            }
-        };
-        let spec = Spec {
-            plan: &self.plan,
+        let mut source = seed.map_or(Source::Kernel, Source::Seed);
+        let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
+        let draw = Draw::of(&self.image, self.heap, gaps, &mut source)?;
+        let order = Order {
+            image: &self.image,
+            draw: &draw,
+            tender: request.tender,
             sharing: request.sharing,
             heap: self.heap,
             argv: &self.argv,
             env: &self.env,
-            draw: draw.as_ref(),
         };
         let (number, name) = fleet.christen(&self.prefix);
         let console = console(request.logs.as_deref(), &name)?;
         let kvm = kvm.filter(|_| request.tender == Tender::Kvm);
         let forked = Instant::now();
-        let child = zygote::spawn(&spec, request.tender, console.as_fd(), kvm.map(AsFd::as_fd))?;
+        let child = zygote::spawn(&order, console.as_fd(), kvm.map(AsFd::as_fd))?;
         let identity = Identity {
             number,
             name,
-            plan: Rc::clone(&self.plan),
+            image: Arc::clone(&self.image),
             draw,
             seed,
             tender: request.tender,

@@ -1,12 +1,10 @@
 //! Address space layout randomisation: a base for every module, for the stack, the heap and the instance's own pages, drawn for each
 //! instance, and the few pages that depend on them (docs/formats/aslr.md).
 
-use std::sync::OnceLock;
-
 use rustix::rand::GetRandomFlags;
 
 use crate::error::Error;
-use crate::image::{Extent, PAGE, Plan};
+use crate::image::{Image, PAGE};
 use crate::placing::placement::Placement;
 
 /// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
@@ -33,6 +31,24 @@ pub struct Draw {
     /// Of each module.
     pub bases: Box<[u64]>,
     pub placement: Placement,
+}
+
+impl Draw {
+    /// Of an image of a fixed layout there is one: what it was linked for. `None` where places are drawn.
+    pub fn fixed(image: &Image) -> Option<Self> {
+        (!image.is_random()).then(|| Self {
+            bases: [0].into(),
+            placement: Placement::fixed(image.stack),
+        })
+    }
+
+    /// Of any image: a fixed layout takes nothing from `source`.
+    pub fn of(image: &Image, heap: u64, gaps: u64, source: &mut Source) -> Result<Self, Error> {
+        match Self::fixed(image) {
+            Some(fixed) => Ok(fixed),
+            None => draw(image, heap, gaps, source),
+        }
+    }
 }
 
 /// Where numbers come from.
@@ -75,9 +91,15 @@ impl Source {
 
 /// Draw a region; in it the heap, and beside it one span with all other parts: their order, and the gaps between them. A library's base
 /// says nothing of another's: order and gaps are drawn independently, so differences of bases vary as bases do.
-pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Draw, Error> {
-    let mut sizes: Vec<u64> = plan.modules.iter().map(|module| module.pages).collect();
-    sizes.extend([INSTANCE_PAGES, plan.stack / PAGE]);
+pub fn draw(image: &Image, heap: u64, gaps: u64, source: &mut Source) -> Result<Draw, Error> {
+    let mut sizes: Vec<u64> = image.modules.iter().map(|module| module.pages).collect();
+    sizes.extend([INSTANCE_PAGES, image.stack / PAGE]);
+    // Bounded before it is added to: `gaps` is whatever a client asked for.
+    if gaps > REGION_PAGES / 2 {
+        return Err(Error::BadRequest {
+            what: format!("gaps: {gaps} is more than the {} pages of half a region", REGION_PAGES / 2),
+        });
+    }
     // A guard page below each part, and one at the end.
     let span = sizes.iter().sum::<u64>() + sizes.len() as u64 + 1 + gaps;
     let offset = source.below(HEAP_OFFSETS)?;
@@ -86,7 +108,7 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
         return Err(Error::BadRequest {
             what: format!(
                 "{}: its parts and heap take {} pages, and gaps of {gaps} between them are more than the {} that there is room for",
-                plan.name,
+                image.name,
                 span - gaps + heap_pages,
                 REGION_PAGES / 2 - STACK_REACH
             ),
@@ -105,7 +127,7 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
         starts[block] = next * PAGE;
         next += sizes[block];
     }
-    let modules = plan.modules.len();
+    let modules = image.modules.len();
     let (instance, stack_bottom) = (starts[modules], starts[modules + 1]);
     Ok(Draw {
         bases: starts[..modules].into(),
@@ -114,7 +136,7 @@ pub fn draw(plan: &Plan, heap: u64, gaps: u64, source: &mut Source) -> Result<Dr
             boot: instance + PAGE,
             tender_page: instance + 2 * PAGE,
             stack_bottom,
-            stack_top: stack_bottom + plan.stack,
+            stack_top: stack_bottom + image.stack,
             heap_start: (region + heap_from + offset) * PAGE,
         },
     })
@@ -146,26 +168,6 @@ fn cuts(count: usize, gaps: u64, source: &mut Source) -> Result<Vec<u64>, Error>
         cuts[index] -= cuts[index - 1];
     }
     Ok(cuts)
-}
-
-/// The plan at its drawn addresses.
-pub fn place(plan: &Plan, draw: &Draw) -> Plan {
-    let mut extents: Vec<Extent> = plan
-        .extents
-        .iter()
-        .map(|extent| Extent {
-            address: extent.address + draw.bases[extent.module],
-            ..extent.clone()
-        })
-        .collect();
-    extents.sort_unstable_by_key(|extent| extent.address);
-    Plan {
-        entry: plan.entry + draw.bases[0],
-        extents,
-        drawn: Some(draw.clone()),
-        kvm_tables: OnceLock::new(),
-        ..plan.clone()
-    }
 }
 
 #[cfg(test)]

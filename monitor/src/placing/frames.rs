@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::error::Error;
-use crate::image::{PAGE, Plan};
+use crate::image::{Image, PAGE};
 use crate::memory::address::pointer;
 use crate::placing::draw::Draw;
 
@@ -14,15 +14,20 @@ use crate::placing::draw::Draw;
 ///
 /// # Safety
 /// Every address that `room` gives is that of a page which is mapped writable and which nothing refers to.
-pub unsafe fn fill(plan: &Plan, draw: &Draw, room: impl Fn(usize) -> u64, copied: impl Fn(usize) -> bool) -> Result<(), Error> {
-    for (number, frame) in plan.frames.iter().enumerate() {
+pub unsafe fn fill(
+    image: &Image,
+    draw: &Draw,
+    room: impl Fn(usize) -> u64,
+    copied: impl Fn(usize) -> bool,
+) -> Result<(), Error> {
+    for (number, frame) in image.frames.iter().enumerate() {
         if let Some(content) = frame.content.as_ref().filter(|_| copied(number)) {
             // SAFETY: the caller's promise.
             let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(room(number)).cast::<u8>(), PAGE as usize) };
             read(content, bytes)?;
         }
     }
-    for record in &*plan.records {
+    for record in &*image.records {
         let value = match record.target {
             Some(target) => draw.bases[target].wrapping_add_signed(record.addend),
             None => record.addend as u64,

@@ -4,3 +4,76 @@ pub mod draw;
 pub mod frames;
 pub mod placement;
 pub mod seed;
+
+use std::sync::Arc;
+
+use crate::image::{self, Content, Image, PAGE, Rights};
+use draw::Draw;
+use placement::Placement;
+
+/// A stretch of an instance's memory: `pages` pages from `address` on.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    pub address: u64,
+    pub pages: u64,
+    pub rights: Rights,
+    pub content: Content,
+    /// Which of the image's extents it is.
+    pub source: usize,
+}
+
+impl Extent {
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: u64) -> bool {
+        address >= self.address && address - self.address < self.pages * PAGE
+    }
+}
+
+/// An image at the addresses of one instance. Only this can be mapped. Extents ascend by address and do not overlap.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub image: Arc<Image>,
+    pub entry: u64,
+    pub extents: Vec<Extent>,
+    pub placement: Placement,
+    /// Where each module lies: one base of 0 in fixed layouts.
+    pub draw: Draw,
+}
+
+impl Placed {
+    /// An image where a draw for it says.
+    pub fn new(image: &Arc<Image>, draw: &Draw) -> Self {
+        let bases = &draw.bases;
+        let mut extents: Vec<Extent> = image
+            .extents
+            .iter()
+            .enumerate()
+            .map(|(source, extent)| Extent {
+                address: bases[extent.module] + extent.offset,
+                pages: extent.pages,
+                rights: extent.rights,
+                content: extent.content.clone(),
+                source,
+            })
+            .collect();
+        extents.sort_unstable_by_key(|extent| extent.address);
+        Self {
+            image: Arc::clone(image),
+            entry: image.entry + bases[0],
+            extents,
+            placement: draw.placement,
+            draw: draw.clone(),
+        }
+    }
+
+    /// The image's extent that an address lies in, and where in this instance that is.
+    pub fn find(&self, address: u64) -> Option<(&image::Extent, &Extent)> {
+        let extent = self.extents.iter().find(|extent| extent.contains(address))?;
+        Some((&self.image.extents[extent.source], extent))
+    }
+
+    /// The base that the app's own addresses were raised by.
+    pub fn image_base(&self) -> u64 {
+        self.draw.bases[0]
+    }
+}

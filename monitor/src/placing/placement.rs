@@ -36,10 +36,4 @@ impl Placement {
     pub fn own_memory(&self, heap: u64) -> Range<u64> {
         self.stack_bottom.min(self.heap_start)..self.stack_top.max(self.heap_start + heap)
     }
-
-    /// Bytes that the instance region leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
-    pub fn heap_limit(stack: u64) -> Option<u64> {
-        let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;
-        room.checked_sub(stack)
-    }
 }

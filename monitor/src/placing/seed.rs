@@ -2,17 +2,17 @@
 //! say so.
 
 use crate::error::Error;
-use crate::image::Plan;
+use crate::image::Image;
 
 /// Refuse a seed where there is nothing to draw.
-pub fn check(plan: &Plan) -> Result<(), Error> {
-    if !plan.modules.is_empty() {
+pub fn check(image: &Image) -> Result<(), Error> {
+    if !image.modules.is_empty() {
         return Ok(());
     }
     Err(Error::BadRequest {
         what: format!(
             "{}: has fixed addresses, so there is nothing to draw from a seed; build it with --layout aslr, or leave --seed out",
-            plan.name
+            image.name
         ),
     })
 }
@@ -44,21 +44,21 @@ mod tests {
     use crate::image::{Module, PAGE};
     use crate::placing::draw::{self, Source};
 
-    fn plan() -> Plan {
-        let mut plan = Plan::empty().expect("the floor guest");
-        plan.stack = 16 * PAGE;
+    fn image() -> Image {
+        let mut image = Image::empty().expect("the floor guest");
+        image.stack = 16 * PAGE;
         let module = Module {
             name: "m".into(),
             pages: 7,
             elf: None,
         };
-        plan.modules = vec![module; 4].into();
-        plan
+        image.modules = vec![module; 4];
+        image
     }
 
     fn bases(seed: u64, index: u32) -> Box<[u64]> {
         draw::draw(
-            &plan(),
+            &image(),
             64 * PAGE,
             draw::DEFAULT_GAPS,
             &mut Source::Seed(of_instance(seed, index)),
@@ -76,14 +76,14 @@ mod tests {
 
     #[test]
     fn the_first_instance_is_that_of_the_plain_seed() {
-        let plain = draw::draw(&plan(), 64 * PAGE, draw::DEFAULT_GAPS, &mut Source::Seed(9)).expect("a draw");
+        let plain = draw::draw(&image(), 64 * PAGE, draw::DEFAULT_GAPS, &mut Source::Seed(9)).expect("a draw");
         assert_eq!(bases(9, 0), plain.bases);
     }
 
     #[test]
     fn a_seed_for_fixed_addresses_is_refused_with_what_to_do() {
-        let error = check(&Plan::empty().expect("the floor guest")).expect_err("nothing to draw");
+        let error = check(&Image::empty().expect("the floor guest")).expect_err("nothing to draw");
         assert!(error.to_string().contains("--layout aslr"), "{error}");
-        check(&plan()).expect("modules to draw for");
+        check(&image()).expect("modules to draw for");
     }
 }

@@ -9,7 +9,6 @@ use rustix::time::ClockId;
 use crate::abi::{self, Boot};
 use crate::error::Error;
 use crate::image::PAGE;
-use crate::placing::placement::Placement;
 use crate::tender::Spec;
 
 pub type Page = [u8; PAGE as usize];
@@ -48,7 +47,8 @@ impl Clock {
 }
 
 /// The boot page's bytes. `heap_ready`: bytes of the heap that need no hypercall.
-pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock, heap_ready: u64) -> Result<Page, Error> {
+pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Error> {
+    let placement = &spec.placed.placement;
     let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let argv_offset = size_of::<Boot>();
     let env_offset = argv_offset + packed_length(spec.argv);
@@ -78,7 +78,7 @@ pub fn build(spec: &Spec<'_>, placement: &Placement, clock: Clock, heap_ready: u
         tsc_start: clock.tsc_start,
         monotonic_start: clock.monotonic_start,
         realtime_start: clock.realtime_start,
-        image_base: spec.plan.image_base(),
+        image_base: spec.placed.image_base(),
         random: seed()?,
         argc: spec.argv.len() as u32,
         argv_offset: argv_offset as u32,

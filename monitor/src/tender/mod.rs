@@ -5,13 +5,15 @@ pub mod kvm;
 pub mod process;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::Error;
-use crate::image::Plan;
-use crate::placing::draw::Draw;
+use crate::image::Image;
+use crate::placing::Placed;
 
 const KVM: &str = "/dev/kvm";
 
@@ -33,18 +35,42 @@ pub enum Sharing {
     Pool,
     /// Read into private memory, as stock monitors do.
     Copy,
+    /// `Copy` whose memory the kernel may merge (KSM): what the pool is compared with.
+    Ksm,
 }
 
-/// One instance to be: a plan and what differs from its defaults.
+impl Sharing {
+    /// Whether an instance gets private copies of what the pool holds.
+    pub fn copies(self) -> bool {
+        self != Self::Pool
+    }
+
+    /// Let KSM merge the calling process's memory, what it maps later included (prctl(2), PR_SET_MEMORY_MERGE; inherited over fork).
+    fn allow_merging(self) -> Result<(), Error> {
+        if self != Self::Ksm {
+            return Ok(());
+        }
+        // SAFETY: takes no pointer; sets a flag of this process's memory.
+        if unsafe { libc::prctl(libc::PR_SET_MEMORY_MERGE, 1, 0, 0, 0) } < 0 {
+            return Err(Error::HostLacks {
+                what: format!("sharing ksm: PR_SET_MEMORY_MERGE: {}", std::io::Error::last_os_error()),
+                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool",
+            });
+        }
+        Ok(())
+    }
+}
+
+/// One instance to be: a placed image and what differs from its defaults.
 pub struct Spec<'a> {
-    pub plan: &'a Plan,
+    pub placed: &'a Placed,
     pub sharing: Sharing,
     /// Heap in bytes, a multiple of a page.
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
-    /// Under the layout aslr: where it will lie.
-    pub draw: Option<&'a Draw>,
+    /// What this tender made for the image.
+    pub prepared: &'a Prepared,
 }
 
 /// What an instance keeps open: its message channel (SOCK_SEQPACKET), its console, and /dev/kvm for the KVM tender.
@@ -54,10 +80,17 @@ pub struct Descriptors {
     pub kvm: Option<OwnedFd>,
 }
 
+/// What a tender made once for all instances of an image.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// The KVM tender's page tables for the manifest's own heap, in a fixed layout.
+    pub page_tables: Option<Arc<File>>,
+}
+
 /// Make what all instances of one parent share, before the first of them is forked. Says early what the host lacks.
-pub fn prepare(tender: Tender, plan: &Plan) -> Result<(), Error> {
+pub fn prepare(tender: Tender, image: &Arc<Image>) -> Result<Prepared, Error> {
     match tender {
-        Tender::Kvm => kvm::prepare(plan),
+        Tender::Kvm => kvm::prepare(image),
         Tender::Process => process::prepare(),
     }
 }
@@ -81,6 +114,7 @@ fn kvm_device() -> Result<OwnedFd, Error> {
 /// Become the instance. Returns for an error before the guest's first instruction, and under the KVM tender with a guest that is to be
 /// run; the guest's end is the process's end (exit code: the guest's own, or 128 + signal number after a CRASH message).
 pub fn enter(tender: Tender, spec: &Spec<'_>, descriptors: Descriptors) -> Result<kvm::Guest, Error> {
+    spec.sharing.allow_merging()?;
     match tender {
         Tender::Kvm => kvm::set_up(spec, descriptors),
         Tender::Process => match process::enter(spec, descriptors)? {},

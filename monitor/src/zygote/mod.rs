@@ -1,15 +1,18 @@
 //! Starts one instance: a forked child that becomes the guest, and the channel to it. Called by `run` and by the launcher.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
-use crate::placing::draw;
-use crate::tender::{self, Descriptors, Spec, Tender};
+use crate::image::Image;
+use crate::placing::{Placed, draw::Draw};
+use crate::tender::{self, Descriptors, Prepared, Sharing, Spec, Tender};
 
 /// A started instance. It is killed when the calling thread dies. The caller reaps it.
 #[derive(Debug)]
@@ -19,10 +22,22 @@ pub struct Child {
     pub channel: OwnedFd,
 }
 
-/// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel.rs).
+/// An instance to be.
+pub struct Order<'a> {
+    pub image: &'a Arc<Image>,
+    pub draw: &'a Draw,
+    pub tender: Tender,
+    pub sharing: Sharing,
+    /// Heap in bytes, a multiple of a page.
+    pub heap: u64,
+    pub argv: &'a [String],
+    pub env: &'a BTreeMap<String, String>,
+}
+
+/// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel/).
 /// The calling process must have one thread only.
-pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
-    tender::prepare(tender, spec.plan)?;
+pub fn spawn(order: &Order<'_>, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
+    let prepared = tender::prepare(order.tender, order.image)?;
     let (parent_end, instance_end) = channel::pair(Some(channel::QUIET))?;
     let duplicate = |descriptor: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(descriptor, 0).map_err(|error| Error::io("duplicating a descriptor", error))
@@ -36,7 +51,7 @@ pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Opti
     // SAFETY: the caller has one thread, so the child finds every lock free and may do what any program may.
     match unsafe { libc::fork() } {
         -1 => Err(Error::io("forking an instance", std::io::Error::last_os_error())),
-        0 => become_instance(spec, tender, descriptors, parent),
+        0 => become_instance(order, &prepared, descriptors, parent),
         pid => {
             let process = Pid::from_raw(pid).ok_or_else(|| Error::Defect {
                 what: format!("fork returned {pid}"),
@@ -55,9 +70,9 @@ pub fn spawn(spec: &Spec<'_>, tender: Tender, console: BorrowedFd<'_>, kvm: Opti
 }
 
 /// The child. It never returns into the parent's code.
-fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, parent: Pid) -> ! {
+fn become_instance(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors, parent: Pid) -> ! {
     let report = channel::duplicate(&descriptors.channel);
-    let ended = tie_to(parent).and_then(|()| enter(spec, tender, descriptors));
+    let ended = tie_to(parent).and_then(|()| enter(order, prepared, descriptors));
     let error = match ended {
         Ok(never) => match never {},
         Err(error) => error,
@@ -69,22 +84,19 @@ fn become_instance(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors, pa
     unsafe { libc::_exit(error.exit_code().into()) }
 }
 
-/// Place the image where it was drawn to, and become it.
-fn enter(spec: &Spec<'_>, tender: Tender, descriptors: Descriptors) -> Result<Infallible, Error> {
+/// Place the image, and become it.
+fn enter(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors) -> Result<Infallible, Error> {
     let arena = Arena::switch()?;
-    let placed = spec.draw.map(|draw| draw::place(spec.plan, draw));
-    let guest = match &placed {
-        None => tender::enter(tender, spec, descriptors),
-        Some(plan) => {
-            let spec = Spec {
-                plan,
-                draw: None,
-                ..*spec
-            };
-            tender::enter(tender, &spec, descriptors)
-        }
-    }?;
-    guest.run(arena)
+    let placed = Placed::new(order.image, order.draw);
+    let spec = Spec {
+        placed: &placed,
+        prepared,
+        sharing: order.sharing,
+        heap: order.heap,
+        argv: order.argv,
+        env: order.env,
+    };
+    tender::enter(order.tender, &spec, descriptors)?.run(arena)
 }
 
 /// Die with the parent, also when it is gone already.

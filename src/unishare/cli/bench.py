@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from unishare.cli.names import app_argument
 from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
 
 if TYPE_CHECKING:
-    from unishare.bench.report import Report
-    from unishare.bench.workload import Function
+    from unishare.evaluation.bench.report import Report
+    from unishare.evaluation.bench.workload import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,7 +47,7 @@ def memory(
     session: Session, tender: str | None, count: int, layout: str, rounds: int | None, quick: bool, as_json: bool
 ) -> None:
     """Memory of a mixed fleet with sharing, without, and of as many empty ones (the floor)."""
-    from unishare.bench.memory import bench_memory, bench_memory_rounds
+    from unishare.evaluation.bench.memory import bench_memory, bench_memory_rounds
 
     functions = _functions(session, layout)
     chosen = choose_tender(tender)
@@ -66,7 +67,7 @@ def memory(
 @pass_session
 def start(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
     """Time from the monitor's exec to the first answer, against an empty VM or process."""
-    from unishare.bench.start import bench_start
+    from unishare.evaluation.bench.start import bench_start
 
     functions = _functions(session, layout)
     chosen = choose_tender(tender)
@@ -86,9 +87,9 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
 
     Build them first: unishare build --all --layout default, then dce, aligned and aslr.
     """
-    from unishare.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
-    from unishare.bench.workload import load_functions
-    from unishare.toolchain.catalog import Catalog
+    from unishare.evaluation.bench.speed import BASELINE, MINIMUM_ROUNDS, OTHERS, QUICK_SLICE_US, SLICE_US, bench_speed
+    from unishare.evaluation.bench.workload import load_functions
+    from unishare.toolchain.recipes.catalog import Catalog
 
     names = [app.name for app in Catalog().apps() if app.work]
     built = [layout for layout in OTHERS if (session.settings.images / layout).is_dir()]
@@ -107,10 +108,10 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
 @pass_session
 def sizes(session: Session, as_json: bool) -> None:
     """Bytes on disk under each layout, and what one more image adds to the pool, over all built apps of the catalogue."""
-    from unishare.analyze.sizes import compare
-    from unishare.bench.sizes import bench_sizes
     from unishare.errors import NotFoundError
-    from unishare.toolchain.catalog import Catalog
+    from unishare.evaluation.bench.sizes import bench_sizes
+    from unishare.inspect.sizes import compare
+    from unishare.toolchain.recipes.catalog import Catalog
 
     rows = compare(session.settings, Catalog().app_names())
     if not rows:
@@ -119,7 +120,7 @@ def sizes(session: Session, as_json: bool) -> None:
 
 
 @bench.command()
-@click.argument("apps", metavar="[APP...]", nargs=-1)
+@app_argument("apps", metavar="[APP...]", nargs=-1)
 @json_option
 @pass_session
 def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
@@ -127,8 +128,8 @@ def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
 
     Links APPs (default: all of the catalogue) for each; what was compiled before is used.
     """
-    from unishare.bench.placement import bench_placement
-    from unishare.toolchain.catalog import Catalog
+    from unishare.evaluation.bench.placement import bench_placement
+    from unishare.toolchain.recipes.catalog import Catalog
 
     catalog = Catalog()
     with steps() as step:
@@ -146,7 +147,7 @@ def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
 @pass_session
 def map_(_session: Session, versions: int, apps: int, rounds: int | None, quick: bool, as_json: bool) -> None:
     """The global map at scale: time to allocate and to load, with synthetic libraries."""
-    from unishare.bench.map_scale import bench_map
+    from unishare.evaluation.bench.map_scale import bench_map
 
     with steps() as step:
         report = bench_map(versions, apps, rounds or (3 if quick else 9), step)
@@ -176,8 +177,8 @@ def aslr(
 
     Over all apps of the catalogue, under the layouts aligned and aslr; builds what is not built yet.
     """
-    from unishare.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
-    from unishare.toolchain.catalog import Catalog
+    from unishare.evaluation.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
+    from unishare.toolchain.recipes.catalog import Catalog
 
     names = [app, *(one.name for one in Catalog().apps() if one.example and one.name != app)]
     functions = {layout: _functions(session, layout, names) for layout in LAYOUTS}
@@ -195,7 +196,7 @@ def aslr(
 @json_option
 def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
     """Calls between modules a second: through entries of shared code, through slots, through a private table, and direct."""
-    from unishare.bench.linkage import MINIMUM_ROUNDS, QUICK_SAMPLE_MS, SAMPLE_MS, bench_linkage
+    from unishare.evaluation.bench.linkage import MINIMUM_ROUNDS, QUICK_SAMPLE_MS, SAMPLE_MS, bench_linkage
 
     with steps() as step:
         report = bench_linkage(rounds or (3 if quick else MINIMUM_ROUNDS), QUICK_SAMPLE_MS if quick else SAMPLE_MS, step)
@@ -204,8 +205,8 @@ def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
 
 def _functions(session: Session, layout: str, names: Sequence[str] | None = None) -> list[Function]:
     """The six functions, or those named, built if they are not yet."""
-    from unishare.bench.workload import FUNCTIONS, load_functions
     from unishare.cli.build import build_apps
+    from unishare.evaluation.bench.workload import FUNCTIONS, load_functions
 
     build_apps(session, names or FUNCTIONS, layout)
     return load_functions(session.settings, names or FUNCTIONS, layout)

@@ -18,7 +18,7 @@ def catalog(session: Session, as_json: bool) -> None:
       unishare catalog
       unishare catalog --json | jq -r '.apps[].name'
     """
-    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipes.catalog import Catalog
 
     known = Catalog.from_here()
     apps = [

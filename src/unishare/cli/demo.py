@@ -12,7 +12,7 @@ from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, note, pass_session, print_table
 
 if TYPE_CHECKING:
-    from unishare.bench.memory import Configuration, Sample
+    from unishare.evaluation.bench.memory import Configuration, Sample
     from unishare.fleet.messages import Tender
 
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @pass_session
 def demo(session: Session, count: int, figure: Path | None) -> None:
     """Build six functions, run a thousand of them without and with sharing, check every answer, print what sharing saved."""
-    from unishare.bench.figure import draw_memory
-    from unishare.bench.workload import FUNCTIONS, load_functions
     from unishare.cli.build import build_apps
+    from unishare.evaluation.bench.figure import draw_memory
+    from unishare.evaluation.bench.workload import FUNCTIONS, load_functions
 
     build_apps(session, FUNCTIONS)
     functions = load_functions(session.settings)
@@ -40,7 +40,7 @@ def demo(session: Session, count: int, figure: Path | None) -> None:
 
 
 def _tenders() -> list[Tender]:
-    from unishare.measure.host import kvm_problem
+    from unishare.host.doctor import kvm_problem
 
     problem = kvm_problem()
     if problem is None:
@@ -50,7 +50,7 @@ def _tenders() -> list[Tender]:
 
 
 async def _measure(session: Session, functions: list, tender: Tender, count: int) -> dict[Configuration, Sample]:  # type: ignore[type-arg]
-    from unishare.bench.memory import CONFIGURATIONS, measure_fleet
+    from unishare.evaluation.bench.memory import CONFIGURATIONS, measure_fleet
 
     with steps() as step:
         return {name: await measure_fleet(session.settings, functions, tender, name, count, step) for name in CONFIGURATIONS}

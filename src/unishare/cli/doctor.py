@@ -19,7 +19,7 @@ def doctor(as_json: bool) -> None:
 
     Exits 0 when functions can be built and run here (perhaps only under the process tender), 69 when not.
     """
-    from unishare.measure.host import check_host
+    from unishare.host.doctor import check_host
 
     checks = check_host()
     fit = not any(check.state == "missing" for check in checks)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unishare.cli.names import instance_argument
 from unishare.cli.session import Session, note, pass_session
 from unishare.errors import NotFoundError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("instance")
+@instance_argument("instance")
 @click.option(
     "-o",
     "--output",
@@ -37,7 +38,7 @@ def gdb(session: Session, instance: str, output: Path | None) -> None:
       gdb -batch -x $(unishare gdb gzip-1) -ex backtrace
       gdb -batch -x $(unishare gdb sql-1) -ex 'info symbol 0x3c1402ae108'      any tender
     """
-    from unishare.debug.gdb import command_file
+    from unishare.inspect.gdb import command_file
 
     found, bases = asyncio.run(ask_bases(session, instance))
     attach = found.live and found.tender == "process"

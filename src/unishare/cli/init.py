@@ -24,8 +24,8 @@ def init(folder: Path, lang: str) -> None:
       unishare init --lang lua greeter
       cd greeter && unishare build && unishare invoke --data world
     """
-    from unishare.toolchain.catalog import Catalog
-    from unishare.toolchain.language import load, write_project
+    from unishare.toolchain.recipes.catalog import Catalog
+    from unishare.toolchain.recipes.template import load, write_project
 
     catalog = Catalog.from_here()
     language, where = load(catalog, lang)

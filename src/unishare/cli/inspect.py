@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unishare.cli.names import app_argument, image_argument
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
 
 if TYPE_CHECKING:
     from unishare.fleet.messages import Bases
-    from unishare.pool.manifest import Manifest
+    from unishare.formats.manifest import Manifest
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE-OR-INSTANCE")
+@image_argument("image", metavar="IMAGE-OR-INSTANCE")
 @click.option("--why", is_flag=True, help="List library pages that are not the shared ones, and what makes them differ.")
 @json_option
 @pass_session
@@ -33,10 +34,10 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
       unishare inspect aslr:sql
       unishare inspect sql-1
     """
-    from unishare.analyze.random_addresses import as_json as shares_as_json
-    from unishare.analyze.sharing import label, pages_of, users_of_pages
-    from unishare.fleet.image import resolve
-    from unishare.pool.manifest import Manifest
+    from unishare.fleet.references import resolve
+    from unishare.formats.manifest import Manifest
+    from unishare.inspect.random_addresses import as_json as shares_as_json
+    from unishare.inspect.sharing import label, pages_of, users_of_pages
     from unishare.pool.store import Pool
 
     bases = asyncio.run(_bases(session, image))
@@ -71,7 +72,7 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("apps", metavar="[APP...]", nargs=-1)
+@app_argument("apps", metavar="[APP...]", nargs=-1)
 @json_option
 @pass_session
 def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
@@ -79,8 +80,8 @@ def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
 
     Shows what is built of APPs (default: the catalogue and the project). Build first: unishare build --all --layout default, dce, aligned.
     """
-    from unishare.analyze.sizes import compare, geometric_means, ratios_of_apps
-    from unishare.toolchain.catalog import Catalog
+    from unishare.inspect.sizes import compare, geometric_means, ratios_of_apps
+    from unishare.toolchain.recipes.catalog import Catalog
 
     rows = compare(session.settings, apps or Catalog.from_here().app_names())
     ratios = ratios_of_apps(rows)
@@ -128,7 +129,7 @@ def _print_bases(instance: str, bases: Bases, as_json: bool) -> None:
 
 
 def _print_shares(manifest: Manifest) -> None:
-    from unishare.analyze.random_addresses import shares, totals
+    from unishare.inspect.random_addresses import shares, totals
 
     print_table(
         ["library", "shared code#", "shared constants#", "tables#", "data#", "in the instance's frames#"],
@@ -158,8 +159,8 @@ def _numbers(frames: Sequence[int]) -> str:
 
 
 def _explain(session: Session, manifest: object, pool: object, as_json: bool) -> None:
-    from unishare.analyze.why import unequal_pages
-    from unishare.pool.manifest import Manifest
+    from unishare.formats.manifest import Manifest
+    from unishare.inspect.why import unequal_pages
     from unishare.pool.store import Pool
 
     assert isinstance(manifest, Manifest) and isinstance(pool, Pool)

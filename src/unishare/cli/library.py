@@ -13,9 +13,9 @@ from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
 
 if TYPE_CHECKING:
-    from unishare.toolchain.catalog import Catalog
-    from unishare.toolchain.library_check import Report
-    from unishare.toolchain.recipe import LibraryRecipe
+    from unishare.inspect.library_check import Report
+    from unishare.toolchain.recipes.catalog import Catalog
+    from unishare.toolchain.recipes.recipe import LibraryRecipe
 
 
 @click.group()
@@ -38,8 +38,8 @@ def check(session: Session, library: str, as_json: bool) -> None:
       unishare library check zlib
       unishare library check libraries/mine.toml --json
     """
+    from unishare.inspect.library_check import check as check_library
     from unishare.toolchain.build import Builder
-    from unishare.toolchain.library_check import check as check_library
 
     catalog, recipe = _find(library)
     with steps() as step, Builder(catalog, session.settings, os.cpu_count() or 1, step) as builder:
@@ -54,8 +54,8 @@ def check(session: Session, library: str, as_json: bool) -> None:
 
 def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
     """A recipe by name or file; a file's neighbours are found before the catalogue's libraries."""
-    from unishare.toolchain.catalog import Catalog
-    from unishare.toolchain.recipe import load_library
+    from unishare.toolchain.recipes.catalog import Catalog
+    from unishare.toolchain.recipes.recipe import load_library
 
     if library.endswith(".toml") or os.sep in library:
         file = Path(library).absolute()
@@ -66,7 +66,7 @@ def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
 
 
 def _print(report: Report) -> None:
-    from unishare.toolchain.library_findings import some
+    from unishare.inspect.library_findings import some
 
     sizes = ", ".join(f"{kind} {bytes_text(size)}" for kind, size in report.windows.items())
     click.echo(f"{report.name} {report.version} ({report.hash[:16]}): {sizes}")

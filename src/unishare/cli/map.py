@@ -9,8 +9,8 @@ import click
 from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
 
 if TYPE_CHECKING:
-    from unishare.toolchain.frame_space import FrameWindows
-    from unishare.toolchain.global_map import Windows
+    from unishare.toolchain.map.frame_space import FrameWindows
+    from unishare.toolchain.map.global_map import Windows
 
 
 @click.command("map")
@@ -28,7 +28,7 @@ def show_map(session: Session, image: str | None, as_json: bool) -> None:
     if image is not None:
         _check(session, image, as_json)
         return
-    from unishare.toolchain.global_map import GlobalMap
+    from unishare.toolchain.map.global_map import GlobalMap
 
     state = GlobalMap(session.settings.global_map).state()
     records = [(one.generation, one.name, one.version, one.digest, _texts(one.windows)) for one in state.entries]
@@ -64,9 +64,9 @@ def _texts(windows: Windows | FrameWindows) -> list[tuple[str, int, int]]:
 
 def _check(session: Session, image: str, as_json: bool) -> None:
     from unishare.errors import BadInputError
-    from unishare.fleet.image import resolve
-    from unishare.toolchain.global_map import GlobalMap
-    from unishare.toolchain.map_check import agreement
+    from unishare.fleet.references import resolve
+    from unishare.toolchain.map.check import agreement
+    from unishare.toolchain.map.global_map import GlobalMap
 
     reference = resolve(image, session.settings)
     state = GlobalMap(session.settings.global_map).state()

@@ -15,11 +15,12 @@ import click
 from unishare.cli.options import choose_tender, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
-from unishare.fleet.image import DEFAULT_LAYOUT, LAYOUTS, ImageReference
 from unishare.fleet.messages import Tender
+from unishare.fleet.references import ImageReference
+from unishare.formats.layouts import DEFAULT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
-    from unishare.population.check import Wrong
+    from unishare.evaluation.population.check import Wrong
 
 SHOWN = 20
 
@@ -56,7 +57,7 @@ def population(
       unishare population --seed 7 --layout default --layout dce --layout aligned
       unishare population --count 1000 --seed 7 --write-only -o functions
     """
-    from unishare.population.write import Population, write
+    from unishare.evaluation.population.write import Population, write
 
     if write_only and checking:
         raise click.UsageError("give --write-only or --check, not both: what is checked must be built")
@@ -78,7 +79,7 @@ def _build(
     """Build and pool all functions; layouts and images."""
     from unishare.pool.store import Pool
     from unishare.toolchain.build import Builder
-    from unishare.toolchain.catalog import Catalog
+    from unishare.toolchain.recipes.catalog import Catalog
 
     if not layouts:
         return []
@@ -92,7 +93,9 @@ def _build(
             if not what.startswith("building "):
                 step(what, done, total)
 
-        builder = stack.enter_context(Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only))
+        builder = stack.enter_context(
+            Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only, publish=pool.publish)
+        )
         for layout in layouts:
             for number, image in enumerate(builder.images(names, layout)):
                 built.append((layout, ImageReference(image.name, pool.ensure_image(image.folder))))
@@ -101,9 +104,10 @@ def _build(
 
 
 def _check(session: Session, folder: Path, built: Sequence[tuple[str, ImageReference]], tender: Tender) -> list[Wrong]:
-    from unishare.bench.workload import Function, expectations
-    from unishare.population.check import check
-    from unishare.toolchain.catalog import Catalog
+    from unishare.evaluation.bench.workload import Function
+    from unishare.evaluation.population.check import check
+    from unishare.fleet.examples import expectations
+    from unishare.toolchain.recipes.catalog import Catalog
 
     catalog = Catalog([folder])
     functions = [(layout, Function(image.name, image, expectations(catalog.app(image.name)))) for layout, image in built]

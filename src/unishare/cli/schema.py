@@ -27,10 +27,10 @@ def schema(format: str) -> None:
     """
     from pydantic import BaseModel
 
-    from unishare.pool.manifest import Manifest
-    from unishare.toolchain.image import ImageFacts
-    from unishare.toolchain.language import Language
-    from unishare.toolchain.recipe import AppRecipe, LibraryRecipe
+    from unishare.formats.image import ImageFacts
+    from unishare.formats.manifest import Manifest
+    from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
+    from unishare.toolchain.recipes.template import Language
 
     models: dict[str, type[BaseModel]] = dict(
         zip(FORMATS, (Manifest, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)

@@ -1,23 +1,21 @@
 """An `aslr` image's private page frames: which there are, what each holds at first, and where the loader writes addresses.
 
-In: the private pieces of all modules, each module's places in the frames that libraries share (toolchain/frame_space.py), and the
+In: the private pieces of all modules, each module's places in the frames that libraries share (toolchain/map/frame_space.py), and the
 relocations by module. Out: frames numbered from 0, the extents that map them, and relocations by frame (docs/formats/aslr.md). Pages
 of two libraries that have the same place are one frame: it holds the bytes of both.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from unishare.errors import BadInputError
+from unishare.formats.addresses import PAGE
+from unishare.formats.image import PlacedModule
+from unishare.formats.relocations import FRAME_RECORD, MODULE_RECORD
 from unishare.pool.pieces import Piece
-from unishare.toolchain.address_space import PAGE
-from unishare.toolchain.aslr.resolve import RECORD as MODULE_RECORD
-from unishare.toolchain.image import PlacedModule
 
-FRAME_RECORD = struct.Struct("<IIq")
 _ZERO = bytes(PAGE)
 
 # What tells frames apart: its rights, the module if it is the module's alone (else -1), and its page in that space.

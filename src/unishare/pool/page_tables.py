@@ -7,61 +7,71 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from unishare.errors import BadInputError
+from unishare.formats.addresses import PAGE
+from unishare.formats.manifest import Manifest, RunReference
 from unishare.monitor_program import monitor_program
-from unishare.pool.manifest import Manifest, RunReference
-from unishare.toolchain.address_space import PAGE
-
-if TYPE_CHECKING:
-    from unishare.pool.store import Pool
+from unishare.pool.runs import Runs
+from unishare.state import replace_file
 
 TIME_LIMIT_S = 30
+_RECORD = re.compile(rb"([0-9a-f]{64})\n")
 
 
 class PageTableCache:
     """Records `tables/<shape>` -> run in a pool's folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "tables"
-        self._incoming = folder / "incoming"
+    def __init__(self, pool: Path, runs: Runs) -> None:
+        self._pool = pool
+        self._runs = runs
+        self._folder = pool / "tables"
+        self._incoming = pool / "incoming"
 
-    def of(self, manifest: Manifest, folder: Path, pool: Pool) -> RunReference | None:
+    def of(self, manifest: Manifest, folder: Path) -> RunReference | None:
         """The page tables of a fixed image; None under `aslr`, where they are each instance's own."""
         if manifest.modules is not None:
             return None
         record = self._folder / _shape(manifest)
-        if record.exists():
-            run = record.read_text(encoding="ascii").strip()
-            if pool.run_file(run).exists():
-                return RunReference(run=run, pages=pool.run_file(run).stat().st_size // PAGE)
-        data = self._ask_monitor(manifest, folder, pool)
-        run = pool.add_run(data)
+        run = _read(record)
+        if run is not None and self._runs.is_intact(run):
+            return RunReference(run=run, pages=self._runs.file(run).stat().st_size // PAGE)
+        data = self._ask_monitor(manifest, folder)
+        run = self._runs.add(data)
         self._folder.mkdir(exist_ok=True)
-        record.write_text(run + "\n", encoding="ascii")
+        replace_file(record, f"{run}\n".encode())
         return RunReference(run=run, pages=len(data) // PAGE)
 
     def forget(self, kept: set[str]) -> None:
-        """Drop records of runs that were collected."""
+        """Drop records of runs that were collected, and damaged ones."""
         for record in self._folder.glob("*"):
-            if record.read_text(encoding="ascii").strip() not in kept:
+            if _read(record) not in kept:
                 record.unlink()
 
-    def _ask_monitor(self, manifest: Manifest, folder: Path, pool: Pool) -> bytes:
+    def _ask_monitor(self, manifest: Manifest, folder: Path) -> bytes:
         with tempfile.TemporaryDirectory(dir=self._incoming) as temporary:
             question, answer = Path(temporary) / "manifest.json", Path(temporary) / "tables"
-            manifest.write(question)
-            command = [str(monitor_program()), "page-tables", str(question), "--pool", str(pool.folder), "-o", str(answer)]
+            question.write_text(manifest.to_text(), encoding="utf-8")
+            command = [str(monitor_program()), "page-tables", str(question), "--pool", str(self._pool), "-o", str(answer)]
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, stdin=subprocess.DEVNULL
             )
             if done.returncode:
                 raise BadInputError(f"{folder}: the monitor made no page tables: {done.stderr.strip()}")
             return answer.read_bytes()
+
+
+def _read(record: Path) -> str | None:
+    """The run that a record names; None when there is none or it is damaged."""
+    try:
+        found = _RECORD.fullmatch(record.read_bytes())
+    except FileNotFoundError:
+        return None
+    return found[1].decode() if found else None
 
 
 def _shape(manifest: Manifest) -> str:

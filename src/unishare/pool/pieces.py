@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError
-from unishare.pool.manifest import Rights
-from unishare.toolchain import elf
-from unishare.toolchain.address_space import PAGE, round_up
-from unishare.toolchain.aslr.library import LINKAGE_SECTIONS
-from unishare.toolchain.elf import ElfFile, Section, Segment
+from unishare.formats import elf
+from unishare.formats.addresses import PAGE, round_up
+from unishare.formats.elf import ElfFile, Section, Segment
+from unishare.formats.manifest import Rights
+from unishare.formats.sections import LINKAGE_SECTIONS
 
 _RIGHTS: dict[int, Rights] = {5: "r-x", 4: "r--", 6: "rw-"}
 _ZERO = bytes(PAGE)

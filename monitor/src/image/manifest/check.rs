@@ -2,8 +2,7 @@
 
 use super::{Extent, Fault, Header, Layout, Manifest, RightsText, fault};
 use crate::abi;
-use crate::image::PAGE;
-use crate::placing::placement::Placement;
+use crate::image::{self, PAGE};
 
 const MAX_EXTENTS: usize = 16384;
 const MAX_NAME: usize = 128;
@@ -64,7 +63,7 @@ impl Manifest {
         if self.stack == 0 {
             return fault("stack", "is 0");
         }
-        match Placement::heap_limit(self.stack) {
+        match image::heap_limit(self.stack) {
             None => fault("stack", format!("{} does not fit into the instance region", self.stack)),
             Some(limit) if self.heap > limit => fault(
                 "heap",

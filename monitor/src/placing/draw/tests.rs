@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, HashSet};
 use super::*;
 use crate::image::Module;
 
-fn plan() -> Plan {
-    let mut plan = Plan::empty().expect("the floor guest");
-    plan.stack = 16 * PAGE;
-    plan.modules = [7, 1, 120, 3, 40]
+fn image() -> Image {
+    let mut image = Image::empty().expect("the floor guest");
+    image.stack = 16 * PAGE;
+    image.modules = [7, 1, 120, 3, 40]
         .map(|pages| Module {
             name: "m".into(),
             pages,
             elf: None,
         })
         .into();
-    plan
+    image
 }
 
-fn blocks(plan: &Plan, draw: &Draw, heap: u64) -> Vec<(u64, u64)> {
-    let mut blocks: Vec<_> = plan
+fn blocks(image: &Image, draw: &Draw, heap: u64) -> Vec<(u64, u64)> {
+    let mut blocks: Vec<_> = image
         .modules
         .iter()
         .zip(&draw.bases)
@@ -35,12 +35,12 @@ fn blocks(plan: &Plan, draw: &Draw, heap: u64) -> Vec<(u64, u64)> {
 
 #[test]
 fn blocks_are_disjoint_with_a_guard_page_between_and_in_one_region() {
-    let (plan, heap) = (plan(), 64 * PAGE);
+    let (image, heap) = (image(), 64 * PAGE);
     for seed in 0..500 {
-        let draw = draw(&plan, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+        let draw = draw(&image, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
         let (stack, heap_end) = (draw.placement.stack_bottom, draw.placement.heap_start + heap);
         assert!(stack < heap_end || stack - heap_end >= STACK_REACH * PAGE);
-        let blocks = blocks(&plan, &draw, heap);
+        let blocks = blocks(&image, &draw, heap);
         assert!(blocks.windows(2).all(|pair| pair[0].1 + PAGE <= pair[1].0), "{blocks:x?}");
         assert_eq!(
             blocks[0].0 / PAGE / REGION_PAGES,
@@ -52,23 +52,23 @@ fn blocks_are_disjoint_with_a_guard_page_between_and_in_one_region() {
 
 #[test]
 fn the_same_seed_draws_the_same_and_the_kernel_never_does() {
-    let plan = plan();
-    let with = |seed| draw(&plan, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+    let image = image();
+    let with = |seed| draw(&image, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
     assert_eq!(with(7), with(7));
     assert_ne!(with(7), with(8));
     let bases: HashSet<_> = (0..200)
-        .map(|_| draw(&plan, 0, DEFAULT_GAPS, &mut Source::Kernel).expect("a draw").bases)
+        .map(|_| draw(&image, 0, DEFAULT_GAPS, &mut Source::Kernel).expect("a draw").bases)
         .collect();
     assert_eq!(bases.len(), 200);
 }
 
 #[test]
 fn differences_of_bases_vary_and_low_bits_have_no_bias() {
-    let plan = plan();
+    let image = image();
     let (mut differences, mut low) = (HashSet::new(), BTreeMap::new());
     let count = 10_000;
     for seed in 0..count {
-        let bases = draw(&plan, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw").bases;
+        let bases = draw(&image, 0, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw").bases;
         differences.insert(bases[1].wrapping_sub(bases[0]));
         *low.entry(bases[2] / PAGE % 16).or_insert(0_u32) += 1;
     }
@@ -80,4 +80,13 @@ fn differences_of_bases_vary_and_low_bits_have_no_bias() {
         .map(|seen| (f64::from(*seen) - expected).powi(2) / expected)
         .sum();
     assert!(low.len() == 16 && chi_square < 37.7, "{chi_square} {low:?}");
+}
+
+#[test]
+fn gaps_that_no_region_holds_are_refused() {
+    let image = image();
+    for gaps in [REGION_PAGES / 2, REGION_PAGES, u64::MAX - 7, u64::MAX] {
+        let error = draw(&image, 0, gaps, &mut Source::Seed(1)).expect_err("more than there is room for");
+        assert!(error.to_string().contains(&gaps.to_string()), "{error}");
+    }
 }

@@ -1,25 +1,30 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::image::Plan;
-use crate::tender::Sharing;
+use std::sync::Arc;
+
+use crate::image::Image;
+use crate::placing::Placed;
+use crate::placing::draw::Draw;
+use crate::tender::{Prepared, Sharing};
 
 fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
-    let plan = Plan::empty().expect("the floor guest");
+    let image = Arc::new(Image::empty().expect("the floor guest"));
+    let placed = Placed::new(&image, &Draw::fixed(&image).expect("a fixed layout"));
     let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
     let env: BTreeMap<String, String> = env
         .iter()
         .map(|(name, value)| (name.to_string(), value.to_string()))
         .collect();
     let spec = Spec {
-        plan: &plan,
+        placed: &placed,
         sharing: Sharing::Pool,
         heap: 8192,
         argv: &argv,
         env: &env,
-        draw: None,
+        prepared: &Prepared::default(),
     };
-    build(&spec, &Placement::fixed(plan.stack), Clock::read(1000), spec.heap)
+    build(&spec, Clock::read(1000), spec.heap)
 }
 
 #[test]

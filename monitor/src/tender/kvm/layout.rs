@@ -7,7 +7,8 @@
 
 use super::heap_tables::{self, HeapTables};
 use super::page_tables::{self, Mapping};
-use crate::image::{Content, PAGE, Plan, Rights};
+use crate::image::{Content, PAGE, Rights};
+use crate::placing;
 use crate::placing::draw::TABLE_PAGES;
 use crate::placing::placement::Placement;
 
@@ -27,7 +28,7 @@ pub enum Part {
         first: u64,
     },
     Boot,
-    /// The plan's extent of this number.
+    /// The placed image's extent of this number.
     Extent(usize),
     /// The instance's own frames, which extents show at several addresses.
     Frames,
@@ -36,17 +37,17 @@ pub enum Part {
 
 /// A part and where it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Placed {
+pub struct Located {
     pub part: Part,
     pub physical_address: u64,
     pub pages: u64,
 }
 
-/// Guest memory of a plan with a heap of some size.
+/// Guest memory of a placed image with a heap of some size.
 #[derive(Debug)]
 pub struct Layout {
     pub placement: Placement,
-    pub parts: Vec<Placed>,
+    pub parts: Vec<Located>,
     /// Guest virtual addresses of the compact piece.
     pub views: Vec<Mapping>,
     /// Guest physical address of the compact piece, where the page tables' root is.
@@ -58,14 +59,14 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub fn new(plan: &Plan, heap: u64) -> Self {
-        let placement = plan.placement();
+    pub fn new(placed: &placing::Placed, heap: u64) -> Self {
+        let (image, placement) = (&*placed.image, placed.placement);
         let mut plot = Plot::default();
         plot.show(Part::Constant { first: 0 }, placement.hypercall, 1, Rights::ReadExecute);
         plot.show(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read);
         plot.show(Part::Boot, placement.boot, 1, Rights::Read);
-        let frames = (!plan.frames.is_empty()).then(|| plot.add(Part::Frames, plan.frames.len() as u64));
-        for (number, extent) in plan.extents.iter().enumerate() {
+        let frames = (!image.frames.is_empty()).then(|| plot.add(Part::Frames, image.frames.len() as u64));
+        for (number, extent) in placed.extents.iter().enumerate() {
             match (&extent.content, frames) {
                 (Content::Frames { first }, Some(frames)) => {
                     plot.view(extent.address, frames + first, extent.pages, extent.rights)
@@ -73,8 +74,8 @@ impl Layout {
                 _ => plot.show(Part::Extent(number), extent.address, extent.pages, extent.rights),
             }
         }
-        plot.show(Part::Stack, placement.stack_bottom, plan.stack / PAGE, Rights::ReadWrite);
-        let heap_tables = (plan.drawn.is_some() && heap > 0).then(|| HeapTables::new(placement.heap_start, heap));
+        plot.show(Part::Stack, placement.stack_bottom, image.stack / PAGE, Rights::ReadWrite);
+        let heap_tables = (image.is_random() && heap > 0).then(|| HeapTables::new(placement.heap_start, heap));
         if let Some(tables) = &heap_tables {
             plot.add(Part::HeapTables, tables.pages);
         }
@@ -92,8 +93,8 @@ impl Layout {
     pub fn table_pages(&self) -> u64 {
         self.parts
             .iter()
-            .find(|placed| placed.part == Part::PageTables)
-            .map_or(0, |placed| placed.pages)
+            .find(|located| located.part == Part::PageTables)
+            .map_or(0, |located| located.pages)
     }
 
     /// The page tables' bytes.
@@ -120,7 +121,7 @@ impl Layout {
         let physical_address = self
             .parts
             .iter()
-            .find(|placed| placed.part == Part::HeapTables)?
+            .find(|located| located.part == Part::HeapTables)?
             .physical_address;
         Some(page_tables::Links {
             virtual_address: self.placement.heap_start / (TABLE_PAGES * PAGE) * (TABLE_PAGES * PAGE),
@@ -173,12 +174,12 @@ impl Plot {
         }
         let start = layout.base + tables * PAGE;
         layout.views = self.mappings(start);
-        layout.parts.push(Placed {
+        layout.parts.push(Located {
             part: Part::PageTables,
             physical_address: layout.base,
             pages: tables,
         });
-        layout.parts.extend(self.parts.into_iter().map(|(part, at, pages)| Placed {
+        layout.parts.extend(self.parts.into_iter().map(|(part, at, pages)| Located {
             part,
             physical_address: start + at * PAGE,
             pages,

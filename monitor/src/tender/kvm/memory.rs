@@ -3,19 +3,18 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+use rustix::mm::{MapFlags, ProtFlags};
 
 use super::constant_pages;
 use super::heap_tables::HeapTables;
 use super::layout::{Layout, Part};
 use crate::error::Error;
-use crate::image::{Content, PAGE, Plan, Rights};
-use crate::memory::address::pointer;
+use crate::image::{Content, PAGE, Rights};
+use crate::memory::mapping::{self, Over, READ_WRITE};
+use crate::placing::Placed;
 use crate::placing::frames;
 use crate::tender::Sharing;
 use crate::tender::boot_page;
-
-const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 
 /// Guest memory, mapped.
 #[derive(Debug)]
@@ -38,17 +37,18 @@ struct Region {
 impl Memory {
     /// Map everything. `tables` is the file of shared page tables, or their bytes.
     pub fn map(
-        plan: &Plan,
+        placed: &Placed,
         layout: &Layout,
         sharing: Sharing,
         tables: Tables<'_>,
         boot: &boot_page::Page,
     ) -> Result<Self, Error> {
-        let base = reserve(layout.size + layout.heap).map_err(|error| Error::io("reserving the guest's memory", error))?;
-        for placed in &layout.parts {
-            let (host, pages) = (base + (placed.physical_address - layout.base), placed.pages);
+        let base =
+            mapping::reserve(layout.size + layout.heap).map_err(|error| Error::io("reserving the guest's memory", error))?;
+        for located in &layout.parts {
+            let (host, pages) = (base + (located.physical_address - layout.base), located.pages);
             let map = Map { host, pages, sharing };
-            map.part(placed.part, plan, layout, tables, boot)?;
+            map.part(located.part, placed, layout, tables, boot)?;
         }
         let mut memory = Self {
             base,
@@ -129,7 +129,14 @@ struct Map {
 }
 
 impl Map {
-    fn part(&self, part: Part, plan: &Plan, layout: &Layout, tables: Tables<'_>, boot: &boot_page::Page) -> Result<(), Error> {
+    fn part(
+        &self,
+        part: Part,
+        placed: &Placed,
+        layout: &Layout,
+        tables: Tables<'_>,
+        boot: &boot_page::Page,
+    ) -> Result<(), Error> {
         let &Self { host, pages, sharing } = self;
         let (what, mapped) = match part {
             Part::PageTables => ("page tables", self.tables(tables)),
@@ -145,10 +152,15 @@ impl Map {
                     Ok(())
                 }),
             ),
-            Part::Frames => return self.frames(plan),
+            Part::Frames => return self.frames(placed),
             Part::Extent(number) => {
-                let extent = &plan.extents[number];
-                let what = || format!("mapping {pages} pages for {:#x} ({})", extent.address, extent.section);
+                let extent = &placed.extents[number];
+                let what = || {
+                    format!(
+                        "mapping {pages} pages for {:#x} ({})",
+                        extent.address, placed.image.extents[extent.source].section
+                    )
+                };
                 return map_content(host, pages, &extent.content, extent.rights, sharing)
                     .map_err(|error| Error::io(what(), error));
             }
@@ -169,21 +181,19 @@ impl Map {
     }
 
     /// The instance's own frames. What neither the loader nor the guest writes stays the pool's.
-    fn frames(&self, plan: &Plan) -> Result<(), Error> {
+    fn frames(&self, placed: &Placed) -> Result<(), Error> {
+        let image = &*placed.image;
         let failed = |error| Error::io("mapping the guest's own frames", error);
-        let copied = |frame: usize| self.sharing == Sharing::Copy || plan.frames[frame].relocated;
+        let copied = |frame: usize| self.sharing.copies() || image.frames[frame].relocated;
         anonymous(self.host, self.pages).map_err(failed)?;
         let room = |frame: usize| self.host + frame as u64 * PAGE;
-        for (number, frame) in plan.frames.iter().enumerate().filter(|(number, _)| !copied(*number)) {
+        for (number, frame) in image.frames.iter().enumerate().filter(|(number, _)| !copied(*number)) {
             if let Some(content) = &frame.content {
                 of_file(room(number), 1, READ_WRITE, MapFlags::PRIVATE, content, 0).map_err(failed)?;
             }
         }
-        match &plan.drawn {
-            // SAFETY: these frames were mapped just now, writable; the guest does not run yet.
-            Some(draw) => unsafe { frames::fill(plan, draw, room, copied) },
-            None => Ok(()),
-        }
+        // SAFETY: these frames were mapped just now, writable; the guest does not run yet.
+        unsafe { frames::fill(image, &placed.draw, room, copied) }
     }
 }
 
@@ -192,7 +202,7 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
         (Content::Zero, _) => anonymous(host, pages),
         // Shown from the frames' own part.
         (Content::Frames { .. }, _) => Ok(()),
-        (Content::Run { file, first }, Sharing::Copy) => private(host, pages, file, *first),
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
             of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)
         }
@@ -210,28 +220,13 @@ fn private(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()
 }
 
 fn fill(host: u64, pages: u64, write: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> std::io::Result<()> {
-    anonymous(host, pages)?;
-    // SAFETY: these pages were mapped just now, writable, inside our own reservation; the guest does not run yet.
-    write(unsafe { std::slice::from_raw_parts_mut(pointer(host).cast::<u8>(), (pages * PAGE) as usize) })
-}
-
-fn reserve(bytes: u64) -> std::io::Result<u64> {
-    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-    // SAFETY: a new mapping at an address that the kernel chooses.
-    let address = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes as usize, ProtFlags::empty(), flags) }?;
-    Ok(address.expose_provenance() as u64)
+    mapping::filled(host, pages, Over::Reservation, write)
 }
 
 fn anonymous(host: u64, pages: u64) -> std::io::Result<()> {
-    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
-    // SAFETY: replaces pages of our own reservation, which nothing refers to yet.
-    unsafe { mmap_anonymous(pointer(host), (pages * PAGE) as usize, READ_WRITE, flags) }?;
-    Ok(())
+    mapping::anonymous(host, pages, Over::Reservation)
 }
 
 fn of_file(host: u64, pages: u64, rights: ProtFlags, flags: MapFlags, file: &File, first: u64) -> std::io::Result<()> {
-    let flags = flags | MapFlags::FIXED;
-    // SAFETY: replaces pages of our own reservation, which nothing refers to yet.
-    unsafe { mmap(pointer(host), (pages * PAGE) as usize, rights, flags, file, first * PAGE) }?;
-    Ok(())
+    mapping::of_file(host, pages, (rights, flags), (file, first), Over::Reservation)
 }

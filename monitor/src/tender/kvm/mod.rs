@@ -18,11 +18,13 @@ use std::sync::Arc;
 
 use kvm_ioctls::{SyncReg, VcpuExit};
 
-use super::{Descriptors, Spec};
+use super::{Descriptors, Prepared, Spec};
 use crate::allocator::Arena;
 use crate::error::Error;
-use crate::image::Plan;
+use crate::image::Image;
 use crate::memory::sealed;
+use crate::placing::Placed;
+use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
 use hypercalls::{Outcome, Service};
@@ -32,20 +34,18 @@ use memory::{Memory, Tables};
 
 const DEFECT: i32 = 70;
 
-/// Make what all instances of a plan share, in the parent: the constant pages, the sandbox's filter, and page tables, which are
+/// Make what all instances of an image share, in the parent: the constant pages, the sandbox's filter, and page tables, which are
 /// compared with what they should be before anything trusts them.
-pub fn prepare(plan: &Plan) -> Result<(), Error> {
+pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
     constant_pages::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
-    if !plan.modules.is_empty() {
-        return heap_tables::prepare(plan.heap);
-    }
-    if plan.kvm_tables.get().is_some() {
-        return Ok(());
-    }
-    let built = Layout::new(plan, plan.heap).page_tables();
-    let file = match &plan.page_tables {
+    let Some(draw) = Draw::fixed(image) else {
+        heap_tables::prepare(image.heap)?;
+        return Ok(Prepared::default());
+    };
+    let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
+    let file = match &image.page_tables {
         Some(pooled) => {
             let mut bytes = Vec::with_capacity(built.len());
             let mut file = pooled.as_ref();
@@ -56,7 +56,7 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
                 return Err(Error::BadManifest {
                     what: format!(
                         "{}: page_tables: the run is not what this image's page tables must be",
-                        plan.name
+                        image.name
                     ),
                 });
             }
@@ -64,13 +64,12 @@ pub fn prepare(plan: &Plan) -> Result<(), Error> {
         }
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
-    let _ = plan.kvm_tables.set(file);
-    Ok(())
+    Ok(Prepared { page_tables: Some(file) })
 }
 
-/// How many page-table pages an instance of a plan has for itself: those of its heap are shared under the layout aslr.
-pub fn own_table_pages(plan: &Plan) -> u64 {
-    Layout::new(plan, plan.heap).table_pages()
+/// How many page-table pages an instance has for itself: those of its heap are shared under the layout aslr.
+pub fn own_table_pages(placed: &Placed) -> u64 {
+    Layout::new(placed, placed.image.heap).table_pages()
 }
 
 /// A guest that is ready to run, and all that its tender keeps.
@@ -79,13 +78,13 @@ pub struct Guest {
     service: Service,
 }
 
-/// Make a guest's machine. The plan is not needed any more after this.
+/// Make a guest's machine. The image is not needed any more after this.
 pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error> {
     let Descriptors { channel, console, kvm } = descriptors;
     let device = kvm.ok_or_else(|| Error::Defect {
         what: "the KVM tender was not given /dev/kvm".into(),
     })?;
-    let layout = Layout::new(spec.plan, spec.heap);
+    let layout = Layout::new(spec.placed, spec.heap);
     let mut machine = Machine::new(device)?;
     let boot = boot_page(spec, &layout, &machine)?;
     let memory = map(spec, &layout, &boot)?;
@@ -101,8 +100,8 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_ready: layout.first_heap(),
     };
     service.memory.set_heap(service.heap_start, service.heap_ready);
-    machine.set_start(spec.plan.entry, layout.base, &layout.placement)?;
-    take_name(&spec.plan.name)?;
+    machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
+    take_name(&spec.placed.image.name)?;
     Ok(Guest { machine, service })
 }
 
@@ -126,16 +125,18 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine) -> Result<boot
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    boot_page::build(spec, &layout.placement, clock, layout.first_heap())
+    boot_page::build(spec, clock, layout.first_heap())
 }
 
 /// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
 fn map(spec: &Spec<'_>, layout: &Layout, boot: &boot_page::Page) -> Result<Memory, Error> {
-    match spec.plan.kvm_tables.get() {
-        Some(file) if spec.heap == spec.plan.heap => Memory::map(spec.plan, layout, spec.sharing, Tables::Shared(file), boot),
+    match &spec.prepared.page_tables {
+        Some(file) if spec.heap == spec.placed.image.heap => {
+            Memory::map(spec.placed, layout, spec.sharing, Tables::Shared(file), boot)
+        }
         _ => {
             let own = layout.page_tables();
-            Memory::map(spec.plan, layout, spec.sharing, Tables::Own(&own), boot)
+            Memory::map(spec.placed, layout, spec.sharing, Tables::Own(&own), boot)
         }
     }
 }

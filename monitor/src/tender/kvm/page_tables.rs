@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::layout::Layout;
 use crate::error::Error;
-use crate::image::{PAGE, Plan, Rights};
+use crate::image::{PAGE, Rights};
+use crate::placing::Placed;
 
 /// Entries of a table, and the bits of an address that index one.
 const ENTRIES: usize = 512;
@@ -130,10 +131,10 @@ fn index(address: u64, level: u32) -> usize {
     (address >> shift(level)) as usize % ENTRIES
 }
 
-/// Write a plan's tables for its own heap into a file, as pool content. The file appears as a whole.
-pub fn write(plan: &Plan, path: &Path) -> Result<(), Error> {
+/// Write an image's tables for its own heap into a file, as pool content. The file appears as a whole.
+pub fn write(placed: &Placed, path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::io(format!("writing {}", path.display()), error);
-    let bytes = Layout::new(plan, plan.heap).page_tables();
+    let bytes = Layout::new(placed, placed.image.heap).page_tables();
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let written = std::fs::File::create(&fresh).and_then(|mut file| file.write_all(&bytes));
     written.and_then(|()| std::fs::rename(&fresh, path)).map_err(|error| {

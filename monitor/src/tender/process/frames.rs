@@ -7,24 +7,26 @@ use std::os::fd::AsFd;
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 
-use super::memory::{READ_WRITE, anonymous, of_file, protect};
+use super::memory::{anonymous, of_file, protect};
 use crate::error::Error;
-use crate::image::{Content, Extent, PAGE, Plan, Rights};
-use crate::placing::draw::Draw;
+use crate::image::{Content, Image, PAGE, Rights};
+use crate::memory::mapping::READ_WRITE;
 use crate::placing::frames;
+use crate::placing::{Extent, Placed};
 use crate::tender::Sharing;
 
-/// Map and fill all frames of a plan that was placed by `draw`.
-pub fn map(plan: &Plan, draw: &Draw, sharing: Sharing) -> Result<(), Error> {
+/// Map and fill all frames of an image whose places were drawn.
+pub fn map(placed: &Placed, sharing: Sharing) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::io("mapping the instance's own frames", error);
-    let backing = Backing::new(plan).map_err(failed)?;
-    let mut rooms: Vec<u64> = (0..plan.frames.len() as u64)
+    let image = &*placed.image;
+    let backing = Backing::new(image).map_err(failed)?;
+    let mut rooms: Vec<u64> = (0..image.frames.len() as u64)
         .map(|frame| backing.window + frame * PAGE)
         .collect();
-    for (extent, first) in extents(plan) {
+    for (extent, first) in extents(placed) {
         for page in 0..extent.pages {
             let (frame, address) = ((first + page) as usize, extent.address + page * PAGE);
-            if plan.frames[frame].aliased {
+            if image.frames[frame].aliased {
                 let rights = match extent.rights {
                     Rights::ReadWrite => READ_WRITE,
                     Rights::Read | Rights::ReadExecute => ProtFlags::READ,
@@ -40,21 +42,21 @@ pub fn map(plan: &Plan, draw: &Draw, sharing: Sharing) -> Result<(), Error> {
                 .map_err(failed)?;
             } else {
                 rooms[frame] = address;
-                map_own(plan, frame, address, sharing).map_err(failed)?;
+                map_own(image, frame, address, sharing).map_err(failed)?;
             }
         }
     }
     // SAFETY: a room is a page of the window or of the guest's memory, mapped above, writable; nothing refers to it yet.
     unsafe {
         frames::fill(
-            plan,
-            draw,
+            image,
+            &placed.draw,
             |frame| rooms[frame],
-            |frame| plan.frames[frame].aliased || sharing == Sharing::Copy,
+            |frame| image.frames[frame].aliased || sharing.copies(),
         )
     }?;
-    for (extent, first) in extents(plan) {
-        for page in (0..extent.pages).filter(|page| !plan.frames[(first + page) as usize].aliased) {
+    for (extent, first) in extents(placed) {
+        for page in (0..extent.pages).filter(|page| !image.frames[(first + page) as usize].aliased) {
             protect(extent.address + page * PAGE, PAGE as usize, extent.rights).map_err(failed)?;
         }
     }
@@ -62,15 +64,15 @@ pub fn map(plan: &Plan, draw: &Draw, sharing: Sharing) -> Result<(), Error> {
 }
 
 /// A frame at its one address: copy-on-write from the pool, or zeros.
-fn map_own(plan: &Plan, frame: usize, address: u64, sharing: Sharing) -> std::io::Result<()> {
-    match &plan.frames[frame].content {
+fn map_own(image: &Image, frame: usize, address: u64, sharing: Sharing) -> std::io::Result<()> {
+    match &image.frames[frame].content {
         Some(content) if sharing == Sharing::Pool => of_file(address, PAGE as usize, READ_WRITE, MapFlags::PRIVATE, content, 0),
         _ => anonymous(address, PAGE as usize),
     }
 }
 
-fn extents(plan: &Plan) -> impl Iterator<Item = (&Extent, u64)> {
-    plan.extents.iter().filter_map(|extent| match extent.content {
+fn extents(placed: &Placed) -> impl Iterator<Item = (&Extent, u64)> {
+    placed.extents.iter().filter_map(|extent| match extent.content {
         Content::Frames { first } => Some((extent, first)),
         _ => None,
     })
@@ -84,8 +86,8 @@ struct Backing {
 }
 
 impl Backing {
-    fn new(plan: &Plan) -> std::io::Result<Self> {
-        let bytes = plan.frames.len() as u64 * PAGE;
+    fn new(image: &Image) -> std::io::Result<Self> {
+        let bytes = image.frames.len() as u64 * PAGE;
         let file = File::from(memfd_create("unishare-frames", MemfdFlags::CLOEXEC)?);
         ftruncate(&file, bytes)?;
         // SAFETY: a new mapping at an address that the kernel chooses.

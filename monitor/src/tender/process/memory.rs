@@ -4,26 +4,31 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mprotect};
 
 use super::{frames, hypercall_page};
 use crate::error::Error;
-use crate::image::{Content, Extent, PAGE, Rights};
+use crate::image::{Content, PAGE, Rights};
 use crate::memory::address::pointer;
+use crate::memory::mapping::{self, Over, READ_WRITE};
+use crate::placing::Extent;
 use crate::placing::placement::Placement;
 use crate::tender::boot_page;
 use crate::tender::{Sharing, Spec};
 
-pub(super) const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
-
 /// Map all that `spec` asks for.
 pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Result<(), Error> {
-    for extent in &spec.plan.extents {
-        let what = || format!("mapping {} pages at {:#x} ({})", extent.pages, extent.address, extent.section);
+    for extent in &spec.placed.extents {
+        let what = || {
+            format!(
+                "mapping {} pages at {:#x} ({})",
+                extent.pages, extent.address, spec.placed.image.extents[extent.source].section
+            )
+        };
         map_extent(extent, spec.sharing).map_err(|error| Error::io(what(), error))?;
     }
-    if let Some(draw) = &spec.plan.drawn {
-        frames::map(spec.plan, draw, spec.sharing)?;
+    if spec.placed.image.is_random() {
+        frames::map(spec.placed, spec.sharing)?;
     }
     map_instance(spec, placement, boot)
 }
@@ -41,11 +46,10 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
             };
             of_file(extent.address, length, protection, flags, file, first * PAGE)
         }
-        (Content::Run { file, first }, Sharing::Copy) => {
-            anonymous(extent.address, length)?;
-            // SAFETY: these bytes were mapped just now, writable, for nobody else.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(pointer(extent.address).cast::<u8>(), length) };
-            file.read_exact_at(bytes, first * PAGE)?;
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => {
+            mapping::filled(extent.address, extent.pages, Over::Nothing, |room| {
+                file.read_exact_at(room, first * PAGE)
+            })?;
             protect(extent.address, length, extent.rights)
         }
     }
@@ -73,19 +77,16 @@ fn map_instance(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) 
     unsafe { pointer(placement.boot).cast::<boot_page::Page>().write(*boot) };
     protect(placement.boot, page, Rights::Read).map_err(failed("boot page"))?;
     anonymous(placement.tender_page, page).map_err(failed("signal page"))?;
-    anonymous(placement.stack_bottom, spec.plan.stack as usize).map_err(failed("stack"))?;
+    anonymous(placement.stack_bottom, spec.placed.image.stack as usize).map_err(failed("stack"))?;
     if spec.heap > 0 {
         anonymous(placement.heap_start, spec.heap as usize).map_err(failed("heap"))?;
     }
     Ok(())
 }
 
-/// Zero pages on demand. NORESERVE: a heap that is never touched costs nothing, not even a promise.
+/// Zero pages on demand.
 pub(super) fn anonymous(address: u64, length: usize) -> std::io::Result<()> {
-    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED_NOREPLACE;
-    // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
-    unsafe { mmap_anonymous(pointer(address), length, READ_WRITE, flags) }?;
-    Ok(())
+    mapping::anonymous(address, length as u64 / PAGE, Over::Nothing)
 }
 
 pub(super) fn of_file(
@@ -96,10 +97,13 @@ pub(super) fn of_file(
     file: &File,
     offset: u64,
 ) -> std::io::Result<()> {
-    let flags = flags | MapFlags::FIXED_NOREPLACE;
-    // SAFETY: FIXED_NOREPLACE takes only addresses that nothing uses.
-    unsafe { mmap(pointer(address), length, rights, flags, file, offset) }?;
-    Ok(())
+    mapping::of_file(
+        address,
+        length as u64 / PAGE,
+        (rights, flags),
+        (file, offset / PAGE),
+        Over::Nothing,
+    )
 }
 
 pub(super) fn protect(address: u64, length: usize, rights: Rights) -> std::io::Result<()> {

@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
-use super::{Descriptors, Spec};
+use super::{Descriptors, Prepared, Spec};
 use crate::abi;
 use crate::error::Error;
 use crate::tender::boot_page::{self, Clock};
@@ -31,11 +31,12 @@ const ARCH_SET_FS: u64 = 0x1002;
 static FILTER: OnceLock<BpfProgram> = OnceLock::new();
 
 /// Make the hypercall page and the filter, which all instances share.
-pub fn prepare() -> Result<(), Error> {
+pub fn prepare() -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter().map(drop)
+    filter()?;
+    Ok(Prepared::default())
 }
 
 /// The filter of all instances with fixed addresses.
@@ -52,28 +53,26 @@ fn filter() -> Result<&'static BpfProgram, Error> {
 
 /// Become the guest.
 pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
-    let placement = spec.plan.placement();
+    let placement = &spec.placed.placement;
     // Drawn addresses need a filter of their own.
-    let own = spec
-        .plan
-        .drawn
-        .as_ref()
-        .map(|_| sandbox::filter(placement.hypercall, &placement.own_memory(spec.heap)))
+    let random = spec.placed.image.is_random();
+    let own = random
+        .then(|| sandbox::filter(placement.hypercall, &placement.own_memory(spec.heap)))
         .transpose()?;
     let filter = match &own {
         Some(filter) => filter,
         None => filter()?,
     };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
-    let boot = boot_page::build(spec, &placement, Clock::default(), spec.heap)?;
-    memory::map(spec, &placement, &boot)?;
-    limit(&spec.plan.name)?;
-    faults::install(&placement)?;
+    let boot = boot_page::build(spec, Clock::default(), spec.heap)?;
+    memory::map(spec, placement, &boot)?;
+    limit(&spec.placed.image.name)?;
+    faults::install(placement)?;
     departure::forget_rseq()?;
     keep_only(descriptors)?;
     sandbox::enter(filter)?;
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
-    unsafe { departure::depart(&placement, spec.plan.entry) }
+    unsafe { departure::depart(placement, spec.placed.entry) }
 }
 
 /// What the process may not have, beyond what the filter keeps it from.

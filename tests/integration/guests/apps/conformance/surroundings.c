@@ -51,7 +51,7 @@ static size_t all_there_is(void)
 
 void check_memory(void)
 {
-    char *blocks[64], *whole;
+    char *blocks[64], *whole, *part;
     size_t got;
 
     for (int round = 0; round < 50; round++) {

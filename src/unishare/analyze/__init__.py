@@ -1,1 +1,0 @@
-"""Looking at images and the pool: what shares what, and what spoils it."""

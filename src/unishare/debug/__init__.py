@@ -1,1 +1,0 @@
-"""Files that let a debugger find its way in an instance."""

@@ -1,0 +1,107 @@
+"""Starts a mixed fleet under a private launcher and asks every instance: the load of the memory benchmark and the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from unishare.errors import UnishareError
+from unishare.evaluation.bench.workload import Function
+from unishare.fleet.control import Control
+from unishare.fleet.messages import Sharing, StartedInstance, StartRequest, Tender
+
+BATCH = 50
+ASKING = 16
+TIME_LIMIT_MS = 60_000
+
+Step = Callable[[int], None]
+
+
+class InstanceLostError(UnishareError):
+    """An instance ended although nobody stopped it."""
+
+    exit_code = 1
+
+
+@dataclass
+class Population:
+    """Running instances and what they are; grows by `start_mixed` and `start_empty`."""
+
+    control: Control
+    tender: Tender
+    sharing: Sharing
+    members: list[tuple[StartedInstance, Function | None]] = field(default_factory=list)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of all members."""
+        return [started.pid for started, _ in self.members]
+
+    def start_times_us(self) -> list[int]:
+        """From fork to READY, of each member."""
+        return [started.start_us for started, _ in self.members if started.start_us is not None]
+
+    def median_start_ms(self) -> float:
+        """The middle of the start times."""
+        return statistics.median(self.start_times_us() or [0]) / 1000
+
+    async def start_empty(self, count: int, step: Step) -> None:
+        """Start floor guests."""
+        for batch in _batches(count):
+            await self._start(StartRequest(empty=True, tender=self.tender, sharing=self.sharing, count=batch), None)
+            step(batch)
+
+    async def start_mixed(self, functions: Sequence[Function], count: int, step: Step) -> None:
+        """Start `count` instances, the functions in equal parts, batch by batch so that all kinds grow together."""
+        shares = [count // len(functions) + (index < count % len(functions)) for index in range(len(functions))]
+        while any(shares):
+            for index, function in enumerate(functions):
+                batch = min(BATCH, shares[index])
+                if batch == 0:
+                    continue
+                shares[index] -= batch
+                request = StartRequest(
+                    manifest=str(function.image.manifest),
+                    tender=self.tender,
+                    sharing=self.sharing,
+                    count=batch,
+                    name=function.name,
+                )
+                await self._start(request, function)
+                step(batch)
+
+    async def ask_all(self, step: Step, first: int = 0) -> int:
+        """Ask every function instance from member `first` on all its examples; how many answers were right. A wrong one raises."""
+        gate = asyncio.Semaphore(ASKING)
+
+        async def ask(instance: str, function: Function) -> int:
+            async with gate:
+                for expectation in function.expectations:
+                    await expectation.check(self.control, instance, TIME_LIMIT_MS)
+                step(1)
+                return len(function.expectations)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(ask(started.instance, function))
+                for started, function in self.members[first:]
+                if function is not None
+            ]
+        return sum(task.result() for task in tasks)
+
+    async def _start(self, request: StartRequest, function: Function | None) -> None:
+        for started in await self.control.start(request):
+            if started.state not in (None, "ready", "busy"):
+                raise InstanceLostError(f"{started.instance} {started.state} while starting", await self._reason(started))
+            self.members.append((started, function))
+
+    async def _reason(self, started: StartedInstance) -> str:
+        if started.state != "crashed":
+            return "run it in the foreground with 'unishare run' to see its console"
+        return (await self.control.crash(started.instance)).report
+
+
+def _batches(count: int) -> list[int]:
+    return [min(BATCH, count - start) for start in range(0, count, BATCH)]

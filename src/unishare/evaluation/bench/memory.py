@@ -1,0 +1,148 @@
+"""`bench memory`: what N mixed instances cost with and without sharing, beside the floor that no sharing can remove.
+
+Each round runs `floor` (empty VMs or processes), `copy` and `pool`, in turned order, each from nothing: reading before,
+start N, ask all, reading after. Then some more are started, for what *one more* costs. A total is MemAvailable's fall plus, for
+`pool`, the resident pages of the runs in use (host/memory.py says why). PSS, of instances and launcher, is the second opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from unishare.evaluation.bench.measured_fleet import Population
+from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.workload import Function
+from unishare.evaluation.pool_runs import runs_of
+from unishare.fleet import launcher
+from unishare.fleet.messages import Sharing, Tender
+from unishare.host.memory import pool_resident, read_processes, settle
+from unishare.settings import Settings
+
+Configuration = Literal["floor", "copy", "pool"]
+CONFIGURATIONS: tuple[Configuration, ...] = ("floor", "copy", "pool")
+
+# (what is going on, how many instances that is, how many there will be)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One fleet, measured."""
+
+    total: int
+    pss: int
+    resident: int
+    one_more: float
+    start_ms: float
+    answers: int
+
+
+def bench_memory_rounds(quick: bool) -> int:
+    """How often everything is repeated."""
+    return 1 if quick else 3
+
+
+async def bench_memory(
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    layout: str,
+    count: int,
+    rounds: int,
+    progress: Progress,
+) -> Report:
+    """Measure; raises when an answer is wrong."""
+    samples: dict[Configuration, list[Sample]] = {name: [] for name in CONFIGURATIONS}
+    for number in range(rounds):
+        turn = number % len(CONFIGURATIONS)
+        for configuration in CONFIGURATIONS[turn:] + CONFIGURATIONS[:turn]:
+            samples[configuration].append(await measure_fleet(settings, functions, tender, configuration, count, progress))
+    facts = {"tender": tender, "layout": layout, "instances": count, "functions": [function.name for function in functions]}
+    return _report(samples, count, facts)
+
+
+async def measure_fleet(
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    configuration: Configuration,
+    count: int,
+    progress: Progress,
+) -> Sample:
+    """One fleet from nothing to nothing."""
+    sharing: Sharing = "pool" if configuration == "pool" else "copy"
+    extra = extra_instances(count, len(functions))
+    label = f"{tender} {configuration}"
+    done = 0
+
+    def step(batch: int) -> None:
+        nonlocal done
+        done += batch
+        progress(label, done, count + extra)
+
+    before = settle()
+    async with launcher.private(settings) as (control, launcher_pid):
+        population = Population(control, tender, sharing)
+
+        async def grow(by: int) -> int:
+            first = len(population.members)
+            if configuration == "floor":
+                await population.start_empty(by, step)
+                return 0
+            await population.start_mixed(functions, by, step)
+            return await population.ask_all(lambda _: None, first)
+
+        answers = await grow(count)
+        full = settle()
+        resident = (
+            pool_resident(settings.pool, runs_of(function.image.manifest for function in functions))
+            if configuration == "pool"
+            else 0
+        )
+        pss = read_processes([launcher_pid, *population.pids]).pss
+        answers += await grow(extra)
+        more = settle()
+        start_ms = population.median_start_ms()
+    return Sample(
+        total=before.available - full.available + resident,
+        pss=pss,
+        resident=resident,
+        one_more=(full.available - more.available) / extra,
+        start_ms=start_ms,
+        answers=answers,
+    )
+
+
+def extra_instances(count: int, kinds: int) -> int:
+    """How many more are started for the cost of one more: a tenth, in equal parts, enough to rise above the noise."""
+    return max(10, count // (10 * kinds)) * kinds
+
+
+def _report(samples: dict[Configuration, list[Sample]], count: int, facts: dict[str, Any]) -> Report:
+    totals: dict[str, list[float]] = {name: [float(one.total) for one in samples[name]] for name in CONFIGURATIONS}
+    more: dict[str, list[float]] = {name: [one.one_more for one in samples[name]] for name in CONFIGURATIONS}
+    pss: dict[str, list[float]] = {f"{name} PSS": [float(one.pss) for one in samples[name]] for name in CONFIGURATIONS}
+    above: dict[str, list[float]] = {}
+    above_more: dict[str, list[float]] = {}
+    for name in ("copy", "pool"):
+        above[f"{name} above floor"] = [total - floor for total, floor in zip(totals[name], totals["floor"], strict=True)]
+        above_more[f"{name} one more above floor"] = [one - floor for one, floor in zip(more[name], more["floor"], strict=True)]
+    each = {f"{name} per instance": [value / count for value in values] for name, values in {**totals, **above}.items()}
+    byte_samples: dict[str, list[float]] = {**totals, **above, **each, **above_more, **pss}
+    byte_samples["pool's resident pages"] = [float(one.resident) for one in samples["pool"]]
+    rows = [Row.of(name, values, "bytes") for name, values in byte_samples.items()]
+    rows += [Row.of(f"{name} start", [one.start_ms for one in samples[name]], "ms") for name in CONFIGURATIONS]
+    return Report(
+        bench="memory",
+        environment=environment(
+            **facts, right_answers={name: sum(one.answers for one in samples[name]) for name in ("copy", "pool")}
+        ),
+        rows=rows,
+        ratios={
+            "pool/copy": ratio(totals, "pool", "copy"),
+            "pool/copy above floor": ratio(above, "pool above floor", "copy above floor"),
+            "pool/copy PSS": ratio(pss, "pool PSS", "copy PSS"),
+        },
+    )

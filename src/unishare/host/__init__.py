@@ -1,0 +1,1 @@
+"""Readings of the host, without policy: what it offers, its memory, page frames, processor time."""

@@ -1,0 +1,1 @@
+"""From objects and places to an image."""

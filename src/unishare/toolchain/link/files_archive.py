@@ -1,0 +1,68 @@
+"""The read-only files of an image: a USTAR archive, the same bytes for the same files."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sqlite3
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from unishare.errors import BadInputError, NotFoundError
+from unishare.toolchain.recipes.recipe import AppRecipe, Database, line_of
+
+
+def build(app: AppRecipe) -> bytes:
+    """Pack an app's files; nothing when it has none. Names are the guest's absolute paths without the first slash."""
+    if not app.files:
+        return b""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in sorted(_contents(app).items()):
+            entry = tarfile.TarInfo(name.lstrip("/"))
+            entry.size = len(content)
+            entry.mode = 0o444
+            try:
+                tar.addfile(entry, io.BytesIO(content))
+            except ValueError as error:
+                raise BadInputError(f"{app.file}:{line_of(app.file, name)}: field `files`: {name}: {error}") from None
+    return buffer.getvalue()
+
+
+def _contents(app: AppRecipe) -> Mapping[str, bytes]:
+    return {guest: _content(app, guest, local) for guest, local in app.files.items()}
+
+
+def _content(app: AppRecipe, guest: str, local: str | Database) -> bytes:
+    if isinstance(local, Database):
+        return _database(app, guest, _read(app, guest, app.folder / local.sqlite))
+    return _read(app, guest, app.folder / local)
+
+
+def _database(app: AppRecipe, guest: str, sql: bytes) -> bytes:
+    """Run SQL text in an empty database and take its file. The library's version, which SQLite notes in the header (offsets 96 to
+    99 of https://sqlite.org/fileformat.html), is cleared: the same text gives the same bytes on other machines."""
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
+            database.executescript(sql.decode())
+            database.commit()
+            content = bytearray(database.serialize())
+    except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{app.file}:{line_of(app.file, guest)}: field `files`: {guest}: {error}", "Correct the SQL text."
+        ) from None
+    content[96:100] = bytes(4)
+    return bytes(content)
+
+
+def _read(app: AppRecipe, guest: str, file: Path) -> bytes:
+    where = f"{app.file}:{line_of(app.file, guest)}: field `files`"
+    if not file.resolve().is_relative_to(app.folder.resolve()):
+        raise BadInputError(f"{where}: {file} lies outside the app's folder", "Copy it into the folder.")
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"{where}: {file} does not exist") from None
+    except OSError as error:
+        raise BadInputError(f"{where}: {file}: {error.strerror}") from None

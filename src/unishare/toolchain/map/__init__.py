@@ -1,0 +1,1 @@
+"""The global map: the same addresses for a library in all images."""

@@ -1,0 +1,1 @@
+"""From source trees to relocatable objects, cached by content."""

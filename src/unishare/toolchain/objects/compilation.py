@@ -1,0 +1,98 @@
+"""From source files to objects: which files, which flags, one compiler run a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import BadInputError, BuildError
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, line_of
+from unishare.toolchain.tools.commands import Tools
+from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
+
+ERROR_LINES = 25
+ASSEMBLER = {".s", ".S"}
+OBJECT = ".o"
+# What gcc(1) compiles as C, C++ or assembler; it hands a file of any other name to the linker.
+COMPILED = {".c", ".cc", ".cpp", ".cxx", ".C", OBJECT, *ASSEMBLER}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is compiled together: a library's or an app's files, with their flags.
+
+    `flags` name only folders that `prefixes` map to names without a machine's paths, so that objects do not depend on where
+    the sources lie.
+    """
+
+    owner: str
+    recipe: Path
+    root: Path
+    files: tuple[str, ...]
+    language: str
+    flags: tuple[str, ...]
+    prefixes: tuple[tuple[str, str], ...]
+
+
+def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
+    """The files below `root` that globs name, in order; a glob that finds nothing is an error."""
+    excluded = {path for pattern in exclude for path in _glob(root, pattern)}
+    found: set[str] = set()
+    for pattern in files:
+        paths = _glob(root, pattern)
+        if not paths:
+            raise BadInputError(
+                f"{recipe.file}:{line_of(recipe.file, pattern)}: field `build.files`: {pattern!r} matches no file in the source",
+                f"The source is {root}.",
+            )
+        found.update(paths)
+    chosen = tuple(sorted(found - excluded))
+    if odd := [file for file in chosen if Path(file).suffix not in COMPILED]:
+        raise BadInputError(
+            f"{recipe.file}:{line_of(recipe.file, files[0])}: field `build.files`: takes {odd[0]}, which is no source file",
+            f"Name files that are compiled ({' '.join(sorted(COMPILED))}), such as '*.c', or add it to build.exclude.",
+        )
+    return chosen
+
+
+def _glob(root: Path, pattern: str) -> list[str]:
+    paths = [path for path in root.glob(pattern) if path.is_file()]
+    outside = [path for path in paths if not path.resolve().is_relative_to(root.resolve())]
+    if outside:
+        raise BadInputError(f"{outside[0]} leads outside its source {root}", "A source may not link to files elsewhere.")
+    return [str(path.relative_to(root)) for path in paths]
+
+
+def submit(unit: Unit, variant: Variant, compiler: Compiler, tools: Tools, pool: Executor, into: Path) -> list[Future[Path]]:
+    """Start compiling every file of a unit; the objects' paths come in the files' order."""
+    return [
+        pool.submit(_compile, unit, file, variant, compiler, tools, into / f"{number:04}.o")
+        for number, file in enumerate(unit.files)
+    ]
+
+
+def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools: Tools, output: Path) -> Path:
+    if file.endswith(OBJECT):
+        return unit.root / file
+    # The compiler takes the last prefix that fits: the longest must come last.
+    prefixes = sorted(unit.prefixes, key=lambda pair: len(pair[0]))
+    maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
+    language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
+    driver = compiler.driver(unit.language)
+    command = [driver, *HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, "-c", file, "-o", str(output)]
+    code, text = tools.run(command, unit.root)
+    if code:
+        raise BuildError(f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.")
+    return output
+
+
+def _first_errors(text: str) -> str:
+    """The compiler's first errors with what they point at: one screen."""
+    lines = text.strip().splitlines()
+    first = next((index for index, line in enumerate(lines) if re.search(r"\b(error|Error|fatal)\b", line)), 0)
+    shown = lines[first : first + ERROR_LINES]
+    more = len(lines) - first - len(shown)
+    return "\n".join([*shown, *([f"... and {more} more lines"] if more > 0 else [])])

@@ -1,0 +1,167 @@
+"""Recipes to units: include paths, flags and the digests of everything a compilation reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import BadInputError, NotFoundError
+from unishare.toolchain.objects.cache import ObjectCache, UnitObject
+from unishare.toolchain.objects.compilation import Unit, matching
+from unishare.toolchain.recipes.catalog import Catalog
+from unishare.toolchain.recipes.closure import libraries_of, needs_of
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
+from unishare.toolchain.sources.trees import Tree, Trees
+from unishare.toolchain.tools.compiler import Compiler, Variant
+from unishare.toolchain.tools.digests import Digests, of_value
+
+APP_FOLDER_NAME = "/unishare/app"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What compiling needs; one a build."""
+
+    catalog: Catalog
+    trees: Trees
+    objects: ObjectCache
+    compiler: Compiler
+    digests: Digests
+
+    def library(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """A library's object; None for one that has only headers."""
+        made = self.compiled(recipe, variant, pool)
+        if made is None:
+            return None
+        _refuse_homeless_sections(recipe, made)
+        if made.facts.thread_local:
+            raise BadInputError(
+                f"{recipe.file}: {recipe.name} has thread-local data (.tdata or .tbss)",
+                "Its place depends on the whole image, so it cannot be shared: compile without it, or keep it in an app.",
+            )
+        return made
+
+    def compiled(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """A library's object, even one that no image could hold."""
+        if not recipe.build.files:
+            return None
+        unit, inputs = self._library_unit(recipe)
+        return self.objects.get(unit, recipe.version, variant, inputs, pool)
+
+    def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+        """A library's object if it can be had without a download or a compiler."""
+        seen = [recipe, *needs_of(self.catalog, recipe)]
+        seen += [self.catalog.library(recipe.build.headers)] if recipe.build.headers else []
+        if not recipe.build.files or not all(self.trees.made(one) for one in seen):
+            return None
+        unit, inputs = self._library_unit(recipe)
+        return self.objects.kept(unit, recipe.version, variant, inputs)
+
+    def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
+        """An app's object; None for one without code of its own, whose `main` is a library's."""
+        if not recipe.build.files:
+            return None
+        unit, inputs = self._app_unit(recipe)
+        made = self.objects.get(unit, "", variant, inputs, pool)
+        _refuse_homeless_sections(recipe, made)
+        return made
+
+    def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
+        build = recipe.build
+        tree = self.trees.of(recipe)
+        overlays = [self._beside(recipe, folder) for folder in build.overlay]
+        forced = [self._beside(recipe, file) for file in build.forced_include]
+        headers = self._headers(needs_of(self.catalog, recipe), build.headers)
+        flags = [
+            *(f"-I{folder}" for folder in overlays),
+            *(f"-I{folder}" for folder in [*build.include, *build.public_include]),
+            *_system(headers),
+            f"-isystem{self.compiler.include}",
+            *(f"-D{define}" for define in build.defines),
+            *(part for file in forced for part in ("-include", str(file))),
+            *build.flags,
+        ]
+        unit = Unit(
+            owner=recipe.name,
+            recipe=recipe.file,
+            root=tree.root,
+            files=matching(recipe, tree.root, build.files, build.exclude),
+            language=build.language,
+            flags=tuple(flags),
+            prefixes=(
+                (str(tree.root), f"/unishare/{recipe.name}-{recipe.version}"),
+                (str(recipe.folder), "/unishare/recipes"),
+                *_prefixes(headers),
+                (str(self.compiler.include), "/unishare/compiler"),
+            ),
+        )
+        inputs = [tree.digest, *_digests(headers), *map(self.digests.folder, overlays), *map(self.digests.file, forced)]
+        return unit, inputs
+
+    def _app_unit(self, recipe: AppRecipe) -> tuple[Unit, list[str]]:
+        build = recipe.build
+        headers = self._headers(libraries_of(self.catalog, recipe), None)
+        files = matching(recipe, recipe.folder, build.files, build.exclude)
+        flags = [
+            "-I.",
+            *(f"-I{folder}" for folder in build.include),
+            *_system(headers),
+            f"-isystem{self.compiler.include}",
+            *(f"-D{define}" for define in build.defines),
+            *build.flags,
+        ]
+        unit = Unit(
+            owner=recipe.name,
+            recipe=recipe.file,
+            root=recipe.folder,
+            files=files,
+            language=build.language,
+            flags=tuple(flags),
+            prefixes=(
+                (str(recipe.folder), APP_FOLDER_NAME),
+                *_prefixes(headers),
+                (str(self.compiler.include), "/unishare/compiler"),
+            ),
+        )
+        # Data files and the recipe itself are not compiled: changing a script compiles nothing.
+        sources = {file: self.digests.file(recipe.folder / file) for file in [*files, *_headers_of(recipe)]}
+        return unit, [of_value(sources), *_digests(headers)]
+
+    def _headers(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[tuple[LibraryRecipe, Tree]]:
+        """The libraries whose public headers a unit sees, users before what they use, a libc's last."""
+        seen = [*reversed(libraries), *([self.catalog.library(last)] if last else [])]
+        return [(one, self.trees.of(one)) for one in seen if one.build.public_include]
+
+    def _beside(self, recipe: LibraryRecipe, name: str) -> Path:
+        path = recipe.folder / name
+        if not path.exists():
+            raise NotFoundError(f"{recipe.file}: {path} does not exist", "The path is relative to the recipe's own folder.")
+        return path
+
+
+def _refuse_homeless_sections(recipe: AppRecipe | LibraryRecipe, made: UnitObject) -> None:
+    for name, size in made.facts.homeless.items():
+        raise BadInputError(
+            f"{made.name}: section {name} ({size} bytes) has no window in the global map",
+            "Sections are .text, .rodata, .data, .bss and constructors; change the flags or leave the file out"
+            f" in {recipe.file}.",
+        )
+
+
+def _system(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+    folders = [str(tree.root / folder) for recipe, tree in headers for folder in recipe.build.public_include]
+    return [f"-isystem{folder}" for folder in dict.fromkeys(folders)]
+
+
+def _prefixes(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[tuple[str, str]]:
+    return [(str(tree.root), f"/unishare/{recipe.name}-{recipe.version}") for recipe, tree in headers]
+
+
+def _digests(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+    return [tree.digest for _, tree in headers]
+
+
+def _headers_of(recipe: AppRecipe) -> list[str]:
+    return sorted(str(path.relative_to(recipe.folder)) for path in recipe.folder.rglob("*.h") if path.is_file())

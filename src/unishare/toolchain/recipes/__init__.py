@@ -1,0 +1,1 @@
+"""What libraries, apps and languages are made of: TOML files, read and checked."""

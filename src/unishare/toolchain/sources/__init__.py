@@ -1,0 +1,1 @@
+"""From a pinned source to an unpacked and prepared tree."""

@@ -1,0 +1,114 @@
+"""Source trees: a verified archive unpacked, and prepared by upstream's own commands (configure, header generation).
+
+A tree is made once per (archive, commands, compiler), in a temporary folder that is renamed when all went well, and never
+written again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from unishare.errors import BadInputError, BuildError
+from unishare.settings import Settings
+from unishare.state import mark_used
+from unishare.toolchain.recipes.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
+from unishare.toolchain.sources.providers import Sources, compiler_archive, local_folder
+from unishare.toolchain.sources.unpack import unpack
+from unishare.toolchain.tools.commands import Tools
+from unishare.toolchain.tools.compiler import Compiler
+from unishare.toolchain.tools.digests import Digests, of_value
+
+OUTPUT_LINES = 30
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A folder of sources and the digest of what it was made from."""
+
+    root: Path
+    digest: str
+
+
+class Trees:
+    """The trees of one home."""
+
+    def __init__(self, settings: Settings, compiler: Compiler, tools: Tools, digests: Digests) -> None:
+        self._folder = settings.sources / "trees"
+        self._sources = Sources(settings.sources, tools)
+        self._compiler = compiler
+        self._tools = tools
+        self._digests = digests
+
+    def of(self, recipe: LibraryRecipe) -> Tree:
+        """The source tree of a library."""
+        if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
+            folder = local_folder(recipe)
+            return Tree(folder, self._digests.folder(folder))
+        digest, root = self._place(recipe)
+        if not root.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / f"{digest[:24]}.lock"):
+                if not root.is_dir():
+                    self._make(recipe, root)
+        mark_used(root)
+        return Tree(root, digest)
+
+    def made(self, recipe: LibraryRecipe) -> bool:
+        """Whether the tree is there without a download or a command."""
+        if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
+            return True
+        return self._place(recipe)[1].is_dir()
+
+    def _place(self, recipe: LibraryRecipe) -> tuple[str, Path]:
+        digest = of_value(
+            [self._origin(recipe), recipe.prepare.commands, self._compiler.identity if recipe.prepare.commands else ""]
+        )
+        return digest, self._folder / digest[:24]
+
+    def _origin(self, recipe: LibraryRecipe) -> str:
+        source = recipe.source
+        if isinstance(source, FolderSource):
+            return self._digests.folder(local_folder(recipe))
+        if isinstance(source, CompilerSource):
+            return self._digests.file(compiler_archive(recipe, self._compiler))
+        return source.sha256
+
+    def _make(self, recipe: LibraryRecipe, root: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as folder:
+            fresh = Path(folder) / "tree"
+            if isinstance(recipe.source, FolderSource):
+                shutil.copytree(local_folder(recipe), fresh)
+            elif isinstance(recipe.source, CompilerSource):
+                fresh.mkdir()
+                self._must(recipe, [self._compiler.ar, "x", str(compiler_archive(recipe, self._compiler))], fresh)
+            else:
+                fresh = _unpack(recipe, self._sources.archive(recipe), fresh)
+            for command in recipe.prepare.commands:
+                self._must(recipe, command, fresh)
+            fresh.rename(root)
+
+    def _must(self, recipe: LibraryRecipe, command: list[str], folder: Path) -> None:
+        code, output = self._tools.run(command, folder, {"HOME": str(folder)})
+        if code:
+            tail = "\n".join(output.strip().splitlines()[-OUTPUT_LINES:])
+            raise BuildError(
+                f"{recipe.file}:{line_of(recipe.file, command[0])}: field `prepare.commands`: {' '.join(command)!r} ended with code {code}:\n{tail}",
+                f"The library {recipe.name} could not be prepared; see the command's own message above.",
+            )
+
+
+def _unpack(recipe: LibraryRecipe, archive: Path, into: Path) -> Path:
+    """Unpack a tarball; the folder that its one top folder became."""
+    into.mkdir()
+    try:
+        unpack(archive, into)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise BadInputError(f"{recipe.file}: field `source`: {archive.name} cannot be unpacked: {error}") from None
+    entries = list(into.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else into

@@ -1,0 +1,173 @@
+"""Source trees: unpacked and prepared as a whole or not at all, and never outside their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from unishare.errors import BadInputError, BuildError, HostLacksError
+from unishare.settings import Settings
+from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
+from unishare.toolchain.sources.trees import Trees
+from unishare.toolchain.tools.commands import Tools
+from unishare.toolchain.tools.compiler import Compiler
+from unishare.toolchain.tools.digests import Digests
+
+
+def entry(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = len(content), kind, link
+    return info, content
+
+
+def archive(entries: Sequence[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for info, content in entries:
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def good(files: Mapping[str, bytes]) -> bytes:
+    return archive([entry(name, content) for name, content in files.items()])
+
+
+class Place:
+    """A home whose downloads are files of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(folder / "home")
+        tools = Tools()
+        self.trees = Trees(self.settings, Compiler(tools), tools, Digests())
+
+    def recipe(self, content: bytes, commands: Sequence[Sequence[str]] = ()) -> LibraryRecipe:
+        """A recipe whose archive was downloaded already."""
+        digest = hashlib.sha256(content).hexdigest()
+        kept = self.settings.sources / "archives" / digest / "a.tar.gz"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(content)
+        source = f'provider = "https"\nurl = "https://example.org/a.tar.gz"\nsha256 = "{digest}"'
+        return self.written(source, commands)
+
+    def written(self, source: str, commands: Sequence[Sequence[str]] = ()) -> LibraryRecipe:
+        file = self.folder / "tiny.toml"
+        quoted = [list(command) for command in commands]
+        file.write_text(f'name = "tiny"\nversion = "1"\nlicense = "0BSD"\n[source]\n{source}\n[prepare]\ncommands = {quoted}\n')
+        return load_library(file)
+
+    def made(self) -> list[Path]:
+        """What is in the folder of trees, but for locks."""
+        folder = self.settings.sources / "trees"
+        return [path for path in folder.iterdir() if path.suffix != ".lock"] if folder.is_dir() else []
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_the_top_folder_of_an_archive_is_the_root(place: Place) -> None:
+    tree = place.trees.of(place.recipe(good({"tiny-1/a.c": b"int a;", "tiny-1/src/b.c": b""})))
+    assert (tree.root / "a.c").read_bytes() == b"int a;"
+    assert (tree.root / "src" / "b.c").is_file()
+
+
+def test_an_archive_without_a_top_folder_is_the_root_itself(place: Place) -> None:
+    tree = place.trees.of(place.recipe(good({"a.c": b"", "b.c": b""})))
+    assert sorted(path.name for path in tree.root.iterdir()) == ["a.c", "b.c"]
+
+
+def test_commands_run_once_in_the_tree(place: Place) -> None:
+    recipe = place.recipe(good({"t/a.c": b"", "t/b": b""}), [["sh", "-c", "echo made >> log; pwd > where"]])
+    tree = place.trees.of(recipe)
+    assert place.trees.of(recipe) == tree
+    assert (tree.root / "log").read_text() == "made\n"
+
+
+def test_recipes_with_the_same_source_and_commands_share_a_tree(place: Place) -> None:
+    content = good({"t/a.c": b""})
+    first = place.trees.of(place.recipe(content, [["true"]]))
+    assert place.trees.of(place.recipe(content, [["true"]])) == first
+    assert place.trees.of(place.recipe(content, [["true"], ["true"]])) != first
+    assert len(place.made()) == 2
+
+
+def test_a_tree_is_known_to_be_made_only_when_it_is(place: Place) -> None:
+    recipe = place.recipe(good({"t/a.c": b""}))
+    assert not place.trees.made(recipe)
+    place.trees.of(recipe)
+    assert place.trees.made(recipe)
+
+
+def test_a_command_that_fails_shows_its_words_and_leaves_nothing(place: Place) -> None:
+    recipe = place.recipe(good({"t/a.c": b""}), [["true"], ["sh", "-c", "touch half; echo no such feature >&2; exit 3"]])
+    with pytest.raises(BuildError) as caught:
+        place.trees.of(recipe)
+    assert re.search(r"tiny\.toml:\d+: field `prepare\.commands`", caught.value.message)
+    assert "ended with code 3:\nno such feature" in caught.value.message
+    assert place.made() == []
+
+
+def test_a_command_that_does_not_exist_is_named_and_leaves_nothing(place: Place) -> None:
+    with pytest.raises(HostLacksError, match="'no-such-program' is not installed"):
+        place.trees.of(place.recipe(good({"t/a.c": b""}), [["no-such-program"]]))
+    assert place.made() == []
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry("../outside", b"x")],
+        [entry("t/../../outside", b"x")],
+        [entry("t/link", kind=tarfile.SYMTYPE, link="../../../outside")],
+        [entry("t/link", kind=tarfile.SYMTYPE, link="/etc"), entry("t/link/outside", b"x")],
+        [entry("t/hard", kind=tarfile.LNKTYPE, link="../../outside")],
+        [entry("t/device", kind=tarfile.CHRTYPE)],
+    ],
+)
+def test_an_archive_cannot_write_or_point_outside(place: Place, entries: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+    (place.folder / "outside").write_text("untouched")
+    with pytest.raises(BadInputError, match=r"a\.tar\.gz cannot be unpacked"):
+        place.trees.of(place.recipe(archive(entries)))
+    assert place.made() == []
+    assert (place.folder / "outside").read_text() == "untouched"
+    assert [path.name for path in place.folder.rglob("outside")] == ["outside"]
+
+
+def test_an_absolute_name_stays_inside(place: Place) -> None:
+    tree = place.trees.of(place.recipe(archive([entry("/t/a.c", b"x"), entry("/t/b.c", b"y")])))
+    assert (tree.root / "a.c").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("length", [0, 10, 60])
+def test_a_truncated_archive_leaves_nothing(place: Place, length: int) -> None:
+    with pytest.raises(BadInputError, match="cannot be unpacked"):
+        place.trees.of(place.recipe(good({"t/a.c": bytes(range(256)) * 40})[:length]))
+    assert place.made() == []
+
+
+def test_a_folder_is_used_as_it_is_and_its_digest_follows_its_files(place: Place) -> None:
+    code = place.folder / "code"
+    code.mkdir()
+    (code / "a.c").write_text("int a;")
+    recipe = place.written('provider = "folder"\npath = "code"')
+    first = place.trees.of(recipe)
+    assert first.root == code.resolve()
+    (code / "a.c").write_text("int ab;")
+    assert place.trees.of(recipe).digest != first.digest
+    assert place.made() == []
+
+
+def test_commands_change_a_copy_of_a_folder(place: Place) -> None:
+    code = place.folder / "code"
+    code.mkdir()
+    (code / "a.c").write_text("int a;")
+    tree = place.trees.of(place.written('provider = "folder"\npath = "code"', [["rm", "a.c"]]))
+    assert (code / "a.c").is_file() and not (tree.root / "a.c").exists()
