@@ -45,7 +45,8 @@ static uint8_t *writable(struct node *file, uint64_t index)
 
         if (!(file->blocks[index] = malloc(BLOCK)))
             return NULL;
-        memcpy(file->blocks[index], file->base + index * BLOCK, kept);
+        if (kept)
+            memcpy(file->blocks[index], file->base + index * BLOCK, kept);
         memset(file->blocks[index] + kept, 0, BLOCK - kept);
     }
     return file->blocks[index];
@@ -70,7 +71,8 @@ int64_t content_read(const struct node *file, void *into, size_t size, uint64_t 
         } else {
             size_t from_base = start >= base ? 0 : base - start < part ? base - start : part;
 
-            memcpy(at, file->base + offset, from_base);
+            if (from_base)
+                memcpy(at, file->base + offset, from_base);
             memset(at + from_base, 0, part - from_base);
         }
         at += part;

@@ -105,11 +105,20 @@ void unishare_answer_clear(unishare_answer *answer)
     answer->failed = 0;
 }
 
+static void (*collect_garbage)(void);
+
+void unishare_when_quiet(void (*collect)(void))
+{
+    collect_garbage = collect;
+}
+
 /* Everything that was touched for earlier requests and is not needed to wait for the next one. Neither buffer holds anything now. */
 static void give_back(struct buffer *request, struct buffer *answer)
 {
     uintptr_t live = ((uintptr_t)__builtin_frame_address(0) - LIVE_STACK) & ~(uintptr_t)(UNISHARE_PAGE_SIZE - 1);
 
+    if (collect_garbage)
+        collect_garbage();
     unishare_pages_discard(request->data, request->room);
     unishare_pages_discard(answer->data, answer->room);
     unishare_malloc_give_back();

@@ -70,6 +70,11 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     return status;
 }
 
+static void collect(void)
+{
+    lua_gc(state, LUA_GCCOLLECT);
+}
+
 /* Leaves the handler's function at FUNCTION; 0 if there is none, and the console says why. */
 static int load(void)
 {
@@ -94,5 +99,6 @@ int main(void)
     lua_setfield(state, -2, "path");
     lua_settop(state, 0);
     lua_pushcfunction(state, explain);
+    unishare_when_quiet(collect);
     return load() ? unishare_serve(handle) : FAILED;
 }

@@ -70,6 +70,9 @@ enum unishare_call {
     /* Like CHANNEL_RECEIVE, but returns -EAGAIN when no message has come for the instance's quiet time, which whoever starts it chooses:
      * the moment to give memory back. Since 1.1. */
     UNISHARE_CALL_CHANNEL_RECEIVE_SOON = 10,
+    /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3: reading and
+     * writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot keep track. */
+    UNISHARE_CALL_PROTECT = 12,
 };
 
 /* The channel carries messages whose borders are kept (one datagram each): this header, then data. Longer payloads are sent as
