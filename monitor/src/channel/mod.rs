@@ -13,7 +13,7 @@ use crate::abi::{self, Message};
 use crate::error::Error;
 
 /// Of the monitor's child to its parent, before the guest runs: the data is exit code, and the text of the error.
-const MESSAGE_FAILED: u32 = 0x8000_0000;
+pub const MESSAGE_FAILED: u32 = 0x8000_0000;
 const HEADER: usize = size_of::<Message>();
 const PART_MAX: usize = abi::MESSAGE_MAX - HEADER;
 /// A crash record up to its stack bytes.
@@ -115,6 +115,17 @@ fn parse_failure(data: &[u8]) -> Option<Error> {
     let (errno, data) = data.split_first_chunk()?;
     let (&code, text) = data.split_first()?;
     Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned(), i32::from_ne_bytes(*errno))
+}
+
+/// Say that a guest is ready that said so before its snapshot was taken.
+pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
+    let message = Message {
+        kind: abi::MESSAGE_READY,
+        ..Message::zeroed()
+    };
+    rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|error| Error::io("saying that the instance is ready", error))
 }
 
 /// From the child: say why there will be no guest. Nothing can be done if that fails: the parent sees the channel close.

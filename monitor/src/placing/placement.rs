@@ -1,7 +1,5 @@
 //! Where the parts of the instance region lie (abi.h): hypercall page, boot page, tender's page, guard, stack, guard, heap.
 
-use std::ops::Range;
-
 use crate::abi;
 use crate::image::PAGE;
 
@@ -30,10 +28,5 @@ impl Placement {
             stack_top,
             heap_start: stack_top + PAGE,
         }
-    }
-
-    /// The addresses from the lower to the upper end of the stack and a heap of `heap` bytes.
-    pub fn own_memory(&self, heap: u64) -> Range<u64> {
-        self.stack_bottom.min(self.heap_start)..self.stack_top.max(self.heap_start + heap)
     }
 }

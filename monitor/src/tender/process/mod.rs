@@ -13,17 +13,18 @@ mod memory;
 mod sandbox;
 
 use std::convert::Infallible;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Prepared, Spec};
-use crate::abi;
+use crate::channel;
 use crate::error::Error;
+use crate::placing::placement::Placement;
 use crate::tender::boot_page::{self, Clock};
-use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
@@ -35,17 +36,15 @@ pub fn prepare() -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter()?;
+    filter(crate::abi::INSTANCE_BASE)?;
     Ok(Prepared::default())
 }
 
-/// The filter of all instances with fixed addresses.
-fn filter() -> Result<&'static BpfProgram, Error> {
+fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
     match FILTER.get() {
         Some(filter) => Ok(filter),
         None => {
-            let own = abi::INSTANCE_BASE + abi::STACK_OFFSET..abi::INSTANCE_END;
-            let filter = sandbox::filter(abi::INSTANCE_BASE, &own)?;
+            let filter = sandbox::filter(page)?;
             Ok(FILTER.get_or_init(|| filter))
         }
     }
@@ -56,12 +55,10 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let placement = &spec.placed.placement;
     // Drawn addresses need a filter of their own.
     let random = spec.placed.image.is_random();
-    let own = random
-        .then(|| sandbox::filter(placement.hypercall, &placement.own_memory(spec.heap)))
-        .transpose()?;
+    let own = random.then(|| sandbox::filter(placement.hypercall)).transpose()?;
     let filter = match &own {
         Some(filter) => filter,
-        None => filter()?,
+        None => filter(placement.hypercall)?,
     };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, Clock::default(), spec.heap)?;
@@ -69,10 +66,21 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     limit(&spec.placed.image.name)?;
     faults::install(placement)?;
     departure::forget_rseq()?;
+    // A guest that goes on where a snapshot was taken said READY before.
+    let resumed = spec.placed.resumption.is_some();
+    let says_ready = resumed.then(|| channel::duplicate(&descriptors.channel)).transpose()?;
+    if let Some(channel) = says_ready {
+        channel::send_ready(channel.as_fd())?;
+    }
     keep_only(descriptors)?;
     sandbox::enter(filter)?;
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
-    unsafe { departure::depart(placement, spec.placed.entry) }
+    unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
+}
+
+/// Whether a guest that was stopped at `rip`, in the system call of that number, waits for its next request.
+pub fn is_waiting_at(placement: &Placement, rip: u64, call: i64) -> bool {
+    call == libc::SYS_recvfrom && rip == placement.hypercall + Label::Received.offset()
 }
 
 /// What the process may not have, beyond what the filter keeps it from.

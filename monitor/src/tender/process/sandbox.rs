@@ -1,7 +1,6 @@
 //! The seccomp filter: system calls come from the hypercall page, with the arguments that its code uses, or they are faults.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter,
@@ -25,13 +24,13 @@ const AND: u16 = 0x54;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// The filter for a hypercall page at `page`; `own` are the addresses between which the instance's stack and heap lie.
+/// The filter for a hypercall page at `page`.
 ///
 /// The compiler of rules knows arguments only, so the test of where the call comes from stands before its program. A call of the
 /// 32-bit table (`int 0x80`) is a fault like any other: TRAP leads to the page's handler, which reports #UD.
-pub fn filter(page: u64, own: &Range<u64>) -> Result<BpfProgram, Error> {
+pub fn filter(page: u64) -> Result<BpfProgram, Error> {
     let mut program = prelude(page);
-    program.extend(rules(own).and_then(compile).map_err(|error| Error::Defect {
+    program.extend(rules().and_then(compile).map_err(|error| Error::Defect {
         what: format!("the sandbox's rules: {error}"),
     })?);
     Ok(program)
@@ -76,10 +75,9 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, seccomp
 }
 
 /// What hypercall_page.s does, and nothing else.
-fn rules(own: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
     let is = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value);
     let at_most = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Le, value);
-    let at_least = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Ge, value);
     let rule = |conditions| Ok::<_, seccompiler::BackendError>(vec![SeccompRule::new(conditions)?]);
     Ok(BTreeMap::from([
         (libc::SYS_exit_group, Vec::new()),
@@ -109,17 +107,9 @@ fn rules(own: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompile
                 is(5, 0)?,
             ])?,
         ),
-        // A filter cannot add: the page itself sees to the end of what is discarded. It could only be the guest's own.
-        (
-            libc::SYS_madvise,
-            rule(vec![
-                at_least(0, own.start)?,
-                at_most(0, own.end)?,
-                at_most(1, own.end - own.start)?,
-                is(2, libc::MADV_DONTNEED as u64)?,
-            ])?,
-        ),
         (libc::SYS_arch_prctl, rule(vec![is(0, ARCH_SET_FS)?])?),
+        // Of what is left only the guest's own memory can be discarded; the page sees to what of it.
+        (libc::SYS_madvise, rule(vec![is(2, libc::MADV_DONTNEED as u64)?])?),
         // The departure's. Afterwards nothing is there any more.
         (
             libc::SYS_munmap,

@@ -16,6 +16,8 @@
 #include <unishare/memory.h>
 #include <unishare/platform.h>
 
+#include "snapshot.h"
+
 /* The C library's allocator (musl-malloc-overlay/give_back.h). */
 void unishare_malloc_give_back(void);
 
@@ -130,7 +132,9 @@ static void give_back(struct buffer *request, struct buffer *answer)
 static int64_t await(struct buffer *request, struct buffer *answer)
 {
     uint64_t part = (uint64_t)request->data;
-    int64_t got = unishare_hypercall(UNISHARE_CALL_CHANNEL_RECEIVE_SOON, part, UNISHARE_MESSAGE_MAX, 0);
+    /* Snapshots are taken in a call that waits without a limit. */
+    uint64_t call = snapshot_is_wanted() ? UNISHARE_CALL_CHANNEL_RECEIVE : UNISHARE_CALL_CHANNEL_RECEIVE_SOON;
+    int64_t got = unishare_hypercall(call, part, UNISHARE_MESSAGE_MAX, 0);
 
     if (got != -EAGAIN)
         return got;
@@ -196,17 +200,31 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
+/* Let nothing stay of what the buffers held, and the free memory: a snapshot will be taken. */
+static void leave_nothing(struct buffer *request, struct buffer *answer)
+{
+    snapshot_prepare();
+    give_back(request, answer);
+}
+
 int unishare_serve(unishare_function function)
 {
     struct unishare_message header = {.kind = UNISHARE_MESSAGE_READY};
     struct unishare_answer answer = {{0}, 0};
     struct buffer request = {0};
+    uint64_t generation = unishare_boot_page->generation;
     int got;
 
+    if (snapshot_is_wanted())
+        leave_nothing(&request, &answer.buffer);
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
     while ((got = receive(&request, &answer.buffer, &header)) > 0) {
         int status;
 
+        if (generation != unishare_boot_page->generation) {
+            generation = unishare_boot_page->generation;
+            snapshot_resumed();
+        }
         if (!reserve(&answer.buffer, HEADER))
             return out_of_memory();
         unishare_answer_clear(&answer);
@@ -218,6 +236,10 @@ int unishare_serve(unishare_function function)
         reply(&answer.buffer, header.id, status & 255);
         reset(&request);
         reset(&answer.buffer);
+        if (unishare_boot_page->flags & UNISHARE_BOOT_RESET)
+            unishare_hypercall(UNISHARE_CALL_RESET, 0, 0, 0);
+        if (snapshot_is_wanted())
+            leave_nothing(&request, &answer.buffer);
     }
     return got ? out_of_memory() : 0;
 }

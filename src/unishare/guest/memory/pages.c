@@ -23,6 +23,7 @@ static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
 static size_t break_end; /* the growing range's end, in bytes from heap_start */
 static int break_begun;
+static int held;
 
 static size_t round_to_pages(size_t size)
 {
@@ -47,7 +48,7 @@ static char *address_of(page number)
 /* Move the untouched end up by `size` bytes; NULL if the limit does not allow it, else where it was. */
 void *pages_advance(size_t size)
 {
-    if (size > unishare_boot_page->heap_limit - used)
+    if (held || size > unishare_boot_page->heap_limit - used)
         return NULL;
     if (!ready)
         ready = unishare_boot_page->heap_ready;
@@ -106,7 +107,7 @@ void *unishare_pages_take(size_t size)
     size_t wanted = round_to_pages(size);
     struct range found;
 
-    if (!wanted || wanted < size)
+    if (held || !wanted || wanted < size)
         return NULL;
     if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
         return reuse(found.first, found.first + page_of(wanted), found.state);
@@ -143,6 +144,11 @@ static int change(page first, page end, enum state state)
     return 0;
 }
 
+static int discarding_clears(void)
+{
+    return !unishare_boot_page->generation;
+}
+
 int unishare_pages_give(void *start, size_t size)
 {
     enum state state = FREE;
@@ -152,7 +158,7 @@ int unishare_pages_give(void *start, size_t size)
         return -EINVAL;
     if (given.end > page_of(used))
         given.end = page_of(used);
-    if (size >= LARGE && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
+    if (size >= LARGE && discarding_clears() && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
         state = CLEAN;
     return change(given.first, given.end, state);
 }
@@ -166,7 +172,8 @@ void unishare_pages_give_back(void)
         range = ranges_at(at, page_of(used));
         if (range.state == FREE
             && !unishare_pages_discard(address_of(range.first), (size_t)(range.end - range.first) * UNISHARE_PAGE_SIZE)) {
-            ranges_set(range.first, range.end, CLEAN);
+            if (discarding_clears())
+                ranges_set(range.first, range.end, CLEAN);
             range = ranges_at(at, page_of(used));
         }
     }
@@ -259,4 +266,9 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+void unishare_pages_hold(int hold)
+{
+    held = hold;
 }

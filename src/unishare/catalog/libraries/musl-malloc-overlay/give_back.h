@@ -4,10 +4,10 @@
  * Called when the instance has nothing to do (guest/invoke). malloc.c itself does this only for what it frees in chunks of more than
  * RECLAIM bytes. A chunk's head, with its sizes and its links, stays; so does what lies in the page of the next one.
  */
+int unishare_pages_discard(void *start, size_t size);
+
 void unishare_malloc_give_back(void)
 {
-	int saved = errno;
-
 	for (int i = bin_index(PAGE_SIZE); i < 64; i++) {
 		if (!(mal.binmap & 1ULL << i))
 			continue;
@@ -16,8 +16,7 @@ void unishare_malloc_give_back(void)
 			uintptr_t end = (uintptr_t)NEXT_CHUNK(c) & -PAGE_SIZE;
 
 			if (start < end)
-				__madvise((void *)start, end - start, MADV_DONTNEED);
+				unishare_pages_discard((void *)start, end - start);
 		}
 	}
-	errno = saved;
 }
