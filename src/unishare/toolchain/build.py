@@ -179,6 +179,7 @@ class Builder:
             env=app.run.env,
             heap=_at_least("heap", app, closure),
             stack=_at_least("stack", app, closure),
+            state="none" if app.state == "none" else None,
         )
         addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(
