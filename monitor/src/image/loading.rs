@@ -5,6 +5,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
+
+use super::pool;
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
 use crate::image::pool::Pool;
@@ -18,7 +21,19 @@ const ABSOLUTE: u64 = u32::MAX as u64;
 impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, Error> {
-        let manifest = Manifest::parse(&read(path)?, path)?;
+        // Before it is opened: opening a FIFO waits.
+        let file = open(path)?;
+        Self::read(file, path, pool).map(|(image, _)| image)
+    }
+
+    /// The same of an open manifest, of which `path` is the name. Returns its SHA-256 too.
+    pub fn read(file: File, path: &Path, pool: &Pool) -> Result<(Self, String), Error> {
+        let text = read(file, path)?;
+        let digest = pool::hex(&Sha256::digest(&text));
+        Self::verify(&Manifest::parse(&text, path)?, path, pool).map(|image| (image, digest))
+    }
+
+    fn verify(manifest: &Manifest, path: &Path, pool: &Pool) -> Result<Self, Error> {
         let lies = |field: String, what: String| Error::BadManifest {
             what: format!("{}: {field}: {what}", path.display()),
         };
@@ -65,32 +80,27 @@ impl Image {
                 Some(run.file)
             }
         };
-        let mut frames = frames(&manifest, pool, &extents)?;
-        let records = records(&manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
-        let beside = |file: &Path| path.parent().map(|folder| folder.join(file)).filter(|elf| elf.is_file());
+        let mut frames = frames(manifest, pool, &extents)?;
+        let records = records(manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
         let modules = manifest
             .modules
             .iter()
             .map(|module| Module {
                 name: module.name.clone(),
                 pages: module.pages,
-                elf: beside(&module.file),
+                elf: Some(module.file.clone()),
             })
             .collect();
-        let elf = path
-            .parent()
-            .map(|folder| folder.join(&manifest.elf.file))
-            .filter(|elf| elf.is_file());
         Ok(Self {
             entry: manifest.entry(),
-            name: manifest.name,
+            name: manifest.name.clone(),
             stack: manifest.stack,
             heap: manifest.heap,
-            argv: manifest.argv,
-            env: manifest.env,
+            argv: manifest.argv.clone(),
+            env: manifest.env.clone(),
             extents,
             page_tables,
-            elf,
+            elf: Some(manifest.elf.file.clone()),
             modules,
             frames,
             records,
@@ -165,20 +175,30 @@ fn parse_records(bytes: &[u8], modules: u64, frames: &mut [Frame]) -> Result<Vec
     Ok(records)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn open(path: &Path) -> Result<File, Error> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Error::NotFound {
             what: format!("there is no manifest {}", path.display()),
         },
         _ => Error::io(format!("reading {}", path.display()), error),
     };
-    // Before it is opened: opening a FIFO waits.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Error::BadManifest {
-            what: format!("{} is not a regular file", path.display()),
-        });
+        return Err(not_regular(path));
     }
-    let file = File::open(path).map_err(failed)?;
+    File::open(path).map_err(failed)
+}
+
+fn not_regular(path: &Path) -> Error {
+    Error::BadManifest {
+        what: format!("{} is not a regular file", path.display()),
+    }
+}
+
+fn read(file: File, path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::io(format!("reading {}", path.display()), error);
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(not_regular(path));
+    }
     let mut text = Vec::new();
     file.take(manifest::MAX_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > manifest::MAX_BYTES {

@@ -62,7 +62,7 @@ pub struct Frame {
 pub struct Module {
     pub name: String,
     pub pages: u64,
-    /// Its ELF file, for crash reports.
+    /// Its ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
 }
 
@@ -88,7 +88,7 @@ pub struct Image {
     pub extents: Vec<Extent>,
     /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
     pub page_tables: Option<Arc<File>>,
-    /// The ELF file for crash reports, if it is there.
+    /// The ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
     pub modules: Vec<Module>,

@@ -75,6 +75,12 @@ impl Pool {
         Ok(run)
     }
 
+    /// Forget the runs that no image uses any more.
+    pub fn forget_unused(&self) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.retain(|_, run| Arc::strong_count(&run.file) > 1);
+    }
+
     fn verify(&self, digest: &Digest) -> Result<Run, Error> {
         let name = format!("runs/{}/{}", &digest.as_str()[..2], digest.as_str());
         let mut file = self.open_file(&name)?;
@@ -127,7 +133,8 @@ impl Pool {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

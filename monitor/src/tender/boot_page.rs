@@ -1,6 +1,7 @@
 //! The boot page: what a guest is told when it starts (`struct unishare_boot` of abi.h, then the strings of argv and env).
 //! Called by both tenders.
 
+use std::collections::BTreeMap;
 use std::mem::size_of;
 
 use rustix::rand::GetRandomFlags;
@@ -16,7 +17,7 @@ pub type Page = [u8; PAGE as usize];
 /// AT_HWCAP2: user code may execute WRFSBASE (Linux, arch/x86/include/uapi/asm/hwcap2.h).
 const HWCAP2_FSGSBASE: usize = 1 << 1;
 /// What the strings of argv and env may take together, each with its NUL.
-const STRINGS_MAX: usize = PAGE as usize - size_of::<Boot>();
+pub const STRINGS_MAX: usize = PAGE as usize - size_of::<Boot>();
 
 /// The start of the guest's clocks. All zero: it asks UNISHARE_CALL_CLOCK each time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,6 +91,11 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
     pack(&mut page[argv_offset..env_offset], spec.argv);
     pack(&mut page[env_offset..end], &env);
     Ok(page)
+}
+
+/// Bytes that argv and env take in a boot page.
+pub fn strings(argv: &[String], env: &BTreeMap<String, String>) -> usize {
+    packed_length(argv) + env.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
 }
 
 fn packed_length(strings: &[String]) -> usize {

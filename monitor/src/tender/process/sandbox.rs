@@ -7,7 +7,7 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
-use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD, WORD_FD};
 use super::{ARCH_SET_FS, departure};
 use crate::abi;
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub fn filter(page: u64) -> Result<BpfProgram, Error> {
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
     seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
         what: format!("the seccomp filter was refused: {error}"),
-        hint: "the process tender needs a Linux kernel with seccomp filters",
+        hint: "the process tender needs a Linux kernel with seccomp filters".into(),
     })
 }
 
@@ -78,6 +78,7 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, seccomp
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
     let is = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value);
     let at_most = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Le, value);
+    let at_least = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Ge, value);
     let rule = |conditions| Ok::<_, seccompiler::BackendError>(vec![SeccompRule::new(conditions)?]);
     Ok(BTreeMap::from([
         (libc::SYS_exit_group, Vec::new()),
@@ -101,6 +102,7 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
             libc::SYS_sendto,
             rule(vec![
                 is(0, CHANNEL_FD as u64)?,
+                at_least(2, 1)?,
                 at_most(2, abi::MESSAGE_MAX as u64)?,
                 is(3, libc::MSG_NOSIGNAL as u64)?,
                 is(4, 0)?,
@@ -109,6 +111,7 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
         ),
         (libc::SYS_arch_prctl, rule(vec![is(0, ARCH_SET_FS)?])?),
         // The departure's. Afterwards nothing is there any more.
+        (libc::SYS_close, rule(vec![is(0, WORD_FD as u64)?])?),
         (
             libc::SYS_munmap,
             rule(vec![is(0, departure::UNMAP_FROM)?, is(1, departure::UNMAP_BYTES)?])?,
