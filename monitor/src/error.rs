@@ -87,7 +87,9 @@ impl Error {
             Self::Io { .. } => "look at the named file or limit",
             Self::NotFound { .. } => "check the name",
             Self::BadManifest { .. } => "build the image again with 'unishare build'",
-            Self::DamagedPool { .. } => "run 'unishare pool verify', then build the image again",
+            Self::DamagedPool { .. } => {
+                "build the image again with 'unishare build', which puts it back; 'unishare pool verify' lists all that is damaged"
+            }
             Self::BadRequest { .. } => "see docs/formats/control.md",
             Self::HostLacks { hint, .. } => hint,
             Self::TimeLimit { .. } => "give it more time with --time-limit, or look for a loop",

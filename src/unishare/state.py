@@ -6,9 +6,17 @@ synced, because a rename is on disk only when its folder is (fsync(2)).
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
+
+_RECORD = b"unishare-record 1 "
+_DIGEST_LENGTH = 64
+# renameat2(2): both names stay, each stands for what the other did.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def replace_file(file: Path, data: bytes, *, mode: int = 0o644, incoming: Path | None = None) -> None:
@@ -38,3 +46,60 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_record(file: Path, payload: bytes) -> None:
+    """Replace a file by a record: `payload` behind a line with its digest, so that a reader knows whether all of it is there."""
+    replace_file(file, record_bytes(payload))
+
+
+def record_bytes(payload: bytes) -> bytes:
+    """A record's bytes, for one that grows in a folder that nobody sees yet."""
+    return _RECORD + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+
+
+def read_record(file: Path) -> bytes | None:
+    """A record's payload; None when there is none or it is damaged: who asks does the work again that the record would spare."""
+    try:
+        data = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    head = len(_RECORD) + _DIGEST_LENGTH + 1
+    return data[head:] if data == record_bytes(data[head:]) else None
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in another's place, in one step for readers; `fresh` then names the old one, if there was any.
+
+    On file systems without an exchange of names (NFS, some FUSE) there are two steps, and between them no folder.
+    """
+    if not folder.exists():
+        fresh.rename(folder)
+    else:
+        try:
+            _exchange(fresh, folder)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS):
+                raise
+            aside = fresh.with_name(f"{fresh.name}.old")
+            folder.rename(aside)
+            fresh.rename(folder)
+            aside.rename(fresh)
+    sync_folder(folder.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), str(one))
+    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one), None, str(other))
+
+
+def mark_used(entry: Path) -> None:
+    """Note that a build used an entry now; a home that this user may only read is left as it is."""
+    try:
+        os.utime(entry)
+    except PermissionError:
+        return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from unishare.cli.entry import cli
+from unishare.cli.commands import cli
 from unishare.errors import NotFoundError
 from unishare.evaluation.bench.report import Report
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fuzz.mutations import any_input, files
 from unishare.errors import BadInputError, UnishareError
 from unishare.formats.manifest import Manifest
-from unishare.pool.store import read_facts
+from unishare.pool.cutting import read_facts
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG
 from unishare.toolchain.recipes.recipe import load_app, load_library, load_toml

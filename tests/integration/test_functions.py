@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unishare.evaluation.bench.workload import Expectation, expectations
+from unishare.fleet.examples import Expectation, expectations
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from integration.test_functions import check
 from toolchain.project import library_sections
-from unishare.cli.entry import cli
+from unishare.cli.commands import cli
 from unishare.errors import BadInputError
-from unishare.evaluation.bench.workload import expectations
+from unishare.fleet.examples import expectations
 from unishare.formats.addresses import LIBRARY_BASE, ZONE
 from unishare.formats.elf import ElfFile
 from unishare.formats.manifest import Manifest

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from unishare.evaluation.bench.speed import bench_speed
-from unishare.evaluation.bench.workload import WrongAnswerError, load_functions
+from unishare.evaluation.bench.workload import load_functions
+from unishare.fleet.examples import WrongAnswerError
 from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog
 

@@ -13,9 +13,10 @@ from unishare.formats.elf import SHF_ALLOC, SHF_WRITE, ElfFile
 from unishare.formats.image import PlacedModule
 from unishare.formats.manifest import Manifest
 from unishare.formats.relocations import MODULE_RECORD
+from unishare.pool.cutting import read_facts
 from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.pieces import Piece
-from unishare.pool.store import Pool, read_facts
+from unishare.pool.store import Pool
 
 PAGE = 4096
 ALPHA = "static int counter = 7; static int zeros[9]; extern int other; int *where = &other; int alpha(int i) { return zeros[i] + counter++ + *where; }"

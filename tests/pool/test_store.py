@@ -17,8 +17,9 @@ from toolchain.project import Project
 from toolchain.test_build import code, main_calling
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.manifest import Manifest
+from unishare.pool.cutting import read_facts
 from unishare.pool.pieces import pieces_of
-from unishare.pool.store import Pool, read_facts
+from unishare.pool.store import Pool
 
 
 @pytest.fixture

@@ -254,6 +254,12 @@ def test_a_cycle_of_needs_shows_the_way_round(project: Project) -> None:
     assert "left needs right" in message and "right needs left" in message and "left.toml:" in message
 
 
+def test_a_glob_that_takes_more_than_sources_is_refused(project: Project) -> None:
+    recipe = project.app("bad", main_calling(), [], more='[build]\nfiles = ["*"]')
+    message = failure(project, BadInputError)
+    assert f"{recipe}:" in message and "field `build.files`: takes app.toml, which is no source file" in message
+
+
 def test_a_glob_without_files_and_a_path_outside_are_refused(project: Project) -> None:
     recipe = project.library("alpha", code("alpha"))
     recipe.write_text(recipe.read_text().replace('"*.c"', '"*.cc"'))

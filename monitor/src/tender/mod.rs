@@ -37,6 +37,30 @@ pub enum Sharing {
     Pool,
     /// Read into private memory, as stock monitors do.
     Copy,
+    /// `Copy` whose memory the kernel may merge (KSM): what the pool is compared with.
+    Ksm,
+}
+
+impl Sharing {
+    /// Whether an instance gets private copies of what the pool holds.
+    pub fn copies(self) -> bool {
+        self != Self::Pool
+    }
+
+    /// Let KSM merge the calling process's memory, what it maps later included (prctl(2), PR_SET_MEMORY_MERGE; inherited over fork).
+    fn allow_merging(self) -> Result<(), Error> {
+        if self != Self::Ksm {
+            return Ok(());
+        }
+        // SAFETY: takes no pointer; sets a flag of this process's memory.
+        if unsafe { libc::prctl(libc::PR_SET_MEMORY_MERGE, 1, 0, 0, 0) } < 0 {
+            return Err(Error::HostLacks {
+                what: format!("sharing ksm: PR_SET_MEMORY_MERGE: {}", std::io::Error::last_os_error()),
+                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool",
+            });
+        }
+        Ok(())
+    }
 }
 
 /// One instance to be: a placed image and what differs from its defaults.
@@ -92,6 +116,7 @@ fn kvm_device() -> Result<OwnedFd, Error> {
 /// Become the instance. Returns for an error before the guest's first instruction, and under the KVM tender with a guest that is to be
 /// run; the guest's end is the process's end (exit code: the guest's own, or 128 + signal number after a CRASH message).
 pub fn enter(tender: Tender, spec: &Spec<'_>, descriptors: Descriptors) -> Result<kvm::Guest, Error> {
+    spec.sharing.allow_merging()?;
     match tender {
         Tender::Kvm => kvm::set_up(spec, descriptors),
         Tender::Process => match process::enter(spec, descriptors)? {},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from unishare.cli.names import app_argument
 from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
@@ -119,7 +120,7 @@ def sizes(session: Session, as_json: bool) -> None:
 
 
 @bench.command()
-@click.argument("apps", metavar="[APP...]", nargs=-1)
+@app_argument("apps", metavar="[APP...]", nargs=-1)
 @json_option
 @pass_session
 def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:

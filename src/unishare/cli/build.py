@@ -7,20 +7,23 @@ from collections.abc import Sequence
 
 import click
 
-from unishare.cli.options import layout_option
+from unishare.cli.names import app_argument
+from unishare.cli.options import layouts_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, pass_session, print_json
 from unishare.formats.layouts import DEFAULT_LAYOUT
 
 
 @click.command()
-@click.argument("apps", metavar="APP...", nargs=-1)
+@app_argument("apps", metavar="APP...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Build every app of the catalogue.")
-@layout_option
+@layouts_option
 @click.option("-j", "--jobs", type=click.IntRange(1, 1024), help="Compilers at the same time. Default: one a core.")
 @json_option
 @pass_session
-def build(session: Session, apps: tuple[str, ...], everything: bool, layout: str, jobs: int | None, as_json: bool) -> None:
+def build(
+    session: Session, apps: tuple[str, ...], everything: bool, layouts: tuple[str, ...], jobs: int | None, as_json: bool
+) -> None:
     """Build apps: fetch pinned sources, compile libraries once, link, and put the pages into the pool.
 
     What was built before is taken from the cache. Images lie in the home under images/LAYOUT/APP. Without APP, in a project
@@ -30,17 +33,22 @@ def build(session: Session, apps: tuple[str, ...], everything: bool, layout: str
     Examples:
       unishare build gzip sql
       unishare build --all --layout default
+      unishare build hello --layout dce --layout aligned
     """
-    names = _names(apps, everything)
-    built = build_apps(session, names, layout, jobs)
+    names = wanted_apps(apps, everything)
+    images = []
+    for layout in dict.fromkeys(layouts):
+        built = build_apps(session, names, layout, jobs)
+        images += [{"name": name, "layout": layout, "manifest": manifest} for name, manifest in built]
+        if not as_json:
+            for name, manifest in built:
+                click.echo(f"{name} {manifest}")
     if as_json:
-        print_json({"layout": layout, "images": [{"name": name, "manifest": manifest} for name, manifest in built]})
-        return
-    for name, manifest in built:
-        click.echo(f"{name} {manifest}")
+        print_json({"images": images})
 
 
-def _names(apps: tuple[str, ...], everything: bool) -> Sequence[str]:
+def wanted_apps(apps: tuple[str, ...], everything: bool) -> Sequence[str]:
+    """The apps that a command line names, or the project's own."""
     from unishare.toolchain.recipes.catalog import Catalog
 
     if apps and everything:
@@ -63,7 +71,10 @@ def build_apps(
 
     pool = Pool.create(session.settings.pool)
     built = []
-    with steps() as step, Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step) as builder:
+    with (
+        steps() as step,
+        Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
+    ):
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))
         step("built", len(names), len(names))

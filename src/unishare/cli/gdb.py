@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unishare.cli.names import instance_argument
 from unishare.cli.session import Session, note, pass_session
 from unishare.errors import NotFoundError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("instance")
+@instance_argument("instance")
 @click.option(
     "-o",
     "--output",

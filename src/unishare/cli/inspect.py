@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unishare.cli.names import app_argument, image_argument
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("image", metavar="IMAGE-OR-INSTANCE")
+@image_argument("image", metavar="IMAGE-OR-INSTANCE")
 @click.option("--why", is_flag=True, help="List library pages that are not the shared ones, and what makes them differ.")
 @json_option
 @pass_session
@@ -71,7 +72,7 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("apps", metavar="[APP...]", nargs=-1)
+@app_argument("apps", metavar="[APP...]", nargs=-1)
 @json_option
 @pass_session
 def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:

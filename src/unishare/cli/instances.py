@@ -1,15 +1,14 @@
-"""`unishare ps`, `logs`, `stop` and `crash`: the instances that the home's resident launcher holds."""
+"""`unishare ps`, `stop` and `crash`: the instances that the home's resident launcher holds."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from unishare.cli.names import instance_argument
 from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
 from unishare.errors import NotFoundError
 
@@ -46,7 +45,9 @@ def ps(session: Session, as_json: bool) -> None:
         print_json([{**instance.model_dump(), "bases": bases.get(instance.instance)} for instance in found])
         return
     if not found:
-        note("no instances; start one with 'unishare run --detach IMAGE'")
+        killed = launcher.was_killed(session.settings)
+        note("the launcher was killed, and its instances ended with it" if killed else "no instances")
+        note("start one with 'unishare run --detach IMAGE'")
         return
     columns = ["instance", "image", "pid#", "tender", "sharing", "state", "exit#", "requests#"]
     rows = [
@@ -57,21 +58,7 @@ def ps(session: Session, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("instance")
-@pass_session
-def logs(session: Session, instance: str) -> None:
-    """Print what an instance wrote to its console."""
-    log = log_file(session, instance)
-    if not log.is_file():
-        raise NotFoundError(f"there is no log of instance {instance!r}", "'unishare ps' lists instances")
-    with log.open("rb") as stream:
-        while chunk := stream.read(1 << 16):
-            sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
-
-
-@click.command()
-@click.argument("names", metavar="INSTANCE...", nargs=-1)
+@instance_argument("names", metavar="INSTANCE...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Stop all instances and the launcher that holds them.")
 @pass_session
 def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
@@ -103,7 +90,7 @@ def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
 
 
 @click.command()
-@click.argument("instance")
+@instance_argument("instance")
 @json_option
 @pass_session
 def crash(session: Session, instance: str, as_json: bool) -> None:
@@ -132,13 +119,6 @@ async def _bases(control: Control, instances: list[Instance]) -> dict[str, dict[
             if answer is not None and answer.random:
                 found[one.instance] = {module.module: module.base for module in answer.modules}
     return found
-
-
-def log_file(session: Session, instance: str) -> Path:
-    """Where the launcher puts an instance's console."""
-    if "/" in instance:
-        raise NotFoundError(f"{instance!r} is not the name of an instance", "'unishare ps' lists instances")
-    return session.settings.run / "logs" / f"{instance}.log"
 
 
 def _dash(value: object) -> object:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
+from unishare.cli.names import image_argument
 from unishare.cli.options import (
+    Assignment,
     choose_tender,
     gaps_option,
     image_or_own,
@@ -22,12 +25,20 @@ from unishare.cli.options import (
     time_limit_option,
 )
 from unishare.cli.session import Session, pass_session
-from unishare.fleet.messages import Answer, StartRequest
+from unishare.fleet.messages import Answer, Sharing, StartRequest
 
 
 @click.command()
-@click.argument("target", metavar="[IMAGE-OR-INSTANCE]", required=False)
+@image_argument("target", metavar="[IMAGE-OR-INSTANCE]", required=False)
 @click.option("--data", metavar="TEXT", help="The request, as text.")
+@click.option(
+    "--env",
+    "environment",
+    type=Assignment(),
+    multiple=True,
+    metavar="K=V",
+    help="Set a variable of an instance that is started; may be repeated.",
+)
 @click.option("--file", "file", type=click.File("rb"), metavar="F", help="The request, from a file; - is stdin.")
 @tender_option
 @sharing_option
@@ -41,6 +52,7 @@ def invoke(
     target: str | None,
     data: str | None,
     file: BinaryIO | None,
+    environment: tuple[tuple[str, str], ...],
     tender: str | None,
     sharing: str,
     memory: int | None,
@@ -51,32 +63,47 @@ def invoke(
     """Send one request to a function and print its answer.
 
     Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it; in a project folder
-    the image can be left out. The function's own status is the exit code: 0 is good.
+    the image can be left out. Without --data and --file the request is what comes through a pipe, or empty. The function's own
+    status is the exit code: 0 is good.
 
     \b
     Examples:
       unishare invoke hello --data world
       unishare invoke gzip --file report.txt > report.txt.gz
+      cat report.txt | unishare invoke gzip > report.txt.gz
       unishare invoke gzip-17 --data hello --time-limit 2
     """
     if data is not None and file is not None:
         raise click.UsageError("give --data or --file, not both")
-    payload = os.fsencode(data) if data is not None else file.read() if file is not None else b""
+    payload = _payload(data, file)
     target = image_or_own(target)
     # A seed is for an instance to be: one that runs already has its addresses.
     answer = asyncio.run(_ask_running(session, target, payload, milliseconds(time_limit))) if seed is None else None
+    if answer is not None and environment:
+        raise click.UsageError(f"--env is for an instance that is started, and {target} runs already")
     if answer is not None:
         sys.stdout.buffer.write(answer.payload)
         sys.stdout.buffer.flush()
         sys.exit(answer.status)
     wanted = StartRequest(
-        sharing="copy" if sharing == "copy" else "pool",
+        sharing=cast(Sharing, sharing),
         memory=memory,
         seed=seed,
         gaps=gaps,
+        env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
     )
     _ask_new(session, target, payload, tender, wanted)
+
+
+def _payload(data: str | None, file: BinaryIO | None) -> bytes:
+    """The request: --data, --file, or what a pipe or a redirected file holds."""
+    if data is not None:
+        return os.fsencode(data)
+    if file is not None:
+        return file.read()
+    kind = os.fstat(0).st_mode
+    return sys.stdin.buffer.read() if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind) else b""
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from unishare.cli.session import note
 from unishare.errors import HostLacksError
-from unishare.fleet.messages import Tender
+from unishare.fleet.messages import Sharing, Tender
+from unishare.formats.addresses import PAGE
 from unishare.formats.layouts import DEFAULT_LAYOUT, LAYOUTS
+from unishare.formats.sizes import parse_size
 
 if TYPE_CHECKING:
     from unishare.fleet.references import ImageReference
-
-PAGE = 4096
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 class ByteSize(click.ParamType[Any]):
@@ -27,10 +25,10 @@ class ByteSize(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+)\s*([kmg]?)(?:i?b)?", str(value).strip().lower())
-        if not found:
-            self.fail(f"{value!r} is not a size: write bytes, or a number with K, M or G, such as 64M", param, ctx)
-        size = int(found[1]) * _UNITS[found[2]]
+        try:
+            size = parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         if not 0 < size < 1 << 40:
             self.fail(f"{value!r} is out of range", param, ctx)
         return -(-size // PAGE) * PAGE
@@ -53,6 +51,10 @@ class Assignment(click.ParamType[Any]):
 layout_option = click.option(
     "--layout", type=click.Choice(LAYOUTS), default=DEFAULT_LAYOUT, show_default=True, help="How images are linked."
 )
+layouts_option = click.option(
+    "--layout", "layouts", type=click.Choice(LAYOUTS), multiple=True, default=(DEFAULT_LAYOUT,), show_default=True,
+    help="How images are linked; may be repeated.",
+)  # fmt: skip
 tender_option = click.option(
     "--tender",
     type=click.Choice(["kvm", "process"]),
@@ -60,10 +62,10 @@ tender_option = click.option(
 )
 sharing_option = click.option(
     "--sharing",
-    type=click.Choice(["pool", "copy"]),
+    type=click.Choice(get_args(Sharing)),
     default="pool",
     show_default=True,
-    help="How memory is filled: pages shared from the pool, or private copies as stock monitors make them.",
+    help="How memory is filled: pages shared from the pool, private copies as stock monitors make them, or copies that the kernel may merge (KSM).",
 )
 time_limit_option = click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
 
 
 @click.group()
@@ -67,32 +67,69 @@ def stat(session: Session, as_json: bool) -> None:
 @json_option
 @pass_session
 def verify(session: Session, as_json: bool) -> None:
-    """Hash every run again. Exit 65 and a list of images to rebuild if one is damaged."""
+    """Hash every run again. Exit 65 and a list of images to rebuild if one is damaged: a build puts back what is."""
     from unishare.errors import BadInputError
     from unishare.pool.store import Pool
 
     opened = Pool.open(session.settings.pool)
     damaged = list(opened.damaged())
-    users = {run: sorted({one.manifest.name for one in opened.images() if run in one.manifest.runs}) for run, _ in damaged}
+    images = [image.manifest for image in opened.images()]
+    users = {run: sorted({(one.layout, one.name) for one in images if run in one.runs}) for run, _ in damaged}
+    names = {run: [f"{layout}:{name}" for layout, name in found] for run, found in users.items()}
     if as_json:
-        print_json([{"run": run, "reason": reason, "images": users[run]} for run, reason in damaged])
+        print_json([{"run": run, "reason": reason, "images": names[run]} for run, reason in damaged])
     elif not damaged:
         click.echo(f"{len(opened.runs())} runs are good")
     if damaged:
-        lines = [f"{opened.run_file(run)}: {reason}; used by {', '.join(users[run]) or 'no image'}" for run, reason in damaged]
-        names = " ".join(sorted({name for run, _ in damaged for name in users[run]}))
-        again = f"build again: unishare build {names}" if names else "nothing is lost: no image uses them"
-        raise BadInputError("\n".join(lines), f"Remove these files if they are there; then {again}")
+        lines = [f"{opened.run_file(run)}: {reason}; used by {', '.join(names[run]) or 'no image'}" for run, reason in damaged]
+        raise BadInputError("\n".join(lines), _remedy({user for found in users.values() for user in found}))
+
+
+def _remedy(users: set[tuple[str, str]]) -> str:
+    if not users:
+        return "nothing is lost: no image uses them, and 'unishare pool gc' removes them"
+    commands = []
+    for layout in sorted({layout for layout, _ in users}):
+        names = " ".join(sorted(name for other, name in users if other == layout))
+        commands.append(f"unishare build --layout {layout} {names}")
+    return f"build again, which puts them back: {' && '.join(commands)}"
 
 
 @pool.command()
+@click.option("--even-if-empty", is_flag=True, help="Also when the home holds no image at all any more.")
 @pass_session
-def gc(session: Session) -> None:
+def gc(session: Session, even_if_empty: bool) -> None:
     """Free what no image uses: images whose folder was removed or rebuilt, then runs that no image names.
 
-    Instances that run keep their pages until they end.
+    An image lives as long as a folder below the home's images holds its manifest, wherever the home itself was moved or copied to. One that
+    `pool add` took from outside the home lives until `pool forget`. Instances that run keep their pages until they end.
+
+    \b
+    Examples:
+      unishare pool gc
+      unishare pool gc --even-if-empty     all images were removed on purpose
     """
     from unishare.pool.store import Pool
 
-    images, freed = Pool.open(session.settings.pool).collect()
+    opened = Pool.open(session.settings.pool)
+    images, freed = opened.collect(even_if_home_is_empty=even_if_empty)
     click.echo(f"dropped {images} images, freed {bytes_text(freed)}")
+    outside = [image for image in opened.images() if image.outside]
+    if outside:
+        note(f"note: {len(outside)} images from outside this home are kept; 'unishare pool forget {outside[0].id}' lets one go")
+
+
+@pool.command()
+@click.argument("image", metavar="ID|NAME|FOLDER")
+@pass_session
+def forget(session: Session, image: str) -> None:
+    """Let go of an image that `pool add` took from a folder outside the home; the next `pool gc` frees what only it used.
+
+    \b
+    Example:
+      unishare pool forget /srv/images/gzip && unishare pool gc
+    """
+    from unishare.pool.store import Pool
+
+    for gone in Pool.open(session.settings.pool).forget(image):
+        click.echo(f"forgot {gone.manifest.name} {gone.id}")

@@ -93,7 +93,9 @@ def _build(
             if not what.startswith("building "):
                 step(what, done, total)
 
-        builder = stack.enter_context(Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only))
+        builder = stack.enter_context(
+            Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only, publish=pool.publish)
+        )
         for layout in layouts:
             for number, image in enumerate(builder.images(names, layout)):
                 built.append((layout, ImageReference(image.name, pool.ensure_image(image.folder))))
@@ -102,8 +104,9 @@ def _build(
 
 
 def _check(session: Session, folder: Path, built: Sequence[tuple[str, ImageReference]], tender: Tender) -> list[Wrong]:
-    from unishare.evaluation.bench.workload import Function, expectations
+    from unishare.evaluation.bench.workload import Function
     from unishare.evaluation.population.check import check
+    from unishare.fleet.examples import expectations
     from unishare.toolchain.recipes.catalog import Catalog
 
     catalog = Catalog([folder])

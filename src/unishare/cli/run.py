@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import sys
+from typing import cast
 
 import click
 
+from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
@@ -25,11 +27,11 @@ from unishare.cli.options import (
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
 from unishare.errors import TimeLimitError, UnishareError
-from unishare.fleet.messages import Instance, StartedInstance, StartRequest
+from unishare.fleet.messages import Instance, Sharing, StartedInstance, StartRequest
 
 
 @click.command()
-@click.argument("image", metavar="[IMAGE]", required=False)
+@image_argument("image", metavar="[IMAGE]", required=False)
 @click.argument("argv", nargs=-1, metavar="[-- ARGS...]")
 @click.option("-n", "--count", type=click.IntRange(1, 100_000), default=1, show_default=True, help="How many instances.")
 @tender_option
@@ -76,7 +78,7 @@ def run(
     request = StartRequest(
         manifest=str(found.manifest),
         tender=choose_tender(tender),
-        sharing="copy" if sharing == "copy" else "pool",
+        sharing=cast(Sharing, sharing),
         count=count,
         memory=memory,
         seed=seed,

@@ -39,6 +39,8 @@ async def resident(settings: Settings) -> Control:
             running = await _connect_running(settings)
             if running is not None:
                 return running
+            # Left by a launcher that was killed. Only who holds the lock may say so: one that is just starting refuses too.
+            (settings.run / SOCKET).unlink(missing_ok=True)
             process = _spawn(settings, settings.run, SOCKET, detached=True)
             return await _connect_new(process, settings.run, SOCKET)
     except Timeout as error:
@@ -50,9 +52,19 @@ async def resident(settings: Settings) -> Control:
 async def running(settings: Settings) -> Control:
     """Connect to the resident launcher, or say that nothing runs."""
     control = await _connect_running(settings)
-    if control is None:
-        raise NotFoundError("no instance is running in this home", "start one with 'unishare run --detach IMAGE'")
-    return control
+    if control is not None:
+        return control
+    if was_killed(settings):
+        raise NotFoundError(
+            f"the launcher of this home was killed, and its instances ended with it (its socket {settings.run / SOCKET} is still there)",
+            f"start new ones with 'unishare run --detach IMAGE'; {settings.run / LOG} may say why",
+        )
+    raise NotFoundError("no instance is running in this home", "start one with 'unishare run --detach IMAGE'")
+
+
+def was_killed(settings: Settings) -> bool:
+    """Whether a launcher went without taking its socket away. Asked when none answers; one that is just starting looks the same."""
+    return (settings.run / SOCKET).exists()
 
 
 async def running_or_none(settings: Settings) -> Control | None:
@@ -96,10 +108,7 @@ async def _connect_running(settings: Settings) -> Control | None:
     socket = settings.run / SOCKET
     try:
         control = await Control.connect(socket)
-    except FileNotFoundError:
-        return None
-    except ConnectionRefusedError:
-        socket.unlink(missing_ok=True)  # left by a launcher that was killed
+    except (FileNotFoundError, ConnectionRefusedError):
         return None
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(socket)) from None

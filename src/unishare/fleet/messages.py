@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Tender = Literal["kvm", "process"]
-Sharing = Literal["pool", "copy"]
+Sharing = Literal["pool", "copy", "ksm"]
 State = Literal["starting", "ready", "busy", "exited", "crashed", "stopped", "timed-out"]
 
 LIVE_STATES: frozenset[str] = frozenset({"starting", "ready", "busy"})

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from unishare.formats.manifest import Extent, Manifest
-from unishare.pool.store import AddedImage
+from unishare.pool.images import AddedImage
 
 Page = tuple[str, int]
 

@@ -9,13 +9,18 @@ into a run of their own. Bytes decide, nothing is assumed.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.formats.addresses import PAGE
 from unishare.pool.pieces import Piece
+from unishare.pool.runs import Runs
+from unishare.state import replace_file
+
+# The line's end is part of a record: without it the number before may have been cut.
+_RECORD = re.compile(rb"([0-9a-f]{64})(?: ([0-9]{1,9}))?\n")
 
 
 @dataclass(frozen=True)
@@ -40,54 +45,47 @@ def places(
     pieces: Iterable[Piece],
     hashes: Mapping[str, str],
     inseparable: Collection[str],
-    add_run: Callable[[bytes], str],
+    runs: Runs,
 ) -> dict[int, Place]:
-    """Where an image's library windows are kept, by address. Those that no image had before get their place now."""
+    """Where an image's library windows are kept, by address. Those that no image had before, or whose run is lost or damaged, get
+    their place now. The caller holds the pool's lock."""
     found, new = {}, []
     for piece in pieces:
         if piece.library is None or piece.rights == "rw-" or not piece.data:
             continue
         place = place_of(folder, hashes[piece.library], piece.section, piece.address)
-        if place is None:
+        if place is None or not runs.is_intact(place.run):
             new.append(piece)
         else:
             found[piece.address] = place
     for group in neighbours(new, inseparable):
-        run, first = add_run(b"".join(piece.data for piece in group)), 0
+        run, first = runs.add(b"".join(piece.data for piece in group)), 0
         for piece in group:
-            library = hashes[piece.library or ""]
-            found[piece.address] = record_place(folder, library, piece.section, piece.address, Place(run, first))
+            found[piece.address] = Place(run, first)
+            record_place(folder, hashes[piece.library or ""], piece.section, piece.address, found[piece.address])
             first += len(piece.data) // PAGE
     return found
 
 
 def place_of(folder: Path, library: str, section: str, address: int) -> Place | None:
     """The recorded place of a library version's section, whose first page is at an address."""
+    return read_place(_record(folder, library, section, address))
+
+
+def read_place(record: Path) -> Place | None:
+    """A record's content; None when there is none or it is damaged. The page is left out where it is 0."""
     try:
-        return parse_place(_record(folder, library, section, address).read_text(encoding="ascii"))
+        found = _RECORD.fullmatch(record.read_bytes())
     except FileNotFoundError:
         return None
+    return Place(found[1].decode(), int(found[2] or 0)) if found else None
 
 
-def parse_place(text: str) -> Place:
-    """A record's content; the page is left out where it is 0."""
-    run, *first = text.split()
-    return Place(run, int(first[0]) if first else 0)
-
-
-def record_place(folder: Path, library: str, section: str, address: int, place: Place) -> Place:
-    """Record a place; the one that counts: the first writer wins. Atomic."""
+def record_place(folder: Path, library: str, section: str, address: int, place: Place) -> None:
+    """Record a place."""
     record = _record(folder, library, section, address)
     record.parent.mkdir(parents=True, exist_ok=True)
-    fresh = record.with_name(f".{record.name}-{os.getpid()}")
-    fresh.write_text(f"{place.run} {place.first}\n" if place.first else f"{place.run}\n", encoding="ascii")
-    try:
-        os.link(fresh, record)
-    except FileExistsError:
-        return parse_place(record.read_text(encoding="ascii"))
-    finally:
-        fresh.unlink()
-    return place
+    replace_file(record, f"{place.run} {place.first}\n".encode() if place.first else f"{place.run}\n".encode())
 
 
 def _record(folder: Path, library: str, section: str, address: int) -> Path:

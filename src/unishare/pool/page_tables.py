@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from unishare.pool.runs import Runs
 from unishare.state import replace_file
 
 TIME_LIMIT_S = 30
+_RECORD = re.compile(rb"([0-9a-f]{64})\n")
 
 
 class PageTableCache:
@@ -35,10 +37,9 @@ class PageTableCache:
         if manifest.modules is not None:
             return None
         record = self._folder / _shape(manifest)
-        if record.exists():
-            run = record.read_text(encoding="ascii").strip()
-            if self._runs.file(run).exists():
-                return RunReference(run=run, pages=self._runs.file(run).stat().st_size // PAGE)
+        run = _read(record)
+        if run is not None and self._runs.is_intact(run):
+            return RunReference(run=run, pages=self._runs.file(run).stat().st_size // PAGE)
         data = self._ask_monitor(manifest, folder)
         run = self._runs.add(data)
         self._folder.mkdir(exist_ok=True)
@@ -46,9 +47,9 @@ class PageTableCache:
         return RunReference(run=run, pages=len(data) // PAGE)
 
     def forget(self, kept: set[str]) -> None:
-        """Drop records of runs that were collected."""
+        """Drop records of runs that were collected, and damaged ones."""
         for record in self._folder.glob("*"):
-            if record.read_text(encoding="ascii").strip() not in kept:
+            if _read(record) not in kept:
                 record.unlink()
 
     def _ask_monitor(self, manifest: Manifest, folder: Path) -> bytes:
@@ -62,6 +63,15 @@ class PageTableCache:
             if done.returncode:
                 raise BadInputError(f"{folder}: the monitor made no page tables: {done.stderr.strip()}")
             return answer.read_bytes()
+
+
+def _read(record: Path) -> str | None:
+    """The run that a record names; None when there is none or it is damaged."""
+    try:
+        found = _RECORD.fullmatch(record.read_bytes())
+    except FileNotFoundError:
+        return None
+    return found[1].decode() if found else None
 
 
 def _shape(manifest: Manifest) -> str:

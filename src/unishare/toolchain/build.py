@@ -17,10 +17,12 @@ from typing import TypeVar
 from filelock import FileLock
 
 from unishare.errors import UnishareError
-from unishare.formats.image import ELF_NAME, ImageFacts, LibraryReference
+from unishare.formats.image import ImageFacts, LibraryReference
 from unishare.settings import Settings
+from unishare.state import replace_folder
 from unishare.toolchain.link import files_archive, symbols
 from unishare.toolchain.link.app_window import refuse_too_large
+from unishare.toolchain.link.image_key import has_key, write_key
 from unishare.toolchain.link.job import LinkJob, Places, Site
 from unishare.toolchain.link.layouts import LAYOUTS, Layout
 from unishare.toolchain.link.stub import ENTRY_NEEDS, STUB
@@ -37,7 +39,8 @@ from unishare.toolchain.tools.digests import Digests, of_bytes, of_value
 
 # What is done, how much of it, how much in all.
 Progress = Callable[[str, int, int], None]
-KEY_NAME = ".key"
+# A finished image folder, and the place where it belongs; the first name may be left with what was there before.
+Publish = Callable[[Path, Path], None]
 # Raised when the linker scripts or the form of an image change, so that images of before are linked again.
 LINK_FORMAT = 6
 _T = TypeVar("_T")
@@ -54,14 +57,24 @@ class Image:
 
 
 class Builder:
-    """One build. Use as a context manager: leaving it ends every tool that still runs. `global_map`: instead of the home's own."""
+    """One build. Use as a context manager: leaving it ends every tool that still runs.
+
+    `global_map`: instead of the home's own. `publish` puts a finished folder in its place; the pool's cuts it into runs first.
+    """
 
     def __init__(
-        self, catalog: Catalog, settings: Settings, jobs: int, progress: Progress, global_map: GlobalMap | None = None
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        jobs: int,
+        progress: Progress,
+        global_map: GlobalMap | None = None,
+        publish: Publish = replace_folder,
     ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._progress = progress
+        self._publish = publish
         self._tools = Tools()
         self._compiler = Compiler(self._tools)
         self._digests = Digests()
@@ -151,7 +164,7 @@ class Builder:
             [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
         )
         folder = self._settings.image_folder(layout.name, app.name)
-        if _has_key(folder, key):
+        if has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
@@ -171,13 +184,10 @@ class Builder:
             work.mkdir()
             fresh.mkdir()
             layout.write(job, facts, Site(self._compiler, self._tools, work, fresh))
-            (fresh / KEY_NAME).write_text(key)
+            write_key(fresh, key)
             with FileLock(folder.parent / ".lock"):
-                if _has_key(folder, key):
-                    return  # another build was quicker
-                if folder.exists():
-                    folder.rename(Path(temporary) / "old")
-                fresh.rename(folder)
+                if not has_key(folder, key):  # else another build was quicker
+                    self._publish(fresh, folder)
 
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
         return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
@@ -202,10 +212,3 @@ def _result(future: Future[_T], others: Sequence[Future[_T]]) -> _T:
 def _units(closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None]) -> list[UnitObject]:
     """The objects of an image's libraries; some have only headers."""
     return [one for library in closure if (one := objects[library.name])]
-
-
-def _has_key(folder: Path, key: str) -> bool:
-    try:
-        return (folder / KEY_NAME).read_text() == key and (folder / ELF_NAME).is_file()
-    except FileNotFoundError:
-        return False

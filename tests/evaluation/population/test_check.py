@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from unishare.evaluation.bench.workload import Expectation, Function
+from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.population.check import check
 from unishare.fleet import launcher
 from unishare.fleet.control import LauncherGoneError
+from unishare.fleet.examples import Expectation
 from unishare.fleet.messages import Answer, StartedInstance, StartRequest
 from unishare.fleet.references import ImageReference
 from unishare.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from unishare.cli.entry import cli
+from unishare.cli.commands import cli
 
 
 def test_write_only_writes_and_says_where(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from full_disk import no_file_beyond
 from unishare.errors import BadInputError, BuildError
 from unishare.evaluation.bench.map_scale import synthetic_apps, synthetic_libraries
 from unishare.formats.addresses import LIBRARY_BASE, LIBRARY_END, PAGE, ZONE
 from unishare.formats.sections import Kind
 from unishare.toolchain.map import global_map as global_map_module
 from unishare.toolchain.map import zones
+from unishare.toolchain.map.frame_space import FrameKind
 from unishare.toolchain.map.global_map import GlobalMap, MapState
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize
 from unishare.toolchain.tools.digests import of_bytes
@@ -221,3 +225,38 @@ def test_a_map_that_grows_reads_and_writes_only_what_is_new(tmp_path: Path, monk
         (one, other)[number % 2].windows([unit])
     # Each of the two reads what the other wrote, once.
     assert replayed <= file.stat().st_size
+
+
+def test_a_map_that_could_not_be_written_hands_out_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "global.map"
+    first, second, third = (library(name, text=5000, data=100) for name in ("first", "second", "third"))
+    GlobalMap(file).windows([first])
+    start = file.stat().st_size
+    whole = len(GlobalMap(tmp_path / "other.map").windows([first, second, third])) and (tmp_path / "other.map").stat().st_size
+    for room in range(start, whole):
+        mapped = GlobalMap(file)
+        with no_file_beyond(room), pytest.raises(OSError):
+            mapped.windows([second, third])
+        # Whoever tries again, in this process or another, is told what the file says.
+        retried = mapped.windows([third])[third.digest]
+        assert retried == GlobalMap(file).windows([third])[third.digest]
+        check(GlobalMap(file).state())
+        file.write_bytes(file.read_bytes()[:start])
+
+
+def test_places_in_frames_that_could_not_be_written_are_not_handed_out_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapped = GlobalMap(tmp_path / "global.map")
+    sizes = {FrameKind.LINKAGE: WindowSize(size=64, alignment=8)}
+    first, second = library("first", text=1), library("second", text=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _full)
+        with pytest.raises(OSError):
+            mapped.frames([(first, sizes)])
+    (tmp_path / "global.map").unlink()
+    assert mapped.frames([(second, sizes)]) == GlobalMap(tmp_path / "global.map").frames([(second, sizes)])
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

@@ -59,6 +59,13 @@ def test_a_library_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert recipe.file == tmp_path / "tiny.toml"
 
 
+@pytest.mark.parametrize(
+    ("written", "size"), [('"64M"', 64 << 20), ('"4k"', 4096), ('"1 GiB"', 1 << 30), ('"8192"', 8192), ("8192", 8192)]
+)
+def test_sizes_may_have_units(tmp_path: Path, written: str, size: int) -> None:
+    assert load_app(app(tmp_path, text(APP, "run", f"heap = {written}"))).run.heap == size
+
+
 def test_an_app_is_read_with_its_defaults(tmp_path: Path) -> None:
     recipe = load_app(app(tmp_path, text(APP)))
     assert recipe.argv == ["tiny"]
@@ -120,6 +127,8 @@ def test_a_wrong_field_of_a_library_is_named(tmp_path: Path, table: str, line: s
         ("files", '"/app/data" = "/etc/passwd"', "files./app/data", "outside its source"),
         ("files", f'"/{"x" * 100}" = "data"', f"files./{'x' * 100}", "100 bytes"),
         ("run", "heap = 5000", "run.heap", "not a multiple of 4096"),
+        ("run", 'heap = "64 T"', "run.heap", "'64 T' is not a size"),
+        ("run", 'heap = "1"', "run.heap", "not a multiple of 4096"),
         ("run", "heap = 0", "run.heap", "greater than 0"),
         ("run", "stack = -4096", "run.stack", "greater than 0"),
         ("run", "env = { A = 1 }", "run.env.A", "string"),

@@ -184,7 +184,7 @@ impl Map {
     fn frames(&self, placed: &Placed) -> Result<(), Error> {
         let image = &*placed.image;
         let failed = |error| Error::io("mapping the guest's own frames", error);
-        let copied = |frame: usize| self.sharing == Sharing::Copy || image.frames[frame].relocated;
+        let copied = |frame: usize| self.sharing.copies() || image.frames[frame].relocated;
         anonymous(self.host, self.pages).map_err(failed)?;
         let room = |frame: usize| self.host + frame as u64 * PAGE;
         for (number, frame) in image.frames.iter().enumerate().filter(|(number, _)| !copied(*number)) {
@@ -202,7 +202,7 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
         (Content::Zero, _) => anonymous(host, pages),
         // Shown from the frames' own part.
         (Content::Frames { .. }, _) => Ok(()),
-        (Content::Run { file, first }, Sharing::Copy) => private(host, pages, file, *first),
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
             of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)
         }

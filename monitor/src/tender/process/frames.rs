@@ -52,7 +52,7 @@ pub fn map(placed: &Placed, sharing: Sharing) -> Result<(), Error> {
             image,
             &placed.draw,
             |frame| rooms[frame],
-            |frame| image.frames[frame].aliased || sharing == Sharing::Copy,
+            |frame| image.frames[frame].aliased || sharing.copies(),
         )
     }?;
     for (extent, first) in extents(placed) {

@@ -46,7 +46,7 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
             };
             of_file(extent.address, length, protection, flags, file, first * PAGE)
         }
-        (Content::Run { file, first }, Sharing::Copy) => {
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => {
             mapping::filled(extent.address, extent.pages, Over::Nothing, |room| {
                 file.read_exact_at(room, first * PAGE)
             })?;

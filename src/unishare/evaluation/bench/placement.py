@@ -15,15 +15,17 @@ from pathlib import Path
 
 from unishare.errors import NotFoundError
 from unishare.evaluation.bench.report import Report, Row, environment, ratio
-from unishare.evaluation.bench.workload import Function, expectations
+from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
+from unishare.fleet.examples import expectations
 from unishare.fleet.messages import StartRequest
 from unishare.fleet.references import ImageReference
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
 from unishare.host.mappings import mapping_bytes, read_address_space
-from unishare.pool.store import Pool, read_facts
+from unishare.pool.cutting import read_facts
+from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
 from unishare.toolchain.map.global_map import GlobalMap

@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from unishare.evaluation.bench.report import Report, Row, environment, geometric_mean
-from unishare.evaluation.bench.workload import Function, WrongAnswerError
+from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
+from unishare.fleet.examples import WrongAnswerError
 from unishare.fleet.messages import StartRequest, Tender
 from unishare.host.processor import processor_ns
 from unishare.settings import Settings

@@ -30,6 +30,7 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError
 from unishare.formats.sections import Kind
+from unishare.state import sync_folder
 from unishare.toolchain.map.frame_space import FrameKind, FrameSpace, FrameWindows
 from unishare.toolchain.map.zones import Full, Window, Zones
 from unishare.toolchain.objects.cache import UnitObject, WindowSize
@@ -136,7 +137,12 @@ class GlobalMap:
         with FileLock(self._file.with_suffix(".lock")):
             state = self.state()
             self._drop_half_line()
-            yield state
+            try:
+                yield state
+            except BaseException:
+                # What was placed and not written is given to nobody: the next caller reads the file again.
+                self._state, self._read_to = MapState(self._zones), 0
+                raise
 
     def _first_lines(self) -> list[str]:
         """What a file begins with, if there is none yet."""
@@ -153,7 +159,6 @@ class GlobalMap:
         try:
             placed = [self._place(one) for one in all_of_image]
         except Full:
-            self._state, self._read_to = MapState(self._zones), 0
             raise BuildError(
                 f"the libraries of one image do not fit into the {_size(self._zones())} of library addresses",
                 "Leave libraries out of the app, or make them smaller.",
@@ -171,10 +176,13 @@ class GlobalMap:
 
     def _append(self, lines: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
+        is_new = not self._file.exists()
         with self._file.open("ab") as file:  # which writes all or raises, also when a disk is nearly full
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self._file.parent)
         self._read_to += len(data)
 
     def _replayed(self) -> MapState:

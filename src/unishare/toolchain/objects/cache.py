@@ -20,6 +20,7 @@ from unishare.errors import BuildError
 from unishare.formats import elf
 from unishare.formats.elf import ElfFile
 from unishare.formats.sections import INPUT_PATTERNS, Kind, kind_of
+from unishare.state import mark_used
 from unishare.toolchain.objects.compilation import Unit, submit
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
@@ -160,6 +161,7 @@ class ObjectCache:
 
 def _read(unit: Unit, version: str, entry: Path) -> UnitObject:
     facts = UnitFacts.model_validate_json((entry / "unit.json").read_bytes())
+    mark_used(entry)
     return UnitObject(unit.owner, version, entry / "unit.o", facts)
 
 

@@ -16,6 +16,8 @@ from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIA
 ERROR_LINES = 25
 ASSEMBLER = {".s", ".S"}
 OBJECT = ".o"
+# What gcc(1) compiles as C, C++ or assembler; it hands a file of any other name to the linker.
+COMPILED = {".c", ".cc", ".cpp", ".cxx", ".C", OBJECT, *ASSEMBLER}
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
                 f"The source is {root}.",
             )
         found.update(paths)
-    return tuple(sorted(found - excluded))
+    chosen = tuple(sorted(found - excluded))
+    if odd := [file for file in chosen if Path(file).suffix not in COMPILED]:
+        raise BadInputError(
+            f"{recipe.file}:{line_of(recipe.file, files[0])}: field `build.files`: takes {odd[0]}, which is no source file",
+            f"Name files that are compiled ({' '.join(sorted(COMPILED))}), such as '*.c', or add it to build.exclude.",
+        )
+    return chosen
 
 
 def _glob(root: Path, pattern: str) -> list[str]:

@@ -11,12 +11,21 @@ import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+)
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.addresses import PAGE
+from unishare.formats.sizes import parse_size
 from unishare.toolchain.recipes.toml_lines import line_of_field
-
-PAGE = 4096
 
 
 def _inside(path: str) -> str:
@@ -25,6 +34,11 @@ def _inside(path: str) -> str:
     if pure.is_absolute() or ".." in pure.parts:
         raise ValueError(f"{path!r} lies outside its source: give a path inside it, without '..'")
     return path
+
+
+def _bytes(value: Any) -> Any:
+    """A size may be text with a unit."""
+    return parse_size(value) if isinstance(value, str) else value
 
 
 def _page_multiple(value: int) -> int:
@@ -51,7 +65,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._+-]{0,63}$")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourcePath = Annotated[str, AfterValidator(_inside)]
 GuestPath = Annotated[str, AfterValidator(_guest_path)]
-PageBytes = Annotated[int, Field(gt=0), AfterValidator(_page_multiple)]
+PageBytes = Annotated[
+    int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)
+]
 Language = Literal["c", "c++"]
 
 

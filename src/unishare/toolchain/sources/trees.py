@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError
 from unishare.settings import Settings
+from unishare.state import mark_used
 from unishare.toolchain.recipes.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
 from unishare.toolchain.sources.providers import Sources, compiler_archive, local_folder
 from unishare.toolchain.sources.unpack import unpack
@@ -55,6 +56,7 @@ class Trees:
             with FileLock(self._folder / f"{digest[:24]}.lock"):
                 if not root.is_dir():
                     self._make(recipe, root)
+        mark_used(root)
         return Tree(root, digest)
 
     def made(self, recipe: LibraryRecipe) -> bool:

@@ -17,6 +17,7 @@ from unishare.formats.image import ELF_NAME, ImageFacts, PlacedModule, Relocatio
 from unishare.toolchain.link.aslr.library import module_of, sizes_of
 from unishare.toolchain.link.aslr.module import app_script, link_module, refuse_absolute_code
 from unishare.toolchain.link.aslr.resolve import Module, resolve
+from unishare.toolchain.link.image_key import MODULES
 from unishare.toolchain.link.job import LinkJob, Places, Site
 from unishare.toolchain.link.stub import assemble_stub, refuse_too_many_constructors
 from unishare.toolchain.map.global_map import GlobalMap
@@ -25,7 +26,6 @@ from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler, Variant
 from unishare.toolchain.tools.digests import of_bytes
 
-MODULES = "modules"
 RELOCATIONS = "relocations.bin"
 LINKER_SEGMENT_SECTION = ".dynsym"
 

@@ -1,0 +1,57 @@
+"""Removing from a home what only makes builds faster and has not been used for long: objects and source trees.
+
+A build marks what it uses by the entry's time (`state.mark_used`). Archives stay: they are what builds without a network stand on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.settings import Settings
+
+DAY_S = 24 * 3600
+# What a build that was killed leaves behind: its temporary folders.
+_UNFINISHED = "new-"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """A folder that can go, and its bytes on disk."""
+
+    path: Path
+    size: int
+
+
+def prune_cache(settings: Settings, days: float, *, dry_run: bool = False) -> list[CacheEntry]:
+    """Remove the entries that were last used more than `days` days ago; what was (or would be) removed. Not for beside a build."""
+    limit = time.time() - days * DAY_S
+    removed = []
+    for path in _entries(settings):
+        if path.stat().st_mtime > limit:
+            continue
+        removed.append(CacheEntry(path, _size(path)))
+        if not dry_run:
+            _remove(path)
+    return removed
+
+
+def _entries(settings: Settings) -> Iterator[Path]:
+    for place in (*settings.objects.glob("??"), settings.sources / "trees"):
+        if place.is_dir():
+            yield from sorted(path for path in place.iterdir() if path.is_dir())
+
+
+def _remove(path: Path) -> None:
+    """Take the name away first, so that a build sees the whole entry or none."""
+    going = path if path.name.startswith(_UNFINISHED) else path.rename(path.with_name(f"{_UNFINISHED}going-{path.name}"))
+    shutil.rmtree(going)
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    """Bytes on disk: st_blocks counts units of 512 bytes (stat(2))."""
+    return sum(file.lstat().st_blocks * 512 for file in path.rglob("*"))
