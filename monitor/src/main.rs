@@ -53,6 +53,9 @@ enum Command {
         /// End when this process does.
         #[arg(long)]
         parent_pid: Option<u32>,
+        /// Put instances into this cgroup, a folder of a version 2 hierarchy.
+        #[arg(long)]
+        cgroup: Option<PathBuf>,
     },
     /// Validate a manifest and the runs that it names.
     Check {
@@ -67,6 +70,12 @@ enum Command {
         pool: PathBuf,
         #[arg(short, long)]
         output: PathBuf,
+    },
+    /// Explain a crash: reads the launcher's `record` of one from stdin, and looks up symbols in the image's files.
+    ExplainCrash {
+        /// Both the report and a record of it, as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Print the bases that many starts of an aslr image would get.
     #[command(hide = true)]
@@ -91,10 +100,12 @@ fn run(command: Command) -> Result<u8, Error> {
             control,
             pool,
             parent_pid,
-        } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
+            cgroup,
+        } => launcher::launch(&control, &pool, parent_pid, cgroup.as_deref())?,
         Command::Check { manifest, pool } => {
             Image::load(&manifest, &Pool::open(&pool)?)?;
         }
+        Command::ExplainCrash { json } => crash::run(json)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);

@@ -21,6 +21,16 @@ pub fn request_limit(heap: u64) -> u64 {
     (heap / HEAP_PER_REQUEST).clamp(REQUEST_LEAST, REQUEST_MAX)
 }
 
+/// Why such a request is not sent.
+pub fn too_large_request(name: &str, bytes: usize, limit: u64) -> Error {
+    Error::BadRequest {
+        what: format!(
+            "a request of {bytes} bytes is more than {name} takes ({limit}): a {HEAP_PER_REQUEST}th of its heap, {REQUEST_MAX} at most; \
+             give it more with --memory"
+        ),
+    }
+}
+
 /// What a message meant.
 #[derive(Debug)]
 pub enum Heard {
@@ -87,7 +97,9 @@ impl Conversation {
 
     /// Send as many parts as the channel takes. Returns whether more are to come.
     pub fn send(&mut self, channel: BorrowedFd<'_>) -> Result<bool, Error> {
-        let Some(exchange) = &mut self.exchange else { return Ok(false) };
+        let Some(exchange) = &mut self.exchange else {
+            return Ok(false);
+        };
         while let Some(offset) = exchange.unsent {
             match send_request_part(channel, exchange.id, &exchange.request, offset)? {
                 Some(next) if next == offset => return Ok(true),
@@ -132,7 +144,9 @@ impl Conversation {
         let exchange = self.exchange.take();
         Heard::Answered(Answer {
             status,
-            payload: exchange.filter(|exchange| !exchange.too_large).map(|exchange| exchange.answer),
+            payload: exchange
+                .filter(|exchange| !exchange.too_large)
+                .map(|exchange| exchange.answer),
         })
     }
 
@@ -147,7 +161,12 @@ mod tests {
     use super::*;
 
     fn reply(id: u64, last: bool, data: &[u8]) -> Incoming<'_> {
-        Incoming::Reply { id, last, status: 3, data }
+        Incoming::Reply {
+            id,
+            last,
+            status: 3,
+            data,
+        }
     }
 
     #[test]
@@ -161,7 +180,9 @@ mod tests {
         for (id, data) in [(1, b"a"), (9, b"x"), (1, b"b")] {
             assert!(matches!(conversation.hear(reply(id, false, data)), Heard::Nothing));
         }
-        let Heard::Answered(answer) = conversation.hear(reply(1, true, b"c")) else { panic!("no answer") };
+        let Heard::Answered(answer) = conversation.hear(reply(1, true, b"c")) else {
+            panic!("no answer")
+        };
         assert_eq!((answer.status, answer.payload.as_deref()), (3, Some(&b"abc"[..])));
         assert!(conversation.is_free());
     }
@@ -175,7 +196,9 @@ mod tests {
         for _ in 0..=ANSWER_MAX >> 20 {
             conversation.hear(reply(1, false, &part));
         }
-        let Heard::Answered(answer) = conversation.hear(reply(1, true, b"")) else { panic!("no answer") };
+        let Heard::Answered(answer) = conversation.hear(reply(1, true, b"")) else {
+            panic!("no answer")
+        };
         assert!(answer.payload.is_none());
     }
 

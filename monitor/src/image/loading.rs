@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,6 +33,54 @@ impl Image {
         Self::verify(&Manifest::parse(&text, path)?, path, pool).map(|image| (image, digest))
     }
 
+    /// What the manifest at `path` says of an image, without its runs: for reports. Returns the manifest's SHA-256 too.
+    pub fn outline(path: &Path) -> Result<(Outline, String), Error> {
+        let text = read(open(path)?, path)?;
+        let digest = pool::hex(&Sha256::digest(&text));
+        let manifest = Manifest::parse(&text, path)?;
+        let extents = manifest
+            .extents
+            .iter()
+            .map(|extent| extent_of(extent, Content::Zero))
+            .collect();
+        let outline = Outline {
+            elf: manifest.elf.file.clone(),
+            elf_digest: manifest.elf.sha256.as_str().into(),
+            image: Self {
+                extents,
+                ..Self::bare(&manifest)
+            },
+        };
+        Ok((outline, digest))
+    }
+
+    /// All but what lies in the pool.
+    fn bare(manifest: &Manifest) -> Self {
+        let modules = manifest
+            .modules
+            .iter()
+            .map(|module| Module {
+                name: module.name.clone(),
+                pages: module.pages,
+                elf: Some(module.file.clone()),
+            })
+            .collect();
+        Self {
+            entry: manifest.entry(),
+            name: manifest.name.clone(),
+            stack: manifest.stack,
+            heap: manifest.heap,
+            argv: manifest.argv.clone(),
+            env: manifest.env.clone(),
+            extents: Vec::new(),
+            page_tables: None,
+            elf: Some(manifest.elf.file.clone()),
+            modules,
+            frames: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
     fn verify(manifest: &Manifest, path: &Path, pool: &Pool) -> Result<Self, Error> {
         let lies = |field: String, what: String| Error::BadManifest {
             what: format!("{}: {field}: {what}", path.display()),
@@ -57,15 +105,7 @@ impl Image {
                     }
                 }
             };
-            extents.push(Extent {
-                module: extent.module.unwrap_or(0) as usize,
-                offset: extent.address(),
-                pages: extent.pages,
-                rights: extent.rights(),
-                content,
-                library: extent.library.clone(),
-                section: extent.section.clone(),
-            });
+            extents.push(extent_of(extent, content));
         }
         let page_tables = match &manifest.page_tables {
             None => None,
@@ -82,29 +122,32 @@ impl Image {
         };
         let mut frames = frames(manifest, pool, &extents)?;
         let records = records(manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
-        let modules = manifest
-            .modules
-            .iter()
-            .map(|module| Module {
-                name: module.name.clone(),
-                pages: module.pages,
-                elf: Some(module.file.clone()),
-            })
-            .collect();
         Ok(Self {
-            entry: manifest.entry(),
-            name: manifest.name.clone(),
-            stack: manifest.stack,
-            heap: manifest.heap,
-            argv: manifest.argv.clone(),
-            env: manifest.env.clone(),
             extents,
             page_tables,
-            elf: Some(manifest.elf.file.clone()),
-            modules,
             frames,
             records,
+            ..Self::bare(manifest)
         })
+    }
+}
+
+/// An image without its pages, and its ELF file.
+pub struct Outline {
+    pub image: Image,
+    pub elf: PathBuf,
+    pub elf_digest: String,
+}
+
+fn extent_of(extent: &manifest::Extent, content: Content) -> Extent {
+    Extent {
+        module: extent.module.unwrap_or(0) as usize,
+        offset: extent.address(),
+        pages: extent.pages,
+        rights: extent.rights(),
+        content,
+        library: extent.library.clone(),
+        section: extent.section.clone(),
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::abi;
 use crate::error::Error;
 pub use crate::memory::PAGE;
+pub use loading::Outline;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,11 +58,6 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The folder it is in.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The run named `digest`, its content verified.
     pub fn run(&self, digest: &Digest) -> Result<Run, Error> {
         // A panic of another thread in between cannot leave half an entry.

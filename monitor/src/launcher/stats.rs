@@ -18,7 +18,7 @@ const KVM_COUNTERS: &str = "/sys/kernel/debug/kvm";
 pub fn of(member: &Member) -> Result<Value, Refusal> {
     let (name, pid) = (&member.identity.name, member.identity.pid);
     if let Some(ending) = member.ending() {
-        return Err(ending.refusal(name, &member.identity.placed()));
+        return Err(ending.refusal(name, &member.identity.origin()));
     }
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).map_err(|error| match error.kind() {

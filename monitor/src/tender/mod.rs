@@ -56,7 +56,7 @@ impl Sharing {
         if unsafe { libc::prctl(libc::PR_SET_MEMORY_MERGE, 1, 0, 0, 0) } < 0 {
             return Err(Error::HostLacks {
                 what: format!("sharing ksm: PR_SET_MEMORY_MERGE: {}", std::io::Error::last_os_error()),
-                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool",
+                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool".into(),
             });
         }
         Ok(())

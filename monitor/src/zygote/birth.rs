@@ -8,13 +8,13 @@ use std::sync::Arc;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::protocol::{Limits, Order};
-use super::word::{self, WORD_FD};
+use super::word;
 use crate::allocator::Arena;
 use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 use crate::placing::draw::Draw;
-use crate::tender::{self, Descriptors, Prepared, Spec};
+use crate::tender::{self, Descriptors, Prepared, Spec, WORD_FD};
 
 /// All that an instance is made of.
 pub struct Birth<'a> {
@@ -66,13 +66,22 @@ impl Birth<'_> {
     fn enter(&self, channel: OwnedFd, console: OwnedFd) -> Result<Infallible, Error> {
         // SAFETY: a child of the zygote uses its stderr for nothing else.
         if unsafe { libc::dup2(self.word.as_raw_fd(), WORD_FD) } < 0 {
-            return Err(Error::io("arranging an instance's descriptors", std::io::Error::last_os_error()));
+            return Err(Error::io(
+                "arranging an instance's descriptors",
+                std::io::Error::last_os_error(),
+            ));
         }
         self.tie_to_launcher()?;
         limit(&self.order.limits)?;
         let arena = Arena::switch()?;
         let (argv, mut env) = (self.order.argv.as_ref().unwrap_or(&self.image.argv), BTreeMap::new());
-        env.extend(self.image.env.iter().chain(&self.order.env).map(|(name, value)| (name.clone(), value.clone())));
+        env.extend(
+            self.image
+                .env
+                .iter()
+                .chain(&self.order.env)
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
         let drawn;
         let placed = match self.fixed {
             Some(placed) => placed,
@@ -90,7 +99,8 @@ impl Birth<'_> {
             env: &env,
         };
         let duplicate = |descriptor: BorrowedFd<'_>| {
-            rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1).map_err(|error| Error::io("duplicating a descriptor", error))
+            rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1)
+                .map_err(|error| Error::io("duplicating a descriptor", error))
         };
         let descriptors = Descriptors {
             channel: duplicate(channel.as_fd())?,

@@ -6,7 +6,9 @@
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 
+use rustix::pipe::PipeFlags;
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::error::Error;
@@ -68,7 +70,13 @@ fn empty_root() -> io::Result<()> {
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
     // SAFETY: mounts of a mount namespace that is this process's alone; all strings end with NUL.
     unsafe {
-        check(libc::mount(none, root, std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE, std::ptr::null()))?;
+        check(libc::mount(
+            none,
+            root,
+            std::ptr::null(),
+            libc::MS_REC | libc::MS_PRIVATE,
+            std::ptr::null(),
+        ))?;
         let mounted = FOLDERS
             .into_iter()
             .find(|folder| libc::mount(none, folder.as_ptr(), tmpfs, flags, options.cast()) == 0);
@@ -81,24 +89,33 @@ fn empty_root() -> io::Result<()> {
     }
 }
 
-/// The first process of the new PID namespace: it only waits. When it ends, the kernel ends all others of the namespace, so it is tied to
+/// The first process of the new PID namespace: it waits for the zygote's end. When it ends, the kernel ends all others of the namespace, so it is tied to
 /// the zygote.
 fn begin_pid_namespace() -> Result<(), Error> {
+    let failed = |error: io::Error| Error::io("forking the first process of a PID namespace", error);
+    let (tie, held) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(error.into()))?;
     // SAFETY: one thread; the child calls nothing but system calls and does not return.
     match unsafe { libc::fork() } {
-        -1 => Err(Error::io("forking the first process of a PID namespace", io::Error::last_os_error())),
+        -1 => Err(failed(io::Error::last_os_error())),
         0 => {
             let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
             let _ = rustix::thread::set_name(c"unishare-init");
             let _ = give_up_rights();
-            // SAFETY: the child uses no descriptor.
-            unsafe { libc::close_range(0, u32::MAX, 0) };
-            loop {
-                // SAFETY: waits.
-                unsafe { libc::pause() };
+            // SAFETY: the child uses no other descriptor.
+            unsafe {
+                libc::dup2(tie.as_raw_fd(), 0);
+                libc::close_range(1, u32::MAX, 0);
             }
+            // The zygote may have ended before the signal was asked for: then nobody holds the pipe, and this does not wait.
+            let end = rustix::io::retry_on_intr(|| rustix::io::read(rustix::stdio::stdin(), &mut [0_u8; 1]));
+            // SAFETY: ends the process without the zygote's exit handlers.
+            unsafe { libc::_exit(end.is_err().into()) }
         }
-        _ => Ok(()),
+        _ => {
+            // Held until the zygote ends: instances close theirs.
+            std::mem::forget(held);
+            Ok(())
+        }
     }
 }
 
@@ -123,7 +140,7 @@ fn give_up_rights() -> Result<(), Error> {
     rustix::process::setrlimit(Resource::Core, none).map_err(|error| Error::io("RLIMIT_CORE", error))
 }
 
-/// Signals as in a fresh process: none is blocked, and none but SIGPIPE ignored. Handlers go with `CLONE_CLEAR_SIGHAND`.
+/// Signals as in a fresh process: none is blocked, and none but SIGPIPE and SIGXFSZ ignored. Handlers go with `CLONE_CLEAR_SIGHAND`.
 pub fn reset_signals() -> Result<(), Error> {
     for signal in 1..=64 {
         if ![libc::SIGKILL, libc::SIGSTOP, libc::SIGPIPE, 32, 33].contains(&signal) {
@@ -131,6 +148,9 @@ pub fn reset_signals() -> Result<(), Error> {
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
     }
+    // A console past its limit (RLIMIT_FSIZE) is an error to the guest, not its end.
+    // SAFETY: as above.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     // SAFETY: a set of zeros is an empty one.
     let unblocked = unsafe {
         let set: libc::sigset_t = std::mem::zeroed();
@@ -142,4 +162,3 @@ pub fn reset_signals() -> Result<(), Error> {
 fn check(result: i32) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
-

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use rustix::process::{Pid, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::error::Error;
 use crate::placing::draw::Draw;
@@ -58,7 +58,9 @@ impl Zygote {
                 let mut zygote = Self {
                     control: ours,
                     words,
-                    pid: Pid::from_raw(pid).ok_or_else(|| Error::Defect { what: format!("fork returned {pid}") })?,
+                    pid: Pid::from_raw(pid).ok_or_else(|| Error::Defect {
+                        what: format!("fork returned {pid}"),
+                    })?,
                     born: Born::default(),
                     buffer: vec![0; protocol::MESSAGE_MAX].into_boxed_slice(),
                 };
@@ -75,7 +77,12 @@ impl Zygote {
     /// Check and verify an image.
     pub fn load(&mut self, manifest: &Path) -> Result<Summary, Error> {
         let file = open_manifest(manifest)?;
-        self.image(&Request::Load { manifest: manifest.to_owned() }, &[file.as_fd()])
+        self.image(
+            &Request::Load {
+                manifest: manifest.to_owned(),
+            },
+            &[file.as_fd()],
+        )
     }
 
     /// The floor guest.
@@ -101,8 +108,21 @@ impl Zygote {
         word::hear(&self.words)
     }
 
-    pub fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
+    /// The next child that has ended, if one has: its number, and how.
+    pub fn reap(&self) -> Option<(i32, Exit)> {
+        loop {
+            // Of any process group: instances are in their zygote's session.
+            return match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => Some((pid.as_raw_nonzero().get(), Exit::from(status))),
+                Ok(None) => None,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => None,
+            };
+        }
+    }
+
+    pub fn is(&self, pid: i32) -> bool {
+        self.pid.as_raw_nonzero().get() == pid
     }
 
     fn image(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Summary, Error> {
@@ -131,6 +151,40 @@ impl Zygote {
     pub fn end(self) {
         drop(self.control);
         let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(u8),
+    Signal(u8),
+}
+
+impl From<WaitStatus> for Exit {
+    fn from(status: WaitStatus) -> Self {
+        match status.exit_status() {
+            Some(code) => Self::Code(code as u8),
+            None => Self::Signal(status.terminating_signal().unwrap_or(libc::SIGKILL) as u8),
+        }
+    }
+}
+
+impl Exit {
+    /// As a shell counts.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128_u8.wrapping_add(signal),
+        }
+    }
+}
+
+/// End an instance. Its number is its own until it is reaped, which only its parent does.
+pub fn kill(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // Gone already is as good.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
 }
 

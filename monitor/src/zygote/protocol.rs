@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg,
+    sendmsg,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -88,8 +89,6 @@ pub struct Summary {
     /// SHA-256 of the manifest; empty for the floor guest.
     pub digest: String,
     pub heap: u64,
-    pub stack: u64,
-    pub strings: usize,
     /// Its ELF file, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: names of modules and their ELF files.

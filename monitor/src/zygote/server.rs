@@ -17,7 +17,7 @@ use crate::image::Image;
 use crate::image::pool::Pool;
 use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
-use crate::tender::{self, Prepared, Tender, boot_page};
+use crate::tender::{self, Prepared, Tender};
 
 /// What the zygote holds.
 pub struct Nursery {
@@ -42,13 +42,20 @@ struct Known {
 }
 
 /// Be the zygote of `launcher` until that closes `control`.
-pub fn serve(control: OwnedFd, word: OwnedFd, pool: Option<PathBuf>, cgroup: Option<OwnedFd>, launcher: Pid) -> Result<Infallible, Error> {
+pub fn serve(
+    control: OwnedFd,
+    word: OwnedFd,
+    pool: Option<PathBuf>,
+    cgroup: Option<OwnedFd>,
+    launcher: Pid,
+) -> Result<Infallible, Error> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
     let _ = rustix::thread::set_name(c"unishare-zygote");
     confine::reset_signals()?;
     let pool = pool.as_deref().map(Pool::open).transpose();
     let kvm = tender::device(Tender::Kvm);
+    tender::kvm::remember()?;
     let begun = pool.and_then(|pool| Ok((pool, confine::enter()?)));
     let (pool, namespaces) = match begun {
         Ok(begun) => begun,
@@ -57,17 +64,30 @@ pub fn serve(control: OwnedFd, word: OwnedFd, pool: Option<PathBuf>, cgroup: Opt
             return Err(error);
         }
     };
-    let tenders = [Tender::Kvm, Tender::Process].into_iter().filter(|tender| kvm.is_ok() || *tender == Tender::Process);
+    let tenders = [Tender::Kvm, Tender::Process]
+        .into_iter()
+        .filter(|tender| kvm.is_ok() || *tender == Tender::Process);
     let born = Born {
         tenders: tenders.collect(),
         namespaces: namespaces.clone(),
     };
     protocol::send(control.as_fd(), &Reply::Born(born), &[])?;
     let own_pids = namespaces.iter().any(|name| name == "pid");
-    let mut nursery = Nursery { pool, kvm, images: HashMap::new(), last_image: 0, word, cgroup, launcher, own_pids };
+    let mut nursery = Nursery {
+        pool,
+        kvm,
+        images: HashMap::new(),
+        last_image: 0,
+        word,
+        cgroup,
+        launcher,
+        own_pids,
+    };
     let mut buffer = vec![0; protocol::MESSAGE_MAX];
     while let Some((request, descriptors)) = protocol::receive(control.as_fd(), &mut buffer)? {
-        let reply = nursery.act(request, descriptors).unwrap_or_else(|error| Reply::Failed(error.to_failure()));
+        let reply = nursery
+            .act(request, descriptors)
+            .unwrap_or_else(|error| Reply::Failed(error.to_failure()));
         protocol::send(control.as_fd(), &reply, &[])?;
     }
     // SAFETY: ends the process without the launcher's exit handlers.
@@ -92,7 +112,9 @@ impl Nursery {
 
     fn load(&mut self, manifest: &Path, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
         let (Some(pool), Some(file)) = (&self.pool, descriptors.into_iter().next()) else {
-            return Err(Error::Defect { what: "the zygote was given no pool, or no manifest".into() });
+            return Err(Error::Defect {
+                what: "the zygote was given no pool, or no manifest".into(),
+            });
         };
         let (image, digest) = Image::read(File::from(file), manifest, pool)?;
         Ok(self.keep(image, digest))
@@ -106,20 +128,32 @@ impl Nursery {
             name: image.name.clone(),
             digest,
             heap: image.heap,
-            stack: image.stack,
-            strings: boot_page::strings(&image.argv, &image.env),
             elf: image.elf.clone(),
-            modules: image.modules.iter().map(|module| (module.name.clone(), module.elf.clone())).collect(),
+            modules: image
+                .modules
+                .iter()
+                .map(|module| (module.name.clone(), module.elf.clone()))
+                .collect(),
         };
         let fixed = Draw::fixed(&image).map(|draw| Placed::new(&image, &draw));
-        self.images.insert(self.last_image, Known { image, fixed, prepared: HashMap::new() });
+        self.images.insert(
+            self.last_image,
+            Known {
+                image,
+                fixed,
+                prepared: HashMap::new(),
+            },
+        );
         Reply::Image(Box::new(summary))
     }
 
     fn start(&mut self, order: &Order, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
         let defect = |what: &str| Error::Defect { what: what.into() };
         let [channel, console] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| defect("an order without descriptors"))?;
-        let known = self.images.get_mut(&order.image).ok_or_else(|| defect("an order for an image that is not there"))?;
+        let known = self
+            .images
+            .get_mut(&order.image)
+            .ok_or_else(|| defect("an order for an image that is not there"))?;
         let kvm = match (order.tender, &self.kvm) {
             (Tender::Process, _) => None,
             (Tender::Kvm, Ok(device)) => device.as_ref().map(AsFd::as_fd),
@@ -130,7 +164,7 @@ impl Nursery {
         }
         let mut source = match order.seed {
             Some(number) => {
-                seed::check(&known.image)?;
+                seed::check(&known.image.name, known.image.is_random())?;
                 Source::Seed(number)
             }
             None => Source::Kernel,

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Failure};
 
-/// Its number in an instance until the guest's system calls are confined (tender/): the number of a C program's stderr.
-pub const WORD_FD: i32 = 2;
 const WORD_MAX: usize = 16 << 10;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,7 +26,8 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
 /// Say why instance `number` could not start. If nobody listens, nobody wants to know.
 pub fn say(socket: BorrowedFd<'_>, number: u64, error: &Error) {
     let mut failure = error.to_failure();
-    failure.what.truncate(failure.what.floor_char_boundary(WORD_MAX / 8));
+    // Characters take up to six bytes in JSON.
+    failure.what = failure.what.chars().take(WORD_MAX / 8).collect();
     if let Ok(bytes) = serde_json::to_vec(&Word { number, failure }) {
         let _ = rustix::net::send(socket, &bytes, SendFlags::NOSIGNAL);
     }

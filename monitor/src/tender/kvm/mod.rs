@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use kvm_ioctls::{SyncReg, VcpuExit};
 
-use super::{Descriptors, Prepared, Spec};
+use super::{Descriptors, Prepared, Spec, WORD_FD};
 use crate::allocator::Arena;
 use crate::error::Error;
 use crate::image::Image;
@@ -27,6 +27,7 @@ use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
+pub use departure::remember;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
@@ -107,11 +108,13 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
 impl Guest {
     /// Become the tender of this guest. `arena` is where its set-up was allocated.
     pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
-        let left = Left::find()?;
+        let left = Left::find();
         keep_only(&self.service, &self.machine)?;
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
+        // SAFETY: nobody uses it any more.
+        unsafe { libc::close(WORD_FD) };
         let code = run(&mut self.machine, &mut self.service);
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
@@ -154,11 +157,12 @@ fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
+        WORD_FD,
     ])
 }
 
 /// Close every descriptor but those kept, range by range.
-fn close_others(mut kept: [i32; 4]) -> Result<(), Error> {
+fn close_others(mut kept: [i32; 5]) -> Result<(), Error> {
     kept.sort_unstable();
     let mut from = 0_u32;
     for descriptor in kept {
