@@ -17,13 +17,14 @@ export UNISHARE_HOME ?= $(CURDIR)/.state
 # Used by every recipe that needs Rust: found late, because `make setup` may be what installs it.
 CARGO_RUN = cargo=$$(packaging/find-cargo); export PATH="$$(dirname "$$cargo"):$$PATH" CARGO="$$cargo"
 
-.PHONY: help setup packages demo test lint format clean distclean
+.PHONY: help setup packages demo test lint format man clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
 	echo "make demo    build six functions, run 1000 of them with and without sharing, print what it saved"
 	echo "make test    all tests: Python, Rust, style"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
+	echo "make man     manual pages of all commands, in build/man/man1"
 	echo "make clean   remove what was built; make distclean also .venv and .state"
 
 setup: $(STAMPS)/python $(MONITOR)
@@ -70,6 +71,10 @@ format: setup
 	$(VENV)/bin/ruff check --fix --quiet src tests
 	$(VENV)/bin/ruff format src tests
 	cargo fmt --manifest-path monitor/Cargo.toml
+
+man: setup
+	@$(VENV)/bin/python packaging/man-pages build/man/man1
+	echo "unishare: manual pages are in build/man: man -M build/man unishare-run"
 
 clean:
 	rm -rf build dist monitor/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache $(STAMPS)

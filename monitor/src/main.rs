@@ -2,6 +2,7 @@
 
 mod abi;
 mod allocator;
+mod capture;
 mod channel;
 mod crash;
 mod drawing;
@@ -14,6 +15,7 @@ mod launcher;
 mod memory;
 mod placing;
 mod signals;
+mod snapshot;
 mod tender;
 mod zygote;
 
@@ -77,6 +79,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Run an image until it waits for a request, and write down what it has written.
+    Snapshot(capture::Arguments),
     /// Print the bases that many starts of an aslr image would get.
     #[command(hide = true)]
     Draw(drawing::Arguments),
@@ -106,6 +110,7 @@ fn run(command: Command) -> Result<u8, Error> {
             Image::load(&manifest, &Pool::open(&pool)?)?;
         }
         Command::ExplainCrash { json } => crash::run(json)?,
+        Command::Snapshot(arguments) => capture::run(&arguments)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);

@@ -36,7 +36,7 @@ fn the_floor_guest_answers() {
 fn a_request_of_many_messages_comes_back_whole() {
     let request: Vec<u8> = (0..300_000_u32).map(|number| ((number * 7) >> 3) as u8).collect();
     for sharing in ["pool", "copy"] {
-        let ending = Workshop::new().invoke(ECHO, &request, &["--sharing", sharing]);
+        let ending = Workshop::new().invoke(ECHO, &request, &["--sharing", sharing, "--memory", "2097152"]);
         ending.expect(7);
         assert!(ending.stdout == request, "{sharing}: {} bytes came back", ending.stdout.len());
     }
@@ -232,6 +232,7 @@ fn a_signal_ends_the_instance_too() {
         std::io::Read::read_exact(child.stdout.as_mut().expect("a pipe"), &mut up).expect("the guest's word");
         let monitor = child.id().to_string();
         let instance = std::fs::read_to_string(format!("/proc/{monitor}/task/{monitor}/children")).expect("its children");
+        let instance = support::instance_of(&instance);
         assert!(
             Command::new("kill")
                 .args([signal, &monitor])

@@ -13,14 +13,14 @@ struct node *tree_child(const struct node *folder, const char *name, size_t leng
     return NULL;
 }
 
-struct node *tree_add(struct node *folder, const char *name, size_t length, int is_folder)
+struct node *tree_add(struct node *folder, const char *name, size_t length, enum kind kind)
 {
     struct node *node = calloc(1, sizeof *node);
 
     node->name = malloc(length);
     memcpy(node->name, name, length);
     node->name_length = length;
-    node->is_folder = is_folder;
+    node->kind = kind;
     node->next = folder->children;
     folder->children = node;
     return node;
@@ -48,7 +48,7 @@ int main(void)
     unsigned long sum = 0, archives = 0;
 
     while (fread(&size, sizeof size, 1, stdin) == 1) {
-        struct node root = {.is_folder = 1};
+        struct node root = {.kind = FOLDER_NODE};
         uint8_t *archive = malloc(size ? size : 1); /* of its exact size: the sanitizer sees a byte too many */
 
         if (fread(archive, 1, size, stdin) != size)

@@ -102,6 +102,17 @@ fn parse_crash(data: &[u8]) -> Option<Box<abi::Crash>> {
     (crash.stack_bytes as usize <= data.len() - CRASH_HEAD).then_some(crash)
 }
 
+/// Say that a guest is ready that said so before its snapshot was taken.
+pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
+    let message = Message {
+        kind: abi::MESSAGE_READY,
+        ..Message::zeroed()
+    };
+    rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|error| Error::io("saying that the instance is ready", error))
+}
+
 /// Send the part of request `id` that starts at `offset` of `payload`, without waiting. Returns the next offset, `None` when the
 /// last part is sent, and the same offset when the channel is full.
 pub fn send_request_part(channel: BorrowedFd<'_>, id: u64, payload: &[u8], offset: usize) -> Result<Option<usize>, Error> {

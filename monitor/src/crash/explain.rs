@@ -67,8 +67,8 @@ impl<'a> Explained<'a> {
     /// The image, if it is the one that crashed: another build of it has other addresses, and its symbols would be lies.
     fn find_image(evidence: &Evidence) -> Result<(Arc<Image>, Symbols), String> {
         let path = evidence.manifest.as_deref().ok_or("the floor guest has no files")?;
-        let (outline, digest) = Image::outline(path).map_err(|error| error.to_string())?;
-        if digest != evidence.digest {
+        let outline = Image::outline(path).map_err(|error| error.to_string())?;
+        if outline.image.identity != evidence.digest {
             return Err(format!("{} was built again since", path.display()));
         }
         if outline

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use addr2line::Loader;
-use sha2::{Digest as _, Sha256};
 
 use crate::image::{Outline, pool};
 
@@ -17,7 +16,7 @@ impl Symbols {
     pub fn of(outline: &Outline, folder: &Path) -> Result<Self, String> {
         let elf = folder.join(&outline.elf);
         if let Ok(bytes) = fs::read(&elf) {
-            if pool::hex(&Sha256::digest(&bytes)) != outline.elf_digest {
+            if pool::digest(&bytes) != outline.elf_digest {
                 return Err(format!("{} is not the file that the manifest describes", elf.display()));
             }
         }

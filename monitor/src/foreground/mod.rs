@@ -15,8 +15,9 @@ use crate::crash::{Evidence, Explained, Origin};
 use crate::error::Error;
 use crate::placing::{draw, seed};
 use crate::signals::Interruptions;
+use crate::snapshot::choice::Choice;
 use crate::tender::{Sharing, Tender};
-use crate::zygote::{Limits, Order, Summary, Zygote};
+use crate::zygote::{Beginning, Limits, Order, Summary, Zygote};
 use talk::{End, Talk};
 
 #[derive(clap::Args)]
@@ -45,6 +46,12 @@ pub struct Arguments {
     /// Pages that lie between the parts of an aslr image in all: more makes their distances harder to guess, and costs page tables.
     #[arg(long, default_value_t = draw::DEFAULT_GAPS)]
     gaps: u64,
+    /// A snapshot of the image to begin from; of several, one is picked at random.
+    #[arg(long)]
+    snapshot: Vec<PathBuf>,
+    /// Return to the snapshot after each answer.
+    #[arg(long, requires = "snapshot")]
+    reset: bool,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
@@ -76,11 +83,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         None => zygote.floor()?,
     };
     check_request(&image, arguments.memory, request.as_deref())?;
+    let snapshot = snapshot(arguments, &image, &mut zygote)?;
+    let order = order(arguments, &image, env, snapshot);
     let signals = Interruptions::catch()?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
     let (ours, theirs) = channel::pair()?;
-    let (pid, draw) = zygote.start(order(arguments, &image, env), theirs.as_fd(), console)?;
+    let (pid, draw) = zygote.start(order, theirs.as_fd(), console)?;
     drop(theirs);
     let deadline = arguments
         .time_limit_ms
@@ -99,7 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     code
 }
 
-fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>) -> Order {
+fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, snapshot: Option<u64>) -> Order {
     Order {
         number: 0,
         image: image.image,
@@ -110,11 +119,33 @@ fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>) 
         env,
         seed: arguments.seed,
         gaps: arguments.gaps,
+        beginning: match snapshot {
+            Some(snapshot) => Beginning::Snapshot {
+                snapshot,
+                reset: arguments.reset,
+            },
+            None => Beginning::Entry,
+        },
         limits: Limits {
             log_bytes: None,
             cpu_seconds: arguments.cpu_limit_s,
         },
     }
+}
+
+/// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
+fn snapshot(arguments: &Arguments, image: &Summary, zygote: &mut Zygote) -> Result<Option<u64>, Error> {
+    let mut choice = Choice::default();
+    if arguments.tender == Tender::Process {
+        for path in &arguments.snapshot {
+            choice.consider(path, zygote.snapshot(image.image, path));
+        }
+    }
+    for warning in &choice.warnings {
+        eprintln!("warning: {warning}");
+    }
+    choice.check_reset(arguments.reset, &image.name)?;
+    choice.pick()
 }
 
 /// Too large a request is refused before the guest sees any of it.

@@ -5,12 +5,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
-use super::pool;
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
-use crate::image::pool::Pool;
+use crate::image::pool::{self, Pool};
 use crate::image::{Content, Extent, Frame, Image, Module, PAGE, Record};
 
 /// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
@@ -23,39 +20,36 @@ impl Image {
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, Error> {
         // Before it is opened: opening a FIFO waits.
         let file = open(path)?;
-        Self::read(file, path, pool).map(|(image, _)| image)
+        Self::read(file, path, pool)
     }
 
-    /// The same of an open manifest, of which `path` is the name. Returns its SHA-256 too.
-    pub fn read(file: File, path: &Path, pool: &Pool) -> Result<(Self, String), Error> {
+    /// The same of an open manifest, of which `path` is the name.
+    pub fn read(file: File, path: &Path, pool: &Pool) -> Result<Self, Error> {
         let text = read(file, path)?;
-        let digest = pool::hex(&Sha256::digest(&text));
-        Self::verify(&Manifest::parse(&text, path)?, path, pool).map(|image| (image, digest))
+        Self::verify(&Manifest::parse(&text, path)?, pool::digest(&text), path, pool)
     }
 
-    /// What the manifest at `path` says of an image, without its runs: for reports. Returns the manifest's SHA-256 too.
-    pub fn outline(path: &Path) -> Result<(Outline, String), Error> {
+    /// What the manifest at `path` says of an image, without its runs: for reports.
+    pub fn outline(path: &Path) -> Result<Outline, Error> {
         let text = read(open(path)?, path)?;
-        let digest = pool::hex(&Sha256::digest(&text));
         let manifest = Manifest::parse(&text, path)?;
         let extents = manifest
             .extents
             .iter()
             .map(|extent| extent_of(extent, Content::Zero))
             .collect();
-        let outline = Outline {
+        Ok(Outline {
             elf: manifest.elf.file.clone(),
             elf_digest: manifest.elf.sha256.as_str().into(),
             image: Self {
                 extents,
-                ..Self::bare(&manifest)
+                ..Self::bare(&manifest, pool::digest(&text))
             },
-        };
-        Ok((outline, digest))
+        })
     }
 
     /// All but what lies in the pool.
-    fn bare(manifest: &Manifest) -> Self {
+    fn bare(manifest: &Manifest, identity: String) -> Self {
         let modules = manifest
             .modules
             .iter()
@@ -66,8 +60,9 @@ impl Image {
             })
             .collect();
         Self {
-            entry: manifest.entry(),
             name: manifest.name.clone(),
+            identity,
+            entry: manifest.entry(),
             stack: manifest.stack,
             heap: manifest.heap,
             argv: manifest.argv.clone(),
@@ -81,7 +76,7 @@ impl Image {
         }
     }
 
-    fn verify(manifest: &Manifest, path: &Path, pool: &Pool) -> Result<Self, Error> {
+    fn verify(manifest: &Manifest, identity: String, path: &Path, pool: &Pool) -> Result<Self, Error> {
         let lies = |field: String, what: String| Error::BadManifest {
             what: format!("{}: {field}: {what}", path.display()),
         };
@@ -127,7 +122,7 @@ impl Image {
             page_tables,
             frames,
             records,
-            ..Self::bare(manifest)
+            ..Self::bare(manifest, identity)
         })
     }
 }

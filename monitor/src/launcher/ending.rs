@@ -35,16 +35,19 @@ pub struct Ending {
     pub reason: Option<Reason>,
     pub exit: Exit,
     pub crash: Option<Box<abi::Crash>>,
+    /// The tender's own word.
+    pub failure: Option<Refusal>,
 }
 
 impl Ending {
     /// From what was known before, and what the process left. A record counts only when the process ended as a crashed one does.
-    pub fn new(reason: Option<Reason>, exit: Exit, crash: Option<Box<abi::Crash>>) -> Self {
+    pub fn new(reason: Option<Reason>, exit: Exit, crash: Option<Box<abi::Crash>>, failure: Option<Refusal>) -> Self {
         let crashed = reason.is_none() && matches!(exit, Exit::Code(129..));
         Self {
             reason,
             exit,
             crash: crash.filter(|_| crashed),
+            failure,
         }
     }
 
@@ -75,6 +78,9 @@ impl Ending {
 
     /// Why the instance `name` cannot answer any more.
     pub fn refusal(&self, name: &str, origin: &Origin<'_>) -> Refusal {
+        if let Some(failure) = &self.failure {
+            return failure.clone();
+        }
         let see_logs = || format!("'unishare logs {name}' shows what it wrote");
         let refusal = match (self.reason, &self.crash, self.exit) {
             (Some(Reason::NoAnswer), ..) => Refusal::new(

@@ -11,6 +11,7 @@ use super::names::Names;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use crate::abi;
+use crate::error::Error;
 use crate::zygote::Exit;
 
 /// Ended instances that `list` and `crash` still know.
@@ -100,6 +101,10 @@ impl Fleet {
         let Some(number) = self.pids.remove(&pid) else { return false };
         self.with(number, |member, buffer, events| member.ended(exit, buffer, poller, events));
         true
+    }
+
+    pub fn failed(&mut self, number: u64, error: Error) {
+        self.with(number, |member, _, _| member.failed(error));
     }
 
     pub fn stop(&mut self, number: u64, poller: &Poller) {

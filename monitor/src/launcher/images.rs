@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::error::Error;
+use crate::snapshot::choice::Choice;
 use crate::zygote::{Summary, Zygote};
 
 /// Device, inode, size and time of the last change: another manifest differs in one of them.
@@ -37,6 +38,8 @@ impl Known {
 pub struct Images {
     known: HashMap<PathBuf, (Stamp, Rc<Known>)>,
     floor: Option<Rc<Known>>,
+    /// Of which image each is, and its number.
+    snapshots: HashMap<PathBuf, (Stamp, u64, u64)>,
     /// Built again since: to be forgotten when nothing is forked from them any more.
     stale: Vec<u64>,
 }
@@ -72,6 +75,29 @@ impl Images {
         });
         self.floor = Some(Rc::clone(&image));
         Ok(image)
+    }
+
+    /// Those of an image's snapshots that can be used.
+    pub fn snapshots(&mut self, image: &Known, paths: &[PathBuf], zygote: &mut Zygote) -> Choice {
+        let mut choice = Choice::default();
+        for path in paths {
+            choice.consider(path, self.snapshot(image.summary.image, path, zygote));
+        }
+        choice
+    }
+
+    fn snapshot(&mut self, image: u64, path: &Path, zygote: &mut Zygote) -> Result<u64, Error> {
+        let stamp = stamp(path).ok();
+        if let (Some(stamp), Some((known, of, snapshot))) = (&stamp, self.snapshots.get(path)) {
+            if stamp == known && *of == image {
+                return Ok(*snapshot);
+            }
+        }
+        let snapshot = zygote.snapshot(image, path)?;
+        if let Some(stamp) = stamp {
+            self.snapshots.insert(path.to_owned(), (stamp, image, snapshot));
+        }
+        Ok(snapshot)
     }
 
     /// Let the zygote forget images that were built again and of which nothing is still to be forked.

@@ -97,6 +97,8 @@ struct Live {
     interest: Interest,
     conversation: Conversation,
     reason: Option<Reason>,
+    /// What its tender said went wrong.
+    failure: Option<Refusal>,
     queue: VecDeque<Job>,
     exchange: Option<Exchange>,
     deadline: Option<Instant>,
@@ -112,6 +114,7 @@ impl Member {
             interest: Interest::READ,
             conversation: Conversation::default(),
             reason: None,
+            failure: None,
             queue: VecDeque::new(),
             exchange: None,
             deadline: forked.checked_add(READY_LIMIT),
@@ -213,6 +216,13 @@ impl Member {
         }
     }
 
+    /// Its tender has said what went wrong while it ran. Its end follows.
+    pub fn failed(&mut self, error: Error) {
+        if let Phase::Live(live) = &mut self.phase {
+            live.failure = Some(error.into());
+        }
+    }
+
     /// A client has gone: nobody waits for what it still wanted. What it is at gets a little time, so that it does not stay busy for ever.
     pub fn forget_client(&mut self, client: u64) {
         if let Phase::Live(live) = &mut self.phase {
@@ -234,7 +244,7 @@ impl Member {
         self.receive(usize::MAX, buffer, poller, events);
         let Phase::Live(live) = &mut self.phase else { return };
         live.close_channel(poller);
-        let ending = Ending::new(live.reason, exit, live.conversation.take_crash());
+        let ending = Ending::new(live.reason, exit, live.conversation.take_crash(), live.failure.take());
         let unanswered = live.exchange.take().map(|exchange| exchange.caller);
         let queued = std::mem::take(&mut live.queue).into_iter().map(|job| job.caller);
         let callers: Vec<Caller> = unanswered.into_iter().chain(queued).collect();

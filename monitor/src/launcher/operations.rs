@@ -60,9 +60,11 @@ impl Server {
         self.last_pending += 1;
         let count = start.count;
         let live = self.fleet.live_count();
-        self.starter
+        let warnings = self
+            .starter
             .begin(self.last_pending, start, &mut self.images, &mut self.zygote, live)?;
-        self.pending.insert(self.last_pending, Pending::start(caller, count));
+        self.pending
+            .insert(self.last_pending, Pending::start(caller, count, warnings));
         Ok(())
     }
 
@@ -185,9 +187,11 @@ impl Server {
     /// What instances that could not start have said.
     pub fn hear_words(&mut self) {
         while let Some((number, error)) = self.zygote.word() {
+            let is_ready = self.fleet.get(number).is_some_and(|member| member.start_us.is_some());
             let start = self.pending.iter().find(|(_, pending)| pending.starts(number));
-            if let Some((start, wanted)) = start.map(|(start, pending)| (*start, pending.wanted())) {
-                self.undo(start, explain(error, wanted));
+            match start.map(|(start, pending)| (*start, pending.wanted())) {
+                Some((start, wanted)) if !is_ready => self.undo(start, explain(error, wanted)),
+                _ => self.fleet.failed(number, error),
             }
         }
     }
@@ -231,7 +235,11 @@ impl Server {
         match &pending.goal {
             Goal::Started => {
                 let instances: Vec<Value> = members.map(answer::started).collect();
-                self.answer(caller, json!({"instances": instances}), Vec::new());
+                let mut fields = json!({"instances": instances});
+                if !pending.warnings.is_empty() {
+                    fields["warnings"] = json!(pending.warnings);
+                }
+                self.answer(caller, fields, Vec::new());
             }
             Goal::Stopped => {
                 let stopped: Vec<&str> = members.map(|member| &*member.identity.name).collect();

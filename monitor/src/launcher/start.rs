@@ -18,8 +18,9 @@ use super::request::Start;
 use crate::channel;
 use crate::error::Error;
 use crate::placing::{draw, seed};
-use crate::tender::boot_page;
-use crate::zygote::{self, Limits, Order, Zygote};
+use crate::snapshot::choice::Choice;
+use crate::tender::{Tender, boot_page};
+use crate::zygote::{self, Beginning, Limits, Order, Zygote};
 
 /// What is still to be forked, in the order of the requests.
 #[derive(Default)]
@@ -32,13 +33,14 @@ struct Batch {
     pending: u64,
     request: Start,
     image: Rc<Known>,
+    choice: Choice,
     prefix: String,
     heap: u64,
     forked: u32,
 }
 
 impl Starter {
-    /// Check a request and queue its instances for the pending answer of that number.
+    /// Check a request and queue its instances for the pending answer of that number. Returns which snapshots are not used, and why.
     pub fn begin(
         &mut self,
         pending: u64,
@@ -46,7 +48,7 @@ impl Starter {
         images: &mut Images,
         zygote: &mut Zygote,
         live: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<String>, Error> {
         let unforked: u64 = self
             .batches
             .iter()
@@ -66,15 +68,22 @@ impl Starter {
         if let Some(folder) = &request.logs {
             logs::prune(folder);
         }
+        let choice = match request.tender {
+            Tender::Process => images.snapshots(&image, &request.snapshots, zygote),
+            Tender::Kvm => Choice::default(),
+        };
+        choice.check_reset(request.reset, &image.summary.name)?;
+        let warnings = choice.warnings.clone();
         self.batches.push_back(Batch {
             pending,
             heap: request.memory.unwrap_or(image.summary.heap),
             prefix: request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name)),
             image,
+            choice,
             request,
             forked: 0,
         });
-        Ok(())
+        Ok(warnings)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -141,6 +150,13 @@ impl Batch {
             env: request.env.clone().unwrap_or_default(),
             seed,
             gaps: request.gaps.unwrap_or(draw::DEFAULT_GAPS),
+            beginning: match self.choice.pick()? {
+                Some(snapshot) => Beginning::Snapshot {
+                    snapshot,
+                    reset: request.reset,
+                },
+                None => Beginning::Entry,
+            },
             limits: Limits {
                 log_bytes: log.is_some().then_some(limit),
                 cpu_seconds: request.cpu_limit_s,

@@ -6,7 +6,7 @@ pub mod process;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 
-/// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force (zygote/word.rs).
+/// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
+/// the KVM tender, whose process the guest is not, at any time (zygote/word.rs).
 pub const WORD_FD: i32 = 2;
 const KVM: &str = "/dev/kvm";
 
@@ -63,9 +64,21 @@ impl Sharing {
     }
 }
 
+/// Where an instance begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Beginning {
+    /// At its entry.
+    Entry,
+    /// At its entry, to be stopped where it first waits: the guest's own seed is given.
+    BeforeSnapshot { seed: [u8; 32] },
+    /// Where the snapshot that it was placed by was taken; there again after each answer if it is `reset`.
+    Snapshot { reset: bool },
+}
+
 /// One instance to be: a placed image and what differs from its defaults.
 pub struct Spec<'a> {
     pub placed: &'a Placed,
+    pub beginning: Beginning,
     pub sharing: Sharing,
     /// Heap in bytes, a multiple of a page.
     pub heap: u64,
@@ -100,7 +113,11 @@ pub fn prepare(tender: Tender, image: &Arc<Image>) -> Result<Prepared, Error> {
 /// The device that instances of this tender share, opened once.
 pub fn device(tender: Tender) -> Result<Option<OwnedFd>, Error> {
     match tender {
-        Tender::Kvm => kvm_device().map(Some),
+        Tender::Kvm => {
+            let device = kvm_device()?;
+            kvm::examine(device.as_fd())?;
+            Ok(Some(device))
+        }
         Tender::Process => Ok(None),
     }
 }

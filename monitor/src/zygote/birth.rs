@@ -14,13 +14,15 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 use crate::placing::draw::Draw;
-use crate::tender::{self, Descriptors, Prepared, Spec, WORD_FD};
+use crate::tender::{self, Beginning, Descriptors, Prepared, Spec, WORD_FD};
 
 /// All that an instance is made of.
 pub struct Birth<'a> {
     pub order: &'a Order,
     pub image: &'a Arc<Image>,
-    pub fixed: Option<&'a Placed>,
+    /// Where it lies, when that was known before: `None` for a draw of its own.
+    pub placed: Option<&'a Placed>,
+    pub beginning: Beginning,
     pub draw: &'a Draw,
     pub heap: u64,
     pub prepared: &'a Prepared,
@@ -52,13 +54,15 @@ impl Birth<'_> {
 
     /// The child. It never returns into the zygote's code.
     fn become_instance(&self, channel: OwnedFd, console: OwnedFd) -> ! {
+        // The KVM tender gives up the zygote's heap, and this is told after that: it is copied now, whatever the compiler thinks of it.
+        let number = std::hint::black_box(self.order.number);
         let ended = self.enter(channel, console);
         let error = match ended {
             Ok(never) => match never {},
             Err(error) => error,
         };
         // SAFETY: the socket lies there since `enter` began, or the zygote's stderr does, which is no socket.
-        word::say(unsafe { BorrowedFd::borrow_raw(WORD_FD) }, self.order.number, &error);
+        word::say(unsafe { BorrowedFd::borrow_raw(WORD_FD) }, number, &error);
         // SAFETY: ends the process without the zygote's exit handlers, which are not the child's to run.
         unsafe { libc::_exit(error.exit_code().into()) }
     }
@@ -83,7 +87,7 @@ impl Birth<'_> {
                 .map(|(name, value)| (name.clone(), value.clone())),
         );
         let drawn;
-        let placed = match self.fixed {
+        let placed = match self.placed {
             Some(placed) => placed,
             None => {
                 drawn = Placed::new(self.image, self.draw);
@@ -92,6 +96,7 @@ impl Birth<'_> {
         };
         let spec = Spec {
             placed,
+            beginning: self.beginning,
             prepared: self.prepared,
             sharing: self.order.sharing,
             heap: self.heap,

@@ -12,12 +12,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::error::Error;
 use crate::placing::draw::Draw;
-pub use protocol::{Born, Limits, Order, Summary};
+pub use protocol::{Beginning, Born, Limits, Order, Summary};
 use protocol::{Reply, Request};
 
 /// A zygote as its launcher has it.
@@ -90,6 +91,21 @@ impl Zygote {
         self.image(&Request::Floor, &[])
     }
 
+    /// Check a snapshot of an image; its number.
+    pub fn snapshot(&mut self, image: u64, path: &Path) -> Result<u64, Error> {
+        let file = open_to_read(path).map_err(|error| Error::BadSnapshot {
+            what: format!("{}: {}", path.display(), std::io::Error::from(error)),
+        })?;
+        let request = Request::Snapshot {
+            image,
+            snapshot: path.to_owned(),
+        };
+        match self.ask(&request, &[file.as_fd()])? {
+            Reply::Snapshot(snapshot) => Ok(snapshot),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Forget an image that will not be started any more.
     pub fn forget(&mut self, image: u64) -> Result<(), Error> {
         self.ask(&Request::Forget { image }, &[]).map(drop)
@@ -115,7 +131,7 @@ impl Zygote {
             return match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => Some((pid.as_raw_nonzero().get(), Exit::from(status))),
                 Ok(None) => None,
-                Err(rustix::io::Errno::INTR) => continue,
+                Err(Errno::INTR) => continue,
                 Err(_) => None,
             };
         }
@@ -180,6 +196,18 @@ impl Exit {
     }
 }
 
+/// An instance that its caller alone holds.
+pub struct Child {
+    pub pid: i32,
+    pub channel: OwnedFd,
+}
+
+/// End an instance and reap it.
+pub fn end(child: &Child) {
+    kill(child.pid);
+    let _ = rustix::process::waitpid(Pid::from_raw(child.pid), WaitOptions::empty());
+}
+
 /// End an instance. Its number is its own until it is reaped, which only its parent does.
 pub fn kill(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid) {
@@ -195,16 +223,18 @@ fn unexpected(reply: &Reply) -> Error {
 }
 
 fn open_manifest(path: &Path) -> Result<File, Error> {
-    // Not through a FIFO: opening one waits.
+    open_to_read(path).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => Error::NotFound {
+            what: format!("there is no manifest {}", path.display()),
+        },
+        error => Error::io(format!("reading {}", path.display()), error),
+    })
+}
+
+/// Not to wait: opening a FIFO would.
+fn open_to_read(path: &Path) -> Result<File, Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .map(File::from)
-        .map_err(|error| match error {
-            rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => Error::NotFound {
-                what: format!("there is no manifest {}", path.display()),
-            },
-            error => Error::io(format!("reading {}", path.display()), error),
-        })
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from)
 }
 
 fn open_cgroup(path: &Path) -> Result<OwnedFd, Error> {

@@ -27,6 +27,8 @@ const DESCRIPTORS_MAX: usize = 2;
 pub enum Request {
     /// Check and verify the image whose manifest is the descriptor.
     Load { manifest: PathBuf },
+    /// Check a snapshot of an image; it is the descriptor.
+    Snapshot { image: u64, snapshot: PathBuf },
     /// The floor guest.
     Floor,
     /// Forget an image that was built again.
@@ -51,7 +53,24 @@ pub struct Order {
     /// Draw from this number: for debugging only.
     pub seed: Option<u64>,
     pub gaps: u64,
+    pub beginning: Beginning,
     pub limits: Limits,
+}
+
+/// Where an instance begins.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Beginning {
+    Entry,
+    /// At its entry, to be stopped where it first waits: the guest's own seed, and where it is to lie.
+    BeforeSnapshot {
+        seed: [u8; 32],
+        draw: Draw,
+    },
+    /// Where this snapshot was taken; there again after each answer if it is `reset`.
+    Snapshot {
+        snapshot: u64,
+        reset: bool,
+    },
 }
 
 /// What an instance may use up, beside its memory.
@@ -68,6 +87,7 @@ pub struct Limits {
 pub enum Reply {
     Born(Born),
     Image(Box<Summary>),
+    Snapshot(u64),
     Started { pid: i32, draw: Draw },
     Forgotten,
     Failed(Failure),

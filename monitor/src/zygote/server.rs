@@ -11,12 +11,13 @@ use rustix::process::{Pid, Signal};
 
 use super::birth;
 use super::confine;
-use super::protocol::{self, Born, Order, Reply, Request, Summary};
+use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
 use crate::error::Error;
 use crate::image::Image;
 use crate::image::pool::Pool;
 use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
+use crate::snapshot;
 use crate::tender::{self, Prepared, Tender};
 
 /// What the zygote holds.
@@ -25,6 +26,8 @@ pub struct Nursery {
     kvm: Result<Option<OwnedFd>, Error>,
     images: HashMap<u64, Known>,
     last_image: u64,
+    snapshots: HashMap<u64, Arc<Placed>>,
+    last_snapshot: u64,
     /// Instances say through it why they could not start.
     word: OwnedFd,
     /// Where instances are put, if there is one (cgroups(7)).
@@ -78,6 +81,8 @@ pub fn serve(
         kvm,
         images: HashMap::new(),
         last_image: 0,
+        snapshots: HashMap::new(),
+        last_snapshot: 0,
         word,
         cgroup,
         launcher,
@@ -98,9 +103,12 @@ impl Nursery {
     fn act(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
         match request {
             Request::Load { manifest } => self.load(&manifest, descriptors),
-            Request::Floor => Ok(self.keep(Image::empty()?, String::new())),
+            Request::Snapshot { image, snapshot } => self.load_snapshot(image, &snapshot, descriptors),
+            Request::Floor => Ok(self.keep(Image::empty()?)),
             Request::Forget { image } => {
-                self.images.remove(&image);
+                if let Some(known) = self.images.remove(&image) {
+                    self.snapshots.retain(|_, placed| !Arc::ptr_eq(&placed.image, &known.image));
+                }
                 if let Some(pool) = &self.pool {
                     pool.forget_unused();
                 }
@@ -116,17 +124,30 @@ impl Nursery {
                 what: "the zygote was given no pool, or no manifest".into(),
             });
         };
-        let (image, digest) = Image::read(File::from(file), manifest, pool)?;
-        Ok(self.keep(image, digest))
+        let image = Image::read(File::from(file), manifest, pool)?;
+        Ok(self.keep(image))
     }
 
-    fn keep(&mut self, image: Image, digest: String) -> Reply {
+    fn load_snapshot(&mut self, image: u64, path: &Path, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        let (Some(pool), Some(file), Some(known)) = (&self.pool, descriptors.into_iter().next(), self.images.get(&image))
+        else {
+            return Err(Error::Defect {
+                what: "the zygote was given no pool, no snapshot, or none of its images".into(),
+            });
+        };
+        let placed = snapshot::load(File::from(file), path, &known.image, pool)?;
+        self.last_snapshot += 1;
+        self.snapshots.insert(self.last_snapshot, Arc::new(placed));
+        Ok(Reply::Snapshot(self.last_snapshot))
+    }
+
+    fn keep(&mut self, image: Image) -> Reply {
         self.last_image += 1;
         let image = Arc::new(image);
         let summary = Summary {
             image: self.last_image,
             name: image.name.clone(),
-            digest,
+            digest: image.identity.clone(),
             heap: image.heap,
             elf: image.elf.clone(),
             modules: image
@@ -170,14 +191,26 @@ impl Nursery {
             None => Source::Kernel,
         };
         let heap = known.image.heap_for(order.memory)?;
-        let draw = match &known.fixed {
-            Some(placed) => placed.draw.clone(),
-            None => Draw::of(&known.image, heap, order.gaps, &mut source)?,
+        let (placed, beginning) = match &order.beginning {
+            Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry),
+            Beginning::BeforeSnapshot { seed, .. } => (None, tender::Beginning::BeforeSnapshot { seed: *seed }),
+            Beginning::Snapshot { snapshot, reset } => {
+                let placed = self.snapshots.get(snapshot).map(AsRef::as_ref);
+                let placed = placed.filter(|placed| Arc::ptr_eq(&placed.image, &known.image));
+                let placed = placed.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
+                (Some(placed), tender::Beginning::Snapshot { reset: *reset })
+            }
+        };
+        let draw = match (&order.beginning, placed) {
+            (Beginning::BeforeSnapshot { draw, .. }, _) => draw.clone(),
+            (_, Some(placed)) => placed.draw.clone(),
+            (_, None) => Draw::of(&known.image, heap, order.gaps, &mut source)?,
         };
         let birth = birth::Birth {
             order,
             image: &known.image,
-            fixed: known.fixed.as_ref(),
+            placed,
+            beginning,
             draw: &draw,
             heap,
             prepared: &known.prepared[&order.tender],

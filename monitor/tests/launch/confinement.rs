@@ -55,7 +55,7 @@ fn check(launcher: &Launcher, tenders: &[&str], namespaces: &[&str]) {
         let root = fs::read_dir(format!("/proc/{pid}/root")).expect("its root");
         assert_eq!(root.count(), 0, "{tender}: its root folder is not empty");
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").count();
-        assert_eq!(descriptors, if *tender == "kvm" { 4 } else { 2 }, "{tender}");
+        assert_eq!(descriptors, if *tender == "kvm" { 5 } else { 2 }, "{tender}");
         let score = |pid: u64| fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("a number");
         assert!(
             score(pid).trim().parse::<i32>().expect("a number")

@@ -158,28 +158,64 @@ fn a_loop_meets_its_time_limit_and_those_behind_it_are_refused() {
 }
 
 #[test]
-#[ignore = "crash reports do not name inlined functions yet"]
-fn a_crash_is_reported_to_its_caller_and_kept() {
+fn a_crash_is_told_to_its_caller_and_explained_by_the_client() {
     for tender in tenders() {
         let function = Function::new(FUNCTION, tender);
         let mut client = function.launcher.connect();
-        function.start(&mut client, json!({}));
+        let logs = function.launcher.path("logs");
+        std::fs::create_dir(&logs).expect("a folder");
+        function.start(&mut client, json!({"logs": logs}));
         let (answer, _) = client.invoke("guest-1", b"C");
-        assert_eq!(answer["error"]["code"], "crashed", "{answer}");
-        let message = answer["error"]["message"].as_str().expect("text");
-        assert!(message.contains("null pointer") && message.contains("run"), "{message}");
+        let error = &answer["error"];
+        assert_eq!((&error["code"], &error["exit"]), (&json!("crashed"), &json!(139)), "{answer}");
+        assert!(error["message"].as_str().expect("text").contains("null pointer"), "{answer}");
         assert_eq!(client.state("guest-1"), "crashed");
-        let crash = client.good("crash", json!({"instance": "guest-1"}));
-        let report = crash["report"].as_str().expect("text");
-        for part in ["null pointer", "guest.c:", "rax", "rip", "start_c"] {
+        let evidence = client.good("crash", json!({"instance": "guest-1"}))["record"].clone();
+        assert_eq!(
+            (&evidence["exception"], &evidence["fault_address"]),
+            (&json!(14), &json!(8)),
+            "{tender}"
+        );
+        let kept: Value = serde_json::from_slice(&std::fs::read(logs.join("guest-1.crash.json")).expect("kept")).expect("JSON");
+        assert_eq!(kept, evidence);
+        let explained = explain(&evidence);
+        let report = explained["report"].as_str().expect("text");
+        for part in ["null pointer", "guest.c:", "rax", "rip"] {
             assert!(report.contains(part), "no {part} in:\n{report}");
         }
-        assert_eq!(
-            (&crash["record"]["exception"], &crash["record"]["fault_address"]),
-            (&json!(14), &json!("0x8"))
+        assert_eq!(explained["record"]["fault_address"], "0x8");
+        // Another ELF file in its place, and another manifest: their symbols would be lies.
+        let elf = std::path::Path::new(&function.manifest).with_file_name("guest.elf");
+        let mut other = std::fs::read(&elf).expect("the ELF file");
+        other.push(0);
+        std::fs::write(&elf, other).expect("changed");
+        let report = explain(&evidence)["report"].clone();
+        assert!(
+            report
+                .as_str()
+                .expect("text")
+                .contains("not the file that the manifest describes"),
+            "{report}"
         );
-        assert_eq!(client.invoke("guest-1", b"x").0["error"]["code"], "crashed");
+        let text = std::fs::read_to_string(&function.manifest).expect("the manifest");
+        std::fs::write(&function.manifest, text + "\n").expect("changed");
+        let report = explain(&evidence)["report"].clone();
+        assert!(report.as_str().expect("text").contains("built again"), "{report}");
     }
+}
+
+/// What `explain-crash` makes of evidence.
+fn explain(evidence: &Value) -> Value {
+    let mut command = std::process::Command::new(crate::support::MONITOR);
+    command
+        .args(["explain-crash", "--json"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut process = command.spawn().expect("the monitor");
+    let mut stdin = process.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut stdin, evidence.to_string().as_bytes()).expect("sent");
+    drop(stdin);
+    serde_json::from_slice(&process.wait_with_output().expect("its output").stdout).expect("JSON")
 }
 
 #[test]

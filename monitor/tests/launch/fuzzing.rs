@@ -128,7 +128,9 @@ fn any_values_are_answered_and_the_launcher_lives() {
     let rounds = std::env::var("UNISHARE_FUZZ_ROUNDS").map_or(1500, |text| text.parse().expect("a number"));
     let launcher = Launcher::new();
     let mut good = launcher.connect();
+    // One that the fuzzed requests name, and may end, and one that they do not.
     good.start_empty("process", 1);
+    good.good("start", json!({"empty": true, "tender": "process", "name": "steady"}));
     let logs = launcher.path("logs");
     std::fs::create_dir(&logs).expect("a folder");
     let mut random = Random(0x5eed);
@@ -146,9 +148,9 @@ fn any_values_are_answered_and_the_launcher_lives() {
         assert_ne!(answer["error"]["code"], "defect", "{body}: {answer}");
         if round % 50 == 49 {
             good.good("hello", json!({}));
-            assert_eq!(good.invoke("empty-1", b"still there").0["status"], 0, "after {body}");
+            assert_eq!(good.invoke("steady-1", b"still there").0["status"], 0, "after {body}");
             for (name, state) in good.states() {
-                if name != "empty-1" && state == "ready" {
+                if !["empty-1", "steady-1"].contains(&name.as_str()) && state == "ready" {
                     good.good("stop", json!({"instance": name}));
                 }
             }

@@ -64,6 +64,7 @@ ERRORS: dict[str, type[UnishareError]] = {
     "host-lacks": HostLacksError,
     "time-limit": TimeLimitError,
     "ended": GuestEndedError,
+    "crashed": GuestEndedError,
     "defect": ProtocolError,
 }
 
@@ -137,10 +138,15 @@ class Control:
 
     async def start(self, request: messages.StartRequest) -> list[messages.StartedInstance]:
         """Start instances; returns once each is ready or has ended."""
+        return (await self.start_with_warnings(request)).instances
+
+    async def start_with_warnings(self, request: messages.StartRequest) -> messages.Started:
+        """Start instances, and hear which snapshots were not used."""
         fields = request.model_dump(exclude_none=True, exclude_defaults=False)
-        if not request.empty:
-            del fields["empty"]
-        return _parse(messages.Started, *await self.request("start", fields)).instances
+        for name in ("empty", "reset"):
+            if not fields[name]:
+                del fields[name]
+        return _parse(messages.Started, *await self.request("start", fields))
 
     async def invoke(self, instance: str, payload: bytes, time_limit_ms: int | None = None) -> messages.Answer:
         """Ask one instance and wait for its answer."""
@@ -159,8 +165,8 @@ class Control:
     async def bases(self, instance: str) -> messages.Bases:
         return _parse(messages.Bases, *await self.request("bases", {"instance": instance}))
 
-    async def crash(self, instance: str) -> messages.Crash:
-        return _parse(messages.Crash, *await self.request("crash", {"instance": instance}))
+    async def crash(self, instance: str) -> messages.CrashEvidence:
+        return _parse(messages.CrashEvidence, *await self.request("crash", {"instance": instance}))
 
     async def stop(self, instance: str) -> messages.Stopped:
         return _parse(messages.Stopped, *await self.request("stop", {"instance": instance}))
@@ -231,7 +237,12 @@ def _failure(error: object) -> UnishareError:
     if not isinstance(error, dict):
         return ProtocolError("the launcher refused a request without saying why")
     kind = ERRORS.get(str(error.get("code")), UnishareError)
-    return kind(str(error.get("message", "the launcher refused the request")), error.get("hint"))
+    failure = kind(str(error.get("message", "the launcher refused the request")), error.get("hint"))
+    exit_code = error.get("exit")
+    if isinstance(exit_code, int) and exit_code != 0:
+        # An instance ended in place of an answer: with what a one-shot run of it would have ended.
+        failure.exit_code = exit_code
+    return failure
 
 
 def _gone() -> LauncherGoneError:

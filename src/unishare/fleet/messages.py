@@ -27,6 +27,7 @@ class Hello(Message):
     pid: int
     tenders: list[str]
     pool: str
+    namespaces: list[str]
 
 
 class StartRequest(Message):
@@ -34,6 +35,8 @@ class StartRequest(Message):
 
     manifest: str | None = None
     empty: bool = False
+    snapshots: list[str] | None = None
+    reset: bool = False
     tender: Tender = "kvm"
     sharing: Sharing = "pool"
     count: int = 1
@@ -44,6 +47,8 @@ class StartRequest(Message):
     env: dict[str, str] | None = None
     logs: str | None = None
     time_limit_ms: int | None = None
+    cpu_limit_s: int | None = None
+    log_limit: int | None = None
     name: str | None = None
 
 
@@ -57,7 +62,10 @@ class StartedInstance(Message):
 
 
 class Started(Message):
+    """`warnings`: which snapshots were not used, and why."""
+
     instances: list[StartedInstance]
+    warnings: list[str] = []
 
 
 class Answer(Message):
@@ -117,6 +125,12 @@ class Bases(Message):
     seed: int | None
     hypercall: str
     modules: list[ModuleBase]
+
+
+class CrashEvidence(Message):
+    """What a crash left: numbers only. `fleet.crash.explain` makes a report of it."""
+
+    record: dict[str, Any]
 
 
 class Crash(Message):

@@ -4,14 +4,18 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::machine::Machine;
 use super::memory::Memory;
-use crate::abi;
+use crate::abi::{self, Message};
 use crate::error::Error;
 use crate::image::PAGE;
 use crate::memory::address::pointer;
+use crate::placing::draw::TABLE_PAGES;
+use crate::placing::placement::Placement;
 
 /// The heap is grown at least by this, and then doubled: few memory slots.
 const HEAP_STEP: u64 = 128 << 10;
 const NANOSECONDS: u64 = 1_000_000_000;
+/// Addresses of user code end here: 47 bits.
+const ADDRESSES_END: u64 = 1 << 47;
 
 /// What a call leads to.
 pub enum Outcome {
@@ -24,7 +28,9 @@ pub struct Service {
     pub memory: Memory,
     pub channel: OwnedFd,
     pub console: OwnedFd,
-    pub heap_start: u64,
+    pub placement: Placement,
+    /// This KVM leaves RIP behind an `out` when it stops there, not at it. Known since the first hypercall.
+    pub stops_behind_out: bool,
     /// Guest physical address of the heap.
     pub heap_physical: u64,
     pub heap_limit: u64,
@@ -43,7 +49,8 @@ impl Service {
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
             abi::CALL_CHANNEL_SEND => self.send(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
-            // The guest has WRFSBASE: the boot page says so.
+            // Only where the boot page says so: else the guest has WRFSBASE.
+            abi::CALL_SET_FS_BASE => set_fs_base(machine, a),
             _ => -i64::from(libc::ENOSYS),
         };
         Ok(Outcome::Return(result))
@@ -123,6 +130,7 @@ impl Service {
             return -i64::from(libc::EMSGSIZE);
         }
         match self.memory.find(address, bytes, false) {
+            Some(host) if !guest_may_send(host, bytes) => -i64::from(libc::EPERM),
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
@@ -144,10 +152,37 @@ impl Service {
                 target - self.heap_ready,
             )?;
             self.heap_ready = target;
-            self.memory.set_heap(self.heap_start, target);
+            self.memory.set_heap(self.placement.heap_start, target);
         }
         Ok(self.heap_ready as i64)
     }
+
+    /// The guest virtual address of guest physical memory that the heap's tables reach.
+    pub fn heap_address(&self, physical: u64) -> Option<u64> {
+        let reach = self.heap_limit.next_multiple_of(TABLE_PAGES * PAGE) + TABLE_PAGES * PAGE;
+        let offset = physical.checked_sub(self.heap_physical).filter(|offset| *offset < reach)?;
+        Some(self.placement.heap_start + offset)
+    }
+}
+
+/// Crashes and failures are the tender's to report: a guest that says so itself could say anything.
+fn guest_may_send(host: u64, bytes: u64) -> bool {
+    if bytes < size_of::<Message>() as u64 {
+        return true;
+    }
+    // SAFETY: the callers checked that these bytes are the guest's, which does not run now.
+    let message = unsafe { pointer(host).cast::<Message>().read_unaligned() };
+    message.kind != abi::MESSAGE_CRASH
+}
+
+fn set_fs_base(machine: &Machine, base: u64) -> i64 {
+    // A base that is no address would keep the processor from entering the guest again.
+    if base >= ADDRESSES_END {
+        return -i64::from(libc::EPERM);
+    }
+    machine
+        .set_fs_base(base)
+        .map_or_else(|error| -i64::from(error.errno()), |()| 0)
 }
 
 /// Send host memory over the channel.

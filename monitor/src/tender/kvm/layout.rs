@@ -2,11 +2,12 @@
 //!
 //! One compact piece, page tables first, and the heap right behind it. The piece and the first part of the heap are one memory slot:
 //! a slot costs the kernel half a dozen pages whatever its size. The rest of the heap comes by further slots when the guest asks for it.
-//! Fixed layouts begin at 0. Under aslr the heap's place comes first, so that its page tables are the same in all instances
-//! (heap_tables.rs), and the piece ends where the heap begins.
+//! Where a slot costs next to nothing, the first one holds the whole heap. Fixed layouts begin at 0. Under aslr the heap's place comes
+//! first, so that its page tables are the same in all instances (heap_tables.rs), and the piece ends where the heap begins.
 
+use super::descriptor_tables;
 use super::heap_tables::{self, HeapTables};
-use super::page_tables::{self, Mapping};
+use super::page_tables::{self, Access, Mapping};
 use crate::image::{Content, PAGE, Rights};
 use crate::placing;
 use crate::placing::draw::TABLE_PAGES;
@@ -21,13 +22,14 @@ const FIRST_HEAP: u64 = 128 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     PageTables,
-    /// The heap's page tables, the same frames in all instances. No guest address leads to them.
+    /// The heap's page tables but the first, the same frames in all instances. No guest address leads to them.
     HeapTables,
-    /// Hypercall page and TSS page: the same frames in all instances.
-    Constant {
-        first: u64,
-    },
+    /// The hypercall page: the same frame in all instances.
+    Hypercall,
+    /// The boot page, which the guest reads, and the processor's tables at its end.
     Boot,
+    /// The stack that fault handlers run on. The guest may scribble on it, but not between a fault and its report.
+    FaultStack,
     /// The placed image's extent of this number.
     Extent(usize),
     /// The instance's own frames, which extents show at several addresses.
@@ -62,28 +64,34 @@ impl Layout {
     pub fn new(placed: &placing::Placed, heap: u64) -> Self {
         let (image, placement) = (&*placed.image, placed.placement);
         let mut plot = Plot::default();
-        plot.show(Part::Constant { first: 0 }, placement.hypercall, 1, Rights::ReadExecute);
-        plot.show(Part::Constant { first: 1 }, placement.tender_page, 1, Rights::Read);
-        plot.show(Part::Boot, placement.boot, 1, Rights::Read);
+        plot.show(Part::Hypercall, placement.hypercall, 1, Rights::ReadExecute);
+        let boot = plot.show(Part::Boot, placement.boot, 1, Rights::Read);
+        plot.view(descriptor_tables::page(&placement), boot, 1, Access::Processor);
+        plot.show(Part::FaultStack, placement.tender_page, 1, Rights::ReadWrite);
         let frames = (!image.frames.is_empty()).then(|| plot.add(Part::Frames, image.frames.len() as u64));
         for (number, extent) in placed.extents.iter().enumerate() {
             match (&extent.content, frames) {
                 (Content::Frames { first }, Some(frames)) => {
-                    plot.view(extent.address, frames + first, extent.pages, extent.rights)
+                    plot.view(extent.address, frames + first, extent.pages, Access::Guest(extent.rights));
                 }
-                _ => plot.show(Part::Extent(number), extent.address, extent.pages, extent.rights),
+                _ => {
+                    plot.show(Part::Extent(number), extent.address, extent.pages, extent.rights);
+                }
             }
         }
         plot.show(Part::Stack, placement.stack_bottom, image.stack / PAGE, Rights::ReadWrite);
         let heap_tables = (image.is_random() && heap > 0).then(|| HeapTables::new(placement.heap_start, heap));
-        if let Some(tables) = &heap_tables {
+        if let Some(tables) = heap_tables.as_ref().filter(|tables| tables.pages > 0) {
             plot.add(Part::HeapTables, tables.pages);
         }
         plot.finish(placement, heap, heap_tables)
     }
 
     /// Bytes of the heap that the first memory slot holds.
-    pub fn first_heap(&self) -> u64 {
+    pub fn first_heap(&self, slots_are_cheap: bool) -> u64 {
+        if slots_are_cheap {
+            return self.heap;
+        }
         FIRST_HEAP
             .max((FIRST_SLOT_PAGES * PAGE).saturating_sub(self.size))
             .min(self.heap)
@@ -102,15 +110,20 @@ impl Layout {
         page_tables::build(&self.mappings(), self.heap_links(), self.base)
     }
 
-    /// What the instance's own page tables say; the heap too, unless it has tables for itself.
+    /// What the instance's own page tables say, the heap too: all of it, or what its first table reaches.
     fn mappings(&self) -> Vec<Mapping> {
+        let heap_start = self.placement.heap_start;
+        let pages = match self.heap_tables {
+            Some(_) => heap_tables::first_table_pages(heap_start, self.heap),
+            None => self.heap / PAGE,
+        };
         let mut mappings = self.views.clone();
-        if self.heap > 0 && self.heap_tables.is_none() {
+        if pages > 0 {
             mappings.push(Mapping {
-                virtual_address: self.placement.heap_start,
+                virtual_address: heap_start,
                 physical_address: self.base + self.size,
-                pages: self.heap / PAGE,
-                rights: Rights::ReadWrite,
+                pages,
+                access: Access::Guest(Rights::ReadWrite),
             });
         }
         mappings
@@ -124,7 +137,7 @@ impl Layout {
             .find(|located| located.part == Part::HeapTables)?
             .physical_address;
         Some(page_tables::Links {
-            virtual_address: self.placement.heap_start / (TABLE_PAGES * PAGE) * (TABLE_PAGES * PAGE),
+            virtual_address: (self.placement.heap_start / (TABLE_PAGES * PAGE) + 1) * (TABLE_PAGES * PAGE),
             physical_address,
             tables: self.heap_tables.as_ref()?.pages,
         })
@@ -135,7 +148,7 @@ impl Layout {
 #[derive(Default)]
 struct Plot {
     parts: Vec<(Part, u64, u64)>,
-    views: Vec<(u64, u64, u64, Rights)>,
+    views: Vec<(u64, u64, u64, Access)>,
     next: u64,
 }
 
@@ -147,13 +160,14 @@ impl Plot {
         at
     }
 
-    fn view(&mut self, address: u64, at: u64, pages: u64, rights: Rights) {
-        self.views.push((address, at, pages, rights));
+    fn view(&mut self, address: u64, at: u64, pages: u64, access: Access) {
+        self.views.push((address, at, pages, access));
     }
 
-    fn show(&mut self, part: Part, address: u64, pages: u64, rights: Rights) {
+    fn show(&mut self, part: Part, address: u64, pages: u64, rights: Rights) -> u64 {
         let at = self.add(part, pages);
-        self.view(address, at, pages, rights);
+        self.view(address, at, pages, Access::Guest(rights));
+        at
     }
 
     /// Put the page tables before all and find where the piece begins.
@@ -167,7 +181,7 @@ impl Plot {
             heap,
             heap_tables,
         };
-        let tables = page_tables::count(&layout.mappings(), layout.heap_tables.as_ref().map(|_| placement.heap_start));
+        let tables = page_tables::count(&layout.mappings());
         layout.size = (tables + self.next) * PAGE;
         if layout.heap_tables.is_some() {
             layout.base = heap_tables::physical_address(placement.heap_start) - layout.size;
@@ -188,12 +202,15 @@ impl Plot {
     }
 
     fn mappings(&self, start: u64) -> Vec<Mapping> {
-        let mapping = |&(virtual_address, at, pages, rights)| Mapping {
+        let mapping = |&(virtual_address, at, pages, access)| Mapping {
             virtual_address,
             physical_address: start + at * PAGE,
             pages,
-            rights,
+            access,
         };
         self.views.iter().map(mapping).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Page tables for a guest that runs at ring 3 from its first instruction: four levels of 4 KiB pages (Intel SDM vol. 3, 4.5).
 //!
 //! Pure: from a layout of guest memory to bytes. All tables have their Accessed and Dirty bits set beforehand, so that no processor
-//! ever writes to them and all instances of an image share them.
+//! changes them. Nested paging asks for the right to write them all the same, with every walk (AMD APM vol. 2, 15.25.6; Intel SDM vol. 3,
+//! 28.3.2 about accessed and dirty flags for EPT): so an instance maps them copy-on-write (memory.rs).
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -33,7 +34,15 @@ pub struct Mapping {
     pub virtual_address: u64,
     pub physical_address: u64,
     pub pages: u64,
-    pub rights: Rights,
+    pub access: Access,
+}
+
+/// Who may do what with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Guest(Rights),
+    /// The processor reads it, when it needs one of its tables; the guest faults.
+    Processor,
 }
 
 /// Page-table pages that lie elsewhere: `tables` of them from `physical_address` on, for the addresses from `virtual_address` on.
@@ -44,17 +53,14 @@ pub struct Links {
     pub tables: u64,
 }
 
-/// How many pages the tables for these virtual pages take, and for an address whose last table lies elsewhere.
-pub fn count(mappings: &[Mapping], linked: Option<u64>) -> u64 {
+/// How many pages the tables for these virtual pages take. Tables that lie elsewhere are linked into a directory that is among them.
+pub fn count(mappings: &[Mapping]) -> u64 {
     let mut tables = std::collections::BTreeSet::new();
     for mapping in mappings {
         let last = mapping.virtual_address + mapping.pages * PAGE - 1;
         for level in 1..LEVELS {
             tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
         }
-    }
-    for level in 2..LEVELS {
-        tables.extend(linked.map(|address| (level, address >> shift(level))));
     }
     tables.len() as u64 + 1
 }
@@ -70,7 +76,7 @@ pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
         for page in 0..mapping.pages {
             let address = mapping.virtual_address + page * PAGE;
             let table = tables.find(address, 1);
-            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.rights);
+            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.access);
         }
     }
     if let Some(links) = links {
@@ -85,13 +91,17 @@ pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
 
 /// The entry of a page that the guest may write.
 pub fn writable_entry(physical_address: u64) -> u64 {
-    entry(physical_address, Rights::ReadWrite)
+    entry(physical_address, Access::Guest(Rights::ReadWrite))
 }
 
-fn entry(physical_address: u64, rights: Rights) -> u64 {
-    let writable = if rights == Rights::ReadWrite { WRITABLE } else { 0 };
-    let no_execute = if rights == Rights::ReadExecute { 0 } else { NO_EXECUTE };
-    physical_address | PRESENT | USER | ACCESSED | DIRTY | writable | no_execute
+fn entry(physical_address: u64, access: Access) -> u64 {
+    let rights = match access {
+        Access::Guest(Rights::ReadWrite) => USER | WRITABLE | NO_EXECUTE,
+        Access::Guest(Rights::Read) => USER | NO_EXECUTE,
+        Access::Guest(Rights::ReadExecute) => USER,
+        Access::Processor => NO_EXECUTE,
+    };
+    physical_address | PRESENT | ACCESSED | DIRTY | rights
 }
 
 /// Tables in the making.

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 use crate::error::Error;
-use crate::tender::WORD_FD;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
 /// after a signal.
@@ -32,15 +29,7 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     if let Some(filter) = FILTER.get() {
         return Ok(filter);
     }
-    let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    // Once, when nothing can go wrong any more that the launcher would have to be told.
-    let word = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, WORD_FD as u64);
-    let close = word
-        .and_then(|word| SeccompRule::new(vec![word]))
-        .map_err(|error| Error::Defect {
-            what: format!("the KVM tender's sandbox: {error}"),
-        })?;
-    rules.insert(libc::SYS_close, vec![close]);
+    let rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)
         .and_then(BpfProgram::try_from)
         .map_err(|error| Error::Defect {

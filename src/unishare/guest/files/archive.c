@@ -4,7 +4,8 @@
 
 #include "tree.h"
 
-enum { RECORD = 512, NAME_AT = 0, SIZE_AT = 124, TYPE_AT = 156, PREFIX_AT = 345, NAME_SIZE = 100, SIZE_SIZE = 12, PREFIX_SIZE = 155 };
+enum { RECORD = 512, NAME_AT = 0, MODE_AT = 100, SIZE_AT = 124, TYPE_AT = 156, PREFIX_AT = 345 };
+enum { NAME_SIZE = 100, MODE_SIZE = 8, SIZE_SIZE = 12, PREFIX_SIZE = 155 };
 
 static uint64_t octal(const uint8_t *digits, size_t count)
 {
@@ -29,13 +30,13 @@ static struct node *folder_of(struct node *at, const char **rest)
 {
     const char *slash;
 
-    while (at && (slash = strchr(*rest, '/'))) {
+    while (at && at->kind == FOLDER_NODE && (slash = strchr(*rest, '/'))) {
         size_t length = (size_t)(slash - *rest);
 
         if (length) {
             struct node *child = tree_child(at, *rest, length);
 
-            at = child ? child : tree_add(at, *rest, length, 1);
+            at = child ? child : tree_add(at, *rest, length, FOLDER_NODE);
         }
         *rest = slash + 1;
     }
@@ -56,10 +57,13 @@ static int add_entry(struct node *root, const uint8_t *record, const uint8_t *da
     path[length] = 0;
     if (!(folder = folder_of(root, &rest)))
         return -ENOMEM;
-    if (!*rest)
+    if (folder->kind != FOLDER_NODE)
+        return -EIO;
+    if (!*rest || (is_folder && tree_child(folder, rest, strlen(rest))))
         return 0;
-    if (!(file = tree_add(folder, rest, strlen(rest), is_folder)))
+    if (!(file = tree_add(folder, rest, strlen(rest), is_folder ? FOLDER_NODE : FILE_NODE)))
         return -ENOMEM;
+    file->mode = (unsigned)octal(record + MODE_AT, MODE_SIZE) & PERMISSIONS;
     file->base = data;
     file->base_size = file->size = is_folder ? 0 : size;
     return 0;

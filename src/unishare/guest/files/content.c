@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <unishare/clock.h>
-
 #include "tree.h"
 
 /* The block at an index if it was written. */
@@ -45,7 +43,8 @@ static uint8_t *writable(struct node *file, uint64_t index)
 
         if (!(file->blocks[index] = malloc(BLOCK)))
             return NULL;
-        memcpy(file->blocks[index], file->base + index * BLOCK, kept);
+        if (kept)
+            memcpy(file->blocks[index], file->base + index * BLOCK, kept);
         memset(file->blocks[index] + kept, 0, BLOCK - kept);
     }
     return file->blocks[index];
@@ -70,7 +69,8 @@ int64_t content_read(const struct node *file, void *into, size_t size, uint64_t 
         } else {
             size_t from_base = start >= base ? 0 : base - start < part ? base - start : part;
 
-            memcpy(at, file->base + offset, from_base);
+            if (from_base)
+                memcpy(at, file->base + offset, from_base);
             memset(at + from_base, 0, part - from_base);
         }
         at += part;
@@ -99,7 +99,7 @@ int64_t content_write(struct node *file, const void *from, size_t size, uint64_t
         if (offset > file->size)
             file->size = offset;
     }
-    file->changed = (int64_t)unishare_clock_real();
+    file->changed = tree_time_of_change(file);
     return done || !size ? (int64_t)done : -ENOSPC;
 }
 
@@ -123,7 +123,7 @@ int content_resize(struct node *file, uint64_t size)
             file->base_size = size;
     }
     file->size = size;
-    file->changed = (int64_t)unishare_clock_real();
+    file->changed = tree_time_of_change(file);
     return 0;
 }
 

@@ -1,241 +1,209 @@
-/* Open files: descriptors, positions, and the calls that take them. */
-#include <dirent.h>
+/* Descriptors: opening, closing, duplicating. */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <unishare/console.h>
 #include <unishare/files.h>
 
-#include "status.h"
-#include "tree.h"
+#include "descriptors.h"
 
-enum { DESCRIPTORS = 256, CONSOLE_LAST = 2 };
+enum { FIRST_ROOM = 8, STATUS_FLAGS = O_APPEND | O_NONBLOCK };
 
-/* What an open() made; descriptors that were duplicated share it. A node of NULL is the console. */
-struct description {
-    struct node *node;
-    uint64_t position;
-    int flags;
-    unsigned users;
+struct slot {
+    struct description *open;
+    int close_on_exec;
 };
 
 static struct description console = {.flags = O_RDWR, .users = 1};
-static struct description **table; /* grown when a descriptor beyond the console is opened */
-static unsigned char console_closed[CONSOLE_LAST + 1];
+static struct slot *table; /* grown when a descriptor beyond the console is opened */
+static unsigned char console_closed[STDERR_FILENO + 1];
 static int table_size;
+static int limit = UNISHARE_FILES_DESCRIPTORS;
 
-static struct description *lookup(int descriptor)
+struct description *descriptor_lookup(int descriptor)
 {
-    if (descriptor >= 0 && descriptor < table_size && table[descriptor])
-        return table[descriptor];
-    if (descriptor >= 0 && descriptor <= CONSOLE_LAST && !console_closed[descriptor])
+    if (descriptor >= 0 && descriptor < table_size && table[descriptor].open)
+        return table[descriptor].open;
+    if (descriptor >= 0 && descriptor <= STDERR_FILENO && !console_closed[descriptor])
         return &console;
     return NULL;
+}
+
+struct node *descriptor_folder(int descriptor, int64_t *error)
+{
+    struct description *open;
+
+    *error = 0;
+    if (descriptor == AT_FDCWD) {
+        if (!tree_root())
+            *error = -ENOMEM;
+        return tree_current;
+    }
+    if (!(open = descriptor_lookup(descriptor)))
+        *error = -EBADF;
+    else if (!open->node || open->node->kind != FOLDER_NODE)
+        *error = -ENOTDIR;
+    else
+        return open->node;
+    return NULL;
+}
+
+/* Make room for a descriptor in the table; 0, or -ENOMEM. */
+static int reserve(int descriptor)
+{
+    int size = table_size ? table_size : FIRST_ROOM;
+    struct slot *grown;
+
+    if (descriptor < table_size)
+        return 0;
+    while (size <= descriptor)
+        size *= 2;
+    if (!(grown = realloc(table, (size_t)size * sizeof *grown)))
+        return -ENOMEM;
+    memset(grown + table_size, 0, (size_t)(size - table_size) * sizeof *grown);
+    table = grown;
+    table_size = size;
+    return 0;
 }
 
 /* A free descriptor from `least` on, with room for it in the table; or -errno. */
 static int free_descriptor(int least)
 {
-    int descriptor = least;
+    int descriptor = least, error;
 
-    while (lookup(descriptor))
+    while (descriptor_lookup(descriptor))
         descriptor++;
-    if (descriptor >= DESCRIPTORS)
+    if (descriptor >= limit)
         return -EMFILE;
-    if (descriptor >= table_size) {
-        int size = table_size ? table_size : 8;
-        struct description **grown;
-
-        while (size <= descriptor)
-            size *= 2;
-        if (!(grown = realloc(table, (size_t)size * sizeof *grown)))
-            return -ENOMEM;
-        memset(grown + table_size, 0, (size_t)(size - table_size) * sizeof *grown);
-        table = grown;
-        table_size = size;
-    }
-    return descriptor;
+    return (error = reserve(descriptor)) ? error : descriptor;
 }
 
-int64_t unishare_files_open(const char *path, int flags)
+/* The node that an open() means, made if it is missing and wanted; NULL with `*error`. */
+static struct node *node_to_open(int folder, const char *path, int flags, unsigned mode, int64_t *error)
 {
-    char name[NAME_ROOM];
-    struct node *node, *folder;
-    struct description *made;
-    int error = tree_find(path, &node, &folder, name), descriptor;
+    struct found found;
+    struct node *node;
+    int writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
 
-    if (error == -ENOENT && folder && flags & O_CREAT && !(flags & O_DIRECTORY)) {
-        if (!(node = tree_add(folder, name, strlen(name), 0)))
-            return -ENOSPC;
-    } else if (error) {
-        return error;
-    } else if (flags & O_CREAT && flags & O_EXCL) {
-        return -EEXIST;
-    }
-    if (node->is_folder && ((flags & O_ACCMODE) != O_RDONLY || flags & O_CREAT))
-        return -EISDIR;
-    if (!node->is_folder && flags & O_DIRECTORY)
-        return -ENOTDIR;
+    if ((*error = path_find(folder, path, &found)))
+        return NULL;
+    node = found.node;
+    if (flags & O_CREAT && found.slash && found.last == ORDINARY)
+        *error = -EISDIR;
+    else if (node && flags & O_CREAT && flags & O_EXCL)
+        *error = -EEXIST;
+    else if (!node && !(flags & O_CREAT))
+        *error = -ENOENT;
+    else if (!node && found.folder->removed)
+        *error = -ENOENT;
+    else if (node && node->kind == FOLDER_NODE && (writes || flags & O_CREAT))
+        *error = -EISDIR;
+    else if (node && node->kind != FOLDER_NODE && (flags & O_DIRECTORY || found.slash))
+        *error = -ENOTDIR;
+    else if (!node && !(node = tree_add(found.folder, found.name, found.length, FILE_NODE)))
+        *error = -ENOSPC;
+    else if (!found.node)
+        node->mode = path_mode(mode);
+    return *error ? NULL : node;
+}
+
+/* The descriptor that /dev/stdin, /dev/stdout or /dev/stderr stand for; -1 for all else. */
+static int standard_descriptor(const struct node *node)
+{
+    if (node->kind != DEVICE_NODE || node->device < INPUT_DEVICE)
+        return -1;
+    return (int)node->device - INPUT_DEVICE;
+}
+
+int64_t unishare_files_open(int folder, const char *path, int flags, unsigned mode)
+{
+    int64_t error;
+    struct node *node;
+    struct description *opened;
+    int descriptor;
+
+    if ((flags & (O_CREAT | O_DIRECTORY)) == (O_CREAT | O_DIRECTORY))
+        return -EINVAL;
     if ((descriptor = free_descriptor(0)) < 0)
         return descriptor;
-    if (!(made = calloc(1, sizeof *made)))
+    if (!(opened = calloc(1, sizeof *opened)))
         return -ENOMEM;
-    if (flags & O_TRUNC && !node->is_folder && (flags & O_ACCMODE) != O_RDONLY)
+    if (!(node = node_to_open(folder, path, flags, mode, &error)) || standard_descriptor(node) >= 0) {
+        free(opened);
+        return node ? unishare_files_duplicate(standard_descriptor(node), 0, 0, flags & O_CLOEXEC) : error;
+    }
+    if (flags & O_TRUNC && node->kind == FILE_NODE)
         content_resize(node, 0);
-    *made = (struct description){.node = node, .flags = flags, .users = 1};
-    node->users++;
-    table[descriptor] = made;
+    *opened = (struct description){.node = node, .flags = flags & ~O_CLOEXEC, .users = 1};
+    tree_use(node);
+    table[descriptor] = (struct slot){opened, flags & O_CLOEXEC};
     return descriptor;
 }
 
 int64_t unishare_files_close(int descriptor)
 {
-    struct description *open = lookup(descriptor);
+    struct description *open = descriptor_lookup(descriptor);
 
     if (!open)
         return -EBADF;
     if (descriptor < table_size)
-        table[descriptor] = NULL;
-    if (descriptor <= CONSOLE_LAST)
+        table[descriptor] = (struct slot){NULL, 0};
+    if (descriptor <= STDERR_FILENO)
         console_closed[descriptor] = 1;
     if (open == &console || --open->users)
         return 0;
-    open->node->users--;
     tree_release(open->node);
     free(open);
     return 0;
 }
 
-int64_t unishare_files_duplicate(int descriptor, int at_least, int exactly)
+int64_t unishare_files_duplicate(int descriptor, int at_least, int exactly, int close_on_exec)
 {
-    struct description *open = lookup(descriptor);
-    int into;
+    struct description *open = descriptor_lookup(descriptor);
+    int into = at_least;
 
-    if (!open || at_least < 0)
+    if (!open)
         return -EBADF;
+    if (at_least < 0 || at_least >= limit)
+        return exactly ? -EBADF : -EINVAL;
     if (exactly && at_least == descriptor)
         return descriptor;
-    if (exactly && lookup(at_least))
-        unishare_files_close(at_least);
-    if ((into = free_descriptor(at_least)) < 0)
+    if ((into = exactly ? reserve(at_least) : free_descriptor(at_least)) < 0)
         return into;
+    if (exactly) {
+        into = at_least;
+        unishare_files_close(into);
+    }
     open->users++;
-    table[into] = open;
+    table[into] = (struct slot){open, close_on_exec};
     return into;
-}
-
-/* An open file that bytes can be moved to or from; or NULL with `*error`. */
-static struct description *file_for(int descriptor, int wrong_mode, int64_t *error)
-{
-    struct description *open = lookup(descriptor);
-
-    if (!open || (open->node && (open->flags & O_ACCMODE) == wrong_mode)) {
-        *error = -EBADF;
-        return NULL;
-    }
-    if (open->node && open->node->is_folder) {
-        *error = -EISDIR;
-        return NULL;
-    }
-    return open;
-}
-
-int64_t unishare_files_read(int descriptor, void *into, size_t size)
-{
-    int64_t done = 0;
-    struct description *open = file_for(descriptor, O_WRONLY, &done);
-
-    if (!open)
-        return done;
-    if (!open->node)
-        return 0; /* nobody types at a unikernel's console */
-    done = content_read(open->node, into, size, open->position);
-    if (done > 0)
-        open->position += (uint64_t)done;
-    return done;
-}
-
-int64_t unishare_files_write(int descriptor, const void *from, size_t size)
-{
-    int64_t done = 0;
-    struct description *open = file_for(descriptor, O_RDONLY, &done);
-
-    if (!open)
-        return done;
-    if (!open->node)
-        return unishare_console_write(from, size);
-    if (open->flags & O_APPEND)
-        open->position = open->node->size;
-    done = content_write(open->node, from, size, open->position);
-    if (done > 0)
-        open->position += (uint64_t)done;
-    return done;
-}
-
-int64_t unishare_files_read_at(int descriptor, void *into, size_t size, int64_t offset)
-{
-    int64_t error = 0;
-    struct description *open = file_for(descriptor, O_WRONLY, &error);
-
-    if (!open)
-        return error;
-    if (!open->node)
-        return -ESPIPE;
-    return offset < 0 ? -EINVAL : content_read(open->node, into, size, (uint64_t)offset);
-}
-
-int64_t unishare_files_write_at(int descriptor, const void *from, size_t size, int64_t offset)
-{
-    int64_t error = 0;
-    struct description *open = file_for(descriptor, O_RDONLY, &error);
-
-    if (!open)
-        return error;
-    if (!open->node)
-        return -ESPIPE;
-    return offset < 0 ? -EINVAL : content_write(open->node, from, size, (uint64_t)offset);
-}
-
-int64_t unishare_files_seek(int descriptor, int64_t offset, int whence)
-{
-    struct description *open = lookup(descriptor);
-    int64_t from;
-
-    if (!open)
-        return -EBADF;
-    if (!open->node)
-        return -ESPIPE;
-    if (whence < SEEK_SET || whence > SEEK_END)
-        return -EINVAL;
-    from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)open->position : (int64_t)open->node->size;
-    if (__builtin_add_overflow(from, offset, &from) || from < 0)
-        return -EINVAL;
-    open->position = (uint64_t)from;
-    return from;
 }
 
 int64_t unishare_files_control(int descriptor, int command, long argument)
 {
-    struct description *open = lookup(descriptor);
+    struct description *open = descriptor_lookup(descriptor);
 
     if (!open)
         return -EBADF;
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return unishare_files_duplicate(descriptor, (int)argument, 0);
+        return unishare_files_duplicate(descriptor, argument > limit ? limit : (int)argument, 0, command == F_DUPFD_CLOEXEC);
     case F_GETFL:
-        return open->flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+        return open->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY);
     case F_SETFL:
-        open->flags = (open->flags & ~O_APPEND) | (int)(argument & O_APPEND);
+        open->flags = (open->flags & ~STATUS_FLAGS) | ((int)argument & STATUS_FLAGS);
         return 0;
-    case F_GETFD: /* there is no exec */
+    case F_GETFD: /* kept, though there is no exec */
+        return descriptor < table_size && table[descriptor].close_on_exec ? FD_CLOEXEC : 0;
     case F_SETFD:
-    case F_SETLK: /* and nobody to lock out */
+        if (reserve(descriptor))
+            return -ENOMEM;
+        table[descriptor].close_on_exec = argument & FD_CLOEXEC;
+        return 0;
+    case F_SETLK: /* there is nobody to lock out */
     case F_SETLKW:
         return 0;
     case F_GETLK:
@@ -246,58 +214,13 @@ int64_t unishare_files_control(int descriptor, int command, long argument)
     }
 }
 
-int64_t unishare_files_truncate_open(int descriptor, int64_t size)
+int64_t unishare_files_limit(int most)
 {
-    int64_t error = 0;
-    struct description *open = file_for(descriptor, O_RDONLY, &error);
+    int before = limit;
 
-    if (!open)
-        return error;
-    return !open->node || size < 0 ? -EINVAL : content_resize(open->node, (uint64_t)size);
-}
-
-int64_t unishare_files_status_open(int descriptor, struct stat *into)
-{
-    struct description *open = lookup(descriptor);
-
-    if (!open)
-        return -EBADF;
-    status_of(open->node, into);
-    return 0;
-}
-
-/* Entries from the position on, as getdents64 gives them; the position counts entries, the first two being "." and "..". */
-int64_t unishare_files_list(int descriptor, void *into, size_t size)
-{
-    struct description *open = lookup(descriptor);
-    size_t done = 0;
-
-    if (!open)
-        return -EBADF;
-    if (!open->node || !open->node->is_folder)
-        return -ENOTDIR;
-    for (;; open->position++) {
-        const struct node *entry = open->node;
-        const char *name = open->position ? ".." : ".";
-        size_t length;
-        struct dirent *at = (struct dirent *)((char *)into + done);
-
-        if (open->position >= 2) {
-            entry = open->node->children;
-            for (uint64_t skip = open->position - 2; entry && skip; skip--)
-                entry = entry->next;
-            if (!entry)
-                return (int64_t)done;
-            name = entry->name;
-        }
-        length = (offsetof(struct dirent, d_name) + strlen(name) + 1 + 7) & ~(size_t)7;
-        if (done + length > size)
-            return done ? (int64_t)done : -EINVAL;
-        at->d_ino = entry->number;
-        at->d_off = (off_t)open->position + 1;
-        at->d_reclen = (unsigned short)length;
-        at->d_type = entry->is_folder ? DT_DIR : DT_REG;
-        strcpy(at->d_name, name);
-        done += length;
-    }
+    if (most > UNISHARE_FILES_DESCRIPTORS)
+        return -EPERM;
+    if (most >= 0)
+        limit = most;
+    return before;
 }

@@ -1,154 +1,261 @@
 /* The calls that take a path. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <unishare/files.h>
 
+#include "descriptors.h"
 #include "status.h"
-#include "tree.h"
 
-enum { NANOSECONDS = 1000000000 };
+enum { EXECUTABLE = 0111 };
 
-void status_of(const struct node *node, struct stat *into)
+static unsigned mask = 022;
+
+unsigned path_mode(unsigned wanted)
 {
-    memset(into, 0, sizeof *into);
-    into->st_blksize = BLOCK;
-    into->st_nlink = 1;
-    if (!node) {
-        into->st_mode = S_IFCHR | 0620;
-        return;
-    }
-    into->st_dev = 1;
-    into->st_ino = node->number;
-    into->st_mode = node->is_folder ? S_IFDIR | 0755 : S_IFREG | 0644;
-    into->st_size = (off_t)node->size;
-    into->st_blocks = (blkcnt_t)((node->size + 511) / 512);
-    into->st_mtim.tv_sec = node->changed / NANOSECONDS;
-    into->st_mtim.tv_nsec = node->changed % NANOSECONDS;
-    into->st_atim = into->st_ctim = into->st_mtim;
+    return wanted & PERMISSIONS & ~mask;
 }
 
-/* A path's node; or NULL with `*error`. */
-static struct node *existing(const char *path, int64_t *error)
+unsigned unishare_files_mask(unsigned wanted)
 {
-    char name[NAME_ROOM];
-    struct node *node, *folder;
+    unsigned before = mask;
 
-    *error = tree_find(path, &node, &folder, name);
-    return *error ? NULL : node;
+    mask = wanted & 0777;
+    return before;
 }
 
-int64_t unishare_files_status(const char *path, struct stat *into)
+int64_t path_find(int folder, const char *path, struct found *found)
+{
+    int64_t error = 0;
+    struct node *from = *path == '/' ? NULL : descriptor_folder(folder, &error);
+
+    return error ? error : tree_find(from, path, found);
+}
+
+struct node *path_existing(int folder, const char *path, int64_t *error)
+{
+    struct found found;
+
+    if ((*error = path_find(folder, path, &found)))
+        return NULL;
+    if (!found.node)
+        *error = -ENOENT;
+    else if (found.slash && found.node->kind != FOLDER_NODE)
+        *error = -ENOTDIR;
+    return *error ? NULL : found.node;
+}
+
+int64_t unishare_files_status(int folder, const char *path, struct stat *into)
 {
     int64_t error;
-    struct node *node = existing(path, &error);
+    struct node *node = path_existing(folder, path, &error);
 
     if (node)
         status_of(node, into);
     return error;
 }
 
-int64_t unishare_files_access(const char *path)
+int64_t unishare_files_status_open(int descriptor, struct stat *into)
+{
+    struct description *open = descriptor_lookup(descriptor);
+
+    if (!open)
+        return -EBADF;
+    status_of(open->node, into);
+    return 0;
+}
+
+/* As for root: everything but running what nobody may run. */
+int64_t unishare_files_access(int folder, const char *path, int mode)
 {
     int64_t error;
+    struct node *node;
 
-    existing(path, &error);
+    if (mode & ~(R_OK | W_OK | X_OK))
+        return -EINVAL;
+    if (!(node = path_existing(folder, path, &error)))
+        return error;
+    return mode & X_OK && node->kind != FOLDER_NODE && !(node->mode & EXECUTABLE) ? -EACCES : 0;
+}
+
+int64_t unishare_files_set_mode(int folder, const char *path, unsigned mode)
+{
+    int64_t error;
+    struct node *node = path_existing(folder, path, &error);
+
+    if (node)
+        node->mode = mode & PERMISSIONS;
     return error;
+}
+
+int64_t unishare_files_set_mode_open(int descriptor, unsigned mode)
+{
+    struct description *open = descriptor_lookup(descriptor);
+
+    if (!open || !open->node)
+        return open ? -EINVAL : -EBADF;
+    open->node->mode = mode & PERMISSIONS;
+    return 0;
+}
+
+int64_t unishare_files_set_times(int folder, const char *path, const struct timespec *times)
+{
+    int64_t error = 0;
+    struct description *open = path ? NULL : descriptor_lookup(folder);
+    struct node *node = path ? path_existing(folder, path, &error) : open ? open->node : NULL;
+
+    if (!path && !open)
+        return -EBADF;
+    if (!node)
+        return error;
+    return status_set_times(node, times);
 }
 
 int64_t unishare_files_truncate(const char *path, int64_t size)
 {
     int64_t error;
-    struct node *node = existing(path, &error);
+    struct node *node;
 
-    if (!node)
+    if (size < 0)
+        return -EINVAL;
+    if (!(node = path_existing(AT_FDCWD, path, &error)))
         return error;
-    if (node->is_folder)
-        return -EISDIR;
-    return size < 0 ? -EINVAL : content_resize(node, (uint64_t)size);
+    if (node->kind != FILE_NODE)
+        return node->kind == FOLDER_NODE ? -EISDIR : -EINVAL;
+    return content_resize(node, (uint64_t)size);
 }
 
-int64_t unishare_files_make_folder(const char *path)
+int64_t unishare_files_make_folder(int folder, const char *path, unsigned mode)
 {
-    char name[NAME_ROOM];
-    struct node *node, *folder;
-    int error = tree_find(path, &node, &folder, name);
+    struct found found;
+    struct node *node;
+    int64_t error = path_find(folder, path, &found);
 
-    if (!error)
+    if (error)
+        return error;
+    if (found.node)
         return -EEXIST;
-    if (!folder)
-        return error;
-    return tree_add(folder, name, strlen(name), 1) ? 0 : -ENOSPC;
-}
-
-static void drop(struct node *node)
-{
-    tree_detach(node);
-    node->removed = 1;
-    tree_release(node);
-}
-
-int64_t unishare_files_remove(const char *path, int folder)
-{
-    int64_t error;
-    struct node *node = existing(path, &error);
-
-    if (!node)
-        return error;
-    if (!folder && node->is_folder)
-        return -EISDIR;
-    if (folder && !node->is_folder)
-        return -ENOTDIR;
-    if (node == node->parent || node == tree_current)
-        return -EBUSY;
-    if (node->children)
-        return -ENOTEMPTY;
-    drop(node);
+    if (found.folder->removed)
+        return -ENOENT;
+    if (!(node = tree_add(found.folder, found.name, found.length, FOLDER_NODE)))
+        return -ENOSPC;
+    node->mode = path_mode(mode);
     return 0;
 }
 
-int64_t unishare_files_rename(const char *from, const char *to)
+/* Why the last part of a path cannot be removed, whatever it is; 0 if it can. */
+static int64_t unremovable(const struct found *found, int remove_folder)
 {
-    char name[NAME_ROOM];
-    struct node *target, *folder, *node;
+    if (!remove_folder)
+        return found->last == ORDINARY ? 0 : -EISDIR;
+    switch (found->last) {
+    case THIS_FOLDER:
+        return -EINVAL;
+    case PARENT_FOLDER:
+        return -ENOTEMPTY;
+    case ROOT_FOLDER:
+        return -EBUSY;
+    default:
+        return 0;
+    }
+}
+
+int64_t unishare_files_remove(int folder, const char *path, int remove_folder)
+{
+    struct found found;
+    struct node *node;
+    int64_t error = path_find(folder, path, &found);
+
+    if (error || (error = unremovable(&found, remove_folder)))
+        return error;
+    if (!(node = found.node))
+        return -ENOENT;
+    if (node->kind == FOLDER_NODE && !remove_folder)
+        return -EISDIR;
+    if (node->kind != FOLDER_NODE && (remove_folder || found.slash))
+        return -ENOTDIR;
+    if (node->children)
+        return -ENOTEMPTY;
+    tree_remove(node);
+    return 0;
+}
+
+static int is_above(const struct node *folder, const struct node *node)
+{
+    for (; node != node->parent; node = node->parent)
+        if (node == folder)
+            return 1;
+    return node == folder;
+}
+
+/* Whether what `from` found can be what `to` found; 0, or -errno in the order in which Linux looks. */
+static int64_t check_rename(const struct found *from, const struct found *to)
+{
+    if (from->last != ORDINARY || to->last != ORDINARY)
+        return -EBUSY;
+    if (!from->node)
+        return -ENOENT;
+    if (from->node->kind != FOLDER_NODE && (from->slash || to->slash))
+        return -ENOTDIR;
+    if (is_above(from->node, to->folder))
+        return -EINVAL;
+    if (to->node && is_above(to->node, from->folder))
+        return -ENOTEMPTY;
+    if (to->node == from->node)
+        return 0;
+    if (to->node && (to->node->kind == FOLDER_NODE) != (from->node->kind == FOLDER_NODE))
+        return to->node->kind == FOLDER_NODE ? -EISDIR : -ENOTDIR;
+    if (to->folder->removed)
+        return -ENOENT;
+    return to->node && to->node->children ? -ENOTEMPTY : 0;
+}
+
+int64_t unishare_files_rename(int from_folder, const char *from_path, int to_folder, const char *to_path)
+{
+    struct found from, to;
     int64_t error;
 
-    if (!(node = existing(from, &error)))
+    if ((error = path_find(from_folder, from_path, &from)) || (error = path_find(to_folder, to_path, &to)))
         return error;
-    error = tree_find(to, &target, &folder, name);
-    if (error && !folder)
+    if ((error = check_rename(&from, &to)) || to.node == from.node)
         return error;
-    if (target == node)
-        return 0;
-    if (node == node->parent || (target && target == target->parent))
-        return -EBUSY;
-    if (target && target->is_folder != node->is_folder)
-        return target->is_folder ? -EISDIR : -ENOTDIR;
-    if (target && target->children)
-        return -ENOTEMPTY;
-    if (target) {
-        folder = target->parent;
-        strcpy(name, target->name);
-    }
-    for (struct node *above = folder; above != above->parent; above = above->parent)
-        if (above == node)
-            return -EINVAL;
-    if (target)
-        drop(target);
-    return tree_move(node, folder, name);
+    if ((error = tree_move(from.node, to.folder, to.name, to.length)))
+        return error;
+    if (to.node)
+        tree_remove(to.node);
+    return 0;
+}
+
+static void change_folder(struct node *folder)
+{
+    tree_use(folder);
+    tree_release(tree_current);
+    tree_current = folder;
 }
 
 int64_t unishare_files_change_folder(const char *path)
 {
     int64_t error;
-    struct node *node = existing(path, &error);
+    struct node *node = path_existing(AT_FDCWD, path, &error);
 
     if (!node)
         return error;
-    if (!node->is_folder)
+    if (node->kind != FOLDER_NODE)
         return -ENOTDIR;
-    tree_current = node;
+    change_folder(node);
     return 0;
+}
+
+int64_t unishare_files_change_folder_open(int descriptor)
+{
+    int64_t error;
+    struct node *node = descriptor_folder(descriptor, &error);
+
+    if (node)
+        change_folder(node);
+    return error;
 }
 
 /* Written from the end, folder by folder; then moved to the front. */
@@ -158,10 +265,13 @@ int64_t unishare_files_current_folder(char *into, size_t size)
 
     if (!tree_root())
         return -ENOMEM;
+    for (const struct node *node = tree_current; node != node->parent; node = node->parent)
+        if (node->removed)
+            return -ENOENT;
     if (size < 2)
         return -ERANGE;
     into[--at] = 0;
-    for (struct node *node = tree_current; node != node->parent; node = node->parent) {
+    for (const struct node *node = tree_current; node != node->parent; node = node->parent) {
         if (at < node->name_length + 1)
             return -ERANGE;
         at -= node->name_length;

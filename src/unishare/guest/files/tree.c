@@ -4,15 +4,40 @@
 #include <string.h>
 
 #include <unishare/clock.h>
+#include <unishare/console.h>
 #include <unishare/platform.h>
 
 #include "tree.h"
 
 struct node *tree_current;
 static struct node *root;
-static uint64_t last_number;
+static uint64_t last_number, last_place;
+static int archive_is_read;
 
-static struct node *new_node(const char *name, size_t length, int is_folder)
+/*
+ * When `node` changes: now. The archive's files have no time, so that two instances hold the same tree, byte for byte.
+ * Before a snapshot nothing may change, for it would be in every instance: the console says so, and then none is taken.
+ */
+int64_t tree_time_of_change(const struct node *node)
+{
+    static const char why[] = " was written before the snapshot\n";
+
+    if (!archive_is_read)
+        return 0;
+    if (unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT) {
+        unishare_console_write(node->name, node->name_length);
+        unishare_console_write(why, sizeof why - 1);
+    }
+    return (int64_t)unishare_clock_real();
+}
+
+/* Before a snapshot nothing has been read either: the time of day would be in it. */
+int64_t tree_time_of_access(void)
+{
+    return !archive_is_read || unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT ? 0 : (int64_t)unishare_clock_real();
+}
+
+static struct node *new_node(const char *name, size_t length, enum kind kind)
 {
     struct node *node = calloc(1, sizeof *node);
 
@@ -20,26 +45,34 @@ static struct node *new_node(const char *name, size_t length, int is_folder)
         free(node);
         return NULL;
     }
-    node->is_folder = is_folder;
+    node->kind = kind;
+    node->mode = kind == FOLDER_NODE ? 0755 : kind == FILE_NODE ? 0644 : 0666;
     node->number = ++last_number;
-    node->changed = (int64_t)unishare_clock_real();
     node->name_length = length;
     memcpy(node->name, name, length);
     node->name[length] = 0;
+    node->changed = tree_time_of_change(node);
+    node->accessed = tree_time_of_access();
     return node;
 }
 
 struct node *tree_root(void)
 {
+    struct node *devices;
+
     if (root)
         return root;
-    if (!(root = new_node("", 0, 1)))
+    if (!(root = new_node("", 0, FOLDER_NODE)))
         return NULL;
     root->parent = root;
     tree_current = root;
-    tree_add(root, "tmp", 3, 1);
+    tree_use(root);
+    tree_add(root, "tmp", 3, FOLDER_NODE);
+    if ((devices = tree_add(root, "dev", 3, FOLDER_NODE)))
+        devices_add(devices);
     if (unishare_image->files_size)
         archive_read(root, (const uint8_t *)unishare_image->files_start, unishare_image->files_size);
+    archive_is_read = 1;
     return root;
 }
 
@@ -51,99 +84,115 @@ struct node *tree_child(const struct node *folder, const char *name, size_t leng
     return NULL;
 }
 
+/* New children come first, so that a listing that has begun never meets them. */
 static void link_child(struct node *folder, struct node *node)
 {
     node->parent = folder;
+    node->place = ++last_place;
     node->next = folder->children;
     folder->children = node;
-    folder->changed = (int64_t)unishare_clock_real();
+    folder->changed = tree_time_of_change(folder);
 }
 
-struct node *tree_add(struct node *folder, const char *name, size_t length, int is_folder)
+struct node *tree_add(struct node *folder, const char *name, size_t length, enum kind kind)
 {
-    struct node *node = new_node(name, length, is_folder);
+    struct node *node = new_node(name, length, kind);
 
     if (node)
         link_child(folder, node);
     return node;
 }
 
-/* Take a node out of its folder; it stays in memory. */
-void tree_detach(struct node *node)
+static void unlink_child(struct node *node)
 {
     struct node **link = &node->parent->children;
 
     while (*link != node)
         link = &(*link)->next;
     *link = node->next;
-    node->parent->changed = (int64_t)unishare_clock_real();
+    node->parent->changed = tree_time_of_change(node);
 }
 
-/* Move a node to another folder and name; -ENOMEM leaves it where it was. */
-int tree_move(struct node *node, struct node *folder, const char *name)
+/* A removed folder still leads to its parent by "..", so it holds it. */
+void tree_remove(struct node *node)
 {
-    char *copy = strdup(name);
+    unlink_child(node);
+    node->removed = 1;
+    tree_use(node->parent);
+    tree_use(node);
+    tree_release(node);
+}
+
+int tree_move(struct node *node, struct node *folder, const char *name, size_t length)
+{
+    char *copy = malloc(length + 1);
 
     if (!copy)
         return -ENOMEM;
-    tree_detach(node);
+    memcpy(copy, name, length);
+    copy[length] = 0;
+    unlink_child(node);
     free(node->name);
     node->name = copy;
-    node->name_length = strlen(copy);
+    node->name_length = length;
     link_child(folder, node);
     return 0;
 }
 
-/* Free a removed node that nobody has open. */
-void tree_release(struct node *node)
+void tree_use(struct node *node)
 {
-    if (!node->removed || node->users)
-        return;
-    content_free(node);
-    free(node->name);
-    free(node);
+    node->users++;
 }
 
-int tree_find(const char *path, struct node **found, struct node **folder, char name[NAME_ROOM])
+void tree_release(struct node *node)
 {
-    struct node *at = tree_root();
+    while (!--node->users && node->removed) {
+        struct node *parent = node->parent;
 
-    *found = *folder = NULL;
+        content_free(node);
+        free(node->name);
+        free(node);
+        node = parent;
+    }
+}
+
+/* The last part of a path begins here: what it means to those who make, move or remove something. */
+static enum last last_part(const char *name, size_t length)
+{
+    if (length == 1 && *name == '.')
+        return THIS_FOLDER;
+    return length == 2 && name[0] == '.' && name[1] == '.' ? PARENT_FOLDER : ORDINARY;
+}
+
+int tree_find(struct node *from, const char *path, struct found *found)
+{
+    struct node *at = *path == '/' ? tree_root() : from;
+
     if (!at)
         return -ENOMEM;
     if (!*path)
         return -ENOENT;
-    if (*path != '/')
-        at = tree_current;
-    for (;;) {
-        size_t length;
-        struct node *child;
+    if (strnlen(path, PATH_MOST + 1) > PATH_MOST)
+        return -ENAMETOOLONG;
+    *found = (struct found){.node = at, .folder = at, .last = ROOT_FOLDER};
+    for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+        size_t length = strcspn(path, "/");
 
-        path += strspn(path, "/");
-        if (!*path) {
-            *found = at;
-            return 0;
-        }
-        length = strcspn(path, "/");
-        if (!at->is_folder)
-            return -ENOTDIR;
-        if (length >= NAME_ROOM)
-            return -ENAMETOOLONG;
-        if (length == 2 && path[0] == '.' && path[1] == '.') {
-            child = at->parent;
-        } else if (length == 1 && *path == '.') {
-            child = at;
-        } else if (!(child = tree_child(at, path, length))) {
-            if (path[length + strspn(path + length, "/")])
-                return -ENOENT;
-            *folder = at;
-            memcpy(name, path, length);
-            name[length] = 0;
+        if (!found->node)
             return -ENOENT;
-        }
-        at = child;
-        path += length;
-        if (*path == '/' && !at->is_folder)
+        if (found->node->kind != FOLDER_NODE)
             return -ENOTDIR;
+        if (length > NAME_MOST)
+            return -ENAMETOOLONG;
+        *found = (struct found){.folder = found->node, .name = path, .length = length, .last = last_part(path, length)};
+        if (found->last == PARENT_FOLDER)
+            found->node = found->folder->parent;
+        else if (found->last == THIS_FOLDER)
+            found->node = found->folder;
+        else
+            found->node = tree_child(found->folder, path, length);
+        path += length;
+        found->slash = *path == '/';
     }
+    return 0;
 }

@@ -1,53 +1,72 @@
 /*
- * The heap's pages: first fit over a list of free ranges, kept by address and joined, else from the untouched end.
+ * The heap's pages: first fit over the free ranges, else from the untouched end.
  *
- * A free range's record lies in its own first bytes: those pages were written before, so it costs no further page. Pages from the
- * untouched end are zero already; used ones are cleared when they are taken again. One thread: no locks.
+ * Pages from the untouched end are zero already; used ones are cleared when they are taken again. One thread: no locks.
  */
+#include <errno.h>
 #include <stdint.h>
 
 #include <unishare/memory.h>
 #include <unishare/platform.h>
 
+#include "ranges.h"
+
 void *memcpy(void *restrict, const void *restrict, size_t);
 void *memset(void *, int, size_t);
 
-struct range {
-    struct range *next;
-    size_t size;
-};
-
-static struct range *free_ranges; /* ascending by address, never touching each other */
-static size_t used;               /* bytes from heap_start to the untouched end */
-static size_t ready;              /* bytes that the tender has made usable */
-static size_t break_end;          /* the growing range's end, in bytes from heap_start */
+static size_t used;      /* bytes from heap_start to the untouched end */
+static size_t ready;     /* bytes that the tender has made usable */
+static size_t break_end; /* the growing range's end, in bytes from heap_start */
 static int break_begun;
+static int held;
 
 static size_t round_to_pages(size_t size)
 {
     return (size + UNISHARE_PAGE_SIZE - 1) & ~(size_t)(UNISHARE_PAGE_SIZE - 1);
 }
 
-static char *heap(void)
+char *pages_heap(void)
 {
     return (char *)unishare_boot_page->heap_start;
 }
 
-/* Move the untouched end up by `size` bytes; 0 if the limit does not allow it. */
-static int advance(size_t size)
+static page page_of(size_t offset)
 {
-    if (size > unishare_boot_page->heap_limit - used)
-        return 0;
+    return (page)(offset / UNISHARE_PAGE_SIZE);
+}
+
+static char *address_of(page number)
+{
+    return pages_heap() + (size_t)number * UNISHARE_PAGE_SIZE;
+}
+
+/* Move the untouched end up by `size` bytes; NULL if the limit does not allow it, else where it was. */
+void *pages_advance(size_t size)
+{
+    if (held || size > unishare_boot_page->heap_limit - used)
+        return NULL;
     if (!ready)
         ready = unishare_boot_page->heap_ready;
     if (used + size > ready) {
         int64_t grown = unishare_hypercall(UNISHARE_CALL_HEAP_GROW, used + size, 0, 0);
 
         if (grown < 0)
-            return 0;
+            return NULL;
         ready = (size_t)grown;
     }
     used += size;
+    return pages_heap() + used - size;
+}
+
+/* Whole pages of the heap: their numbers in `range`; 0 if they are not, or end behind the limit. */
+static int in_heap(const void *start, size_t size, struct range *range)
+{
+    size_t offset = (size_t)((const char *)start - pages_heap());
+
+    if (offset > unishare_boot_page->heap_limit || size > unishare_boot_page->heap_limit - offset)
+        return 0;
+    range->first = page_of(offset);
+    range->end = page_of(offset + size);
     return 1;
 }
 
@@ -57,79 +76,158 @@ void *unishare_pages_break(void *wanted)
     size_t end = break_begun ? break_end : used;
 
     break_begun = 1;
-    if ((char *)wanted > heap() + end && end == used && advance(round_to_pages((size_t)((char *)wanted - heap()) - end)))
+    if ((char *)wanted > pages_heap() + end && end == used
+        && pages_advance(round_to_pages((size_t)((char *)wanted - pages_heap()) - end)))
         end = used;
     break_end = end;
-    return heap() + end;
+    return pages_heap() + end;
+}
+
+/* Take pages of one free range again. */
+static void *reuse(page first, page end)
+{
+    ranges_set(first, end, WRITABLE);
+    return memset(address_of(first), 0, (size_t)(end - first) * UNISHARE_PAGE_SIZE);
 }
 
 void *unishare_pages_take(size_t size)
 {
     size_t wanted = round_to_pages(size);
+    struct range found;
 
-    if (!wanted || wanted < size)
+    if (held || !wanted || wanted < size)
         return NULL;
-    for (struct range **link = &free_ranges; *link; link = &(*link)->next) {
-        struct range *found = *link;
+    if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
+        return reuse(found.first, found.first + page_of(wanted));
+    return pages_advance(wanted);
+}
 
-        if (found->size < wanted)
-            continue;
-        if (found->size == wanted) {
-            *link = found->next;
-        } else {
-            struct range *rest = (struct range *)((char *)found + wanted);
+/* Give taken pages another state, telling the tender of those that it has to know of; 0, or the tender's -errno. */
+static int change(page first, page end, enum state state)
+{
+    static const unsigned char rights[] = {
+        [WRITABLE] = UNISHARE_PAGES_WRITE,
+        [READABLE] = UNISHARE_PAGES_READ,
+        [UNREACHABLE] = UNISHARE_PAGES_NONE,
+        [FREE] = UNISHARE_PAGES_WRITE,
+    };
 
-            rest->next = found->next;
-            rest->size = found->size - wanted;
-            *link = rest;
+    while (first < end) {
+        struct range old = ranges_at(first, end);
+        page to = old.end < end ? old.end : end;
+
+        if (rights[old.state] != rights[state]) {
+            int64_t error = unishare_hypercall(UNISHARE_CALL_PROTECT, (uint64_t)address_of(first),
+                                               (uint64_t)(to - first) * UNISHARE_PAGE_SIZE, rights[state]);
+
+            if (error < 0)
+                return (int)error;
         }
-        return memset(found, 0, wanted);
+        if (ranges_reserve())
+            return -ENOMEM;
+        ranges_set(first, to, state);
+        first = to;
     }
-    return advance(wanted) ? heap() + used - wanted : NULL;
+    return 0;
 }
 
-/* Join a range with the one behind it if they touch. */
-static void join(struct range *range)
+int unishare_pages_give(void *start, size_t size)
 {
-    if (range->next && (char *)range + range->size == (char *)range->next) {
-        range->size += range->next->size;
-        range->next = range->next->next;
-    }
+    struct range given;
+
+    if (!in_heap(start, round_to_pages(size), &given))
+        return -EINVAL;
+    if (given.end > page_of(used))
+        given.end = page_of(used);
+    return change(given.first, given.end, FREE);
 }
 
-void unishare_pages_give(void *start, size_t size)
+/* The end of the taken pages from `first` on, `end` at most. */
+static page taken_until(page first, page end)
 {
-    struct range *given = start, *before = NULL;
+    while (first < end) {
+        struct range next = ranges_at(first, end);
 
-    size = round_to_pages(size);
-    if (!size || (char *)start < heap() || (char *)start + size > heap() + used)
-        return;
-    for (struct range *one = free_ranges; one && one < given; one = one->next)
-        before = one;
-    given->size = size;
-    given->next = before ? before->next : free_ranges;
-    *(before ? &before->next : &free_ranges) = given;
-    join(given);
-    if (before)
-        join(before);
+        if (next.state == FREE)
+            break;
+        first = next.end;
+    }
+    return first < end ? first : end;
+}
+
+int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights)
+{
+    static const unsigned char states[] = {
+        [UNISHARE_PAGES_NONE] = UNREACHABLE,
+        [UNISHARE_PAGES_READ] = READABLE,
+        [UNISHARE_PAGES_WRITE] = WRITABLE,
+    };
+    struct range wanted;
+    page until;
+    int error;
+
+    if (!in_heap(start, round_to_pages(size), &wanted))
+        return -EACCES;
+    until = taken_until(wanted.first, wanted.end < page_of(used) ? wanted.end : page_of(used));
+    if ((error = change(wanted.first, until, states[rights])))
+        return error;
+    return until < wanted.end ? -ENOMEM : 0;
+}
+
+int unishare_pages_replace(void *start, size_t size)
+{
+    struct range wanted;
+    int error;
+
+    if (!in_heap(start, round_to_pages(size), &wanted) || wanted.end > page_of(used))
+        return -ENOMEM;
+    if ((error = change(wanted.first, wanted.end, WRITABLE)))
+        return error;
+    memset(start, 0, round_to_pages(size));
+    return 0;
+}
+
+/* Whether all of these pages are taken and writable. */
+static int plain(struct range range)
+{
+    struct range found = ranges_at(range.first, range.end);
+
+    return found.state == WRITABLE && found.end >= range.end;
+}
+
+/* Make a range that ends at page `end` longer where it is, into the untouched end or a free range; 0 if something else is there. */
+static int extend(page end, page more)
+{
+    struct range behind = ranges_at(end, page_of(used));
+
+    if (end == page_of(used))
+        return pages_advance((size_t)more * UNISHARE_PAGE_SIZE) != NULL;
+    if (behind.state != FREE || behind.end - end < more || ranges_reserve())
+        return 0;
+    reuse(end, end + more);
+    return 1;
 }
 
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move)
 {
     size_t old = round_to_pages(old_size), wanted = round_to_pages(new_size);
+    struct range range;
     void *moved;
 
-    if (wanted < new_size || !wanted)
+    if (wanted < new_size || !wanted || !old || !in_heap(start, old, &range) || range.end > page_of(used) || !plain(range))
         return NULL;
-    if (wanted <= old) {
-        unishare_pages_give((char *)start + wanted, old - wanted);
-        return start;
-    }
-    if ((char *)start + old == heap() + used && advance(wanted - old))
+    if (wanted <= old)
+        return unishare_pages_give((char *)start + wanted, old - wanted) ? NULL : start;
+    if (extend(range.end, page_of(wanted - old)))
         return start;
     if (!may_move || !(moved = unishare_pages_take(wanted)))
         return NULL;
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+void unishare_pages_hold(int hold)
+{
+    held = hold;
 }

@@ -70,20 +70,24 @@ int file_call(const struct call *call, long *result)
         *result = unishare_files_control(descriptor, (int)call->b, call->c);
         return 1;
     case SYS_dup:
-        *result = unishare_files_duplicate(descriptor, 0, 0);
+        *result = unishare_files_duplicate(descriptor, 0, 0, 0);
         return 1;
     case SYS_dup2:
-        *result = unishare_files_duplicate(descriptor, (int)call->b, 1);
+        *result = unishare_files_duplicate(descriptor, (int)call->b, 1, 0);
         return 1;
     case SYS_dup3:
-        *result = call->a == call->b ? -EINVAL : unishare_files_duplicate(descriptor, (int)call->b, 1);
+        *result = descriptor == (int)call->b || call->c & ~O_CLOEXEC
+                      ? -EINVAL
+                      : unishare_files_duplicate(descriptor, (int)call->b, 1, (int)call->c & O_CLOEXEC);
+        return 1;
+    case SYS_fchmod:
+        *result = unishare_files_set_mode_open(descriptor, (unsigned)call->b);
         return 1;
     case SYS_fsync: /* memory is as safe as it will ever be */
     case SYS_fdatasync:
-    case SYS_flock:
-    case SYS_fchmod: /* one user, no permissions */
-    case SYS_fchown:
-        *result = 0;
+    case SYS_flock: /* and nobody else locks */
+        *result = unishare_files_control(descriptor, F_GETFD, 0);
+        *result = *result < 0 ? *result : 0;
         return 1;
     case SYS_ioctl: /* none is a terminal */
         *result = unishare_files_control(descriptor, F_GETFD, 0);

@@ -8,6 +8,7 @@
 
 #include <unishare/clock.h>
 #include <unishare/console.h>
+#include <unishare/files.h>
 #include <unishare/platform.h>
 #include <unishare/random.h>
 
@@ -66,10 +67,38 @@ static long get_affinity(unsigned char *set, size_t size)
     return sizeof(long);
 }
 
-static long get_limit(struct rlimit *into)
+/* What limits this process has in truth: descriptors, stack, heap, no core files. Only that of descriptors can be set. */
+static struct rlimit limit_of(long resource)
 {
-    if (into)
-        *into = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+    rlim_t most = RLIM_INFINITY;
+
+    if (resource == RLIMIT_NOFILE)
+        return (struct rlimit){(rlim_t)unishare_files_limit(-1), UNISHARE_FILES_DESCRIPTORS};
+    if (resource == RLIMIT_STACK)
+        most = unishare_boot_page->stack_top - unishare_boot_page->stack_bottom;
+    else if (resource == RLIMIT_DATA)
+        most = unishare_boot_page->heap_limit;
+    else if (resource == RLIMIT_CORE)
+        most = 0;
+    return (struct rlimit){most, most};
+}
+
+static long limit(long process, long resource, const struct rlimit *wanted, struct rlimit *before)
+{
+    struct rlimit now = limit_of(resource);
+
+    if (process && process != PROCESS)
+        return -ESRCH;
+    if (resource < 0 || resource >= RLIM_NLIMITS || (wanted && wanted->rlim_cur > wanted->rlim_max))
+        return -EINVAL;
+    if (wanted && wanted->rlim_max > now.rlim_max)
+        return -EPERM;
+    if (wanted && resource == RLIMIT_NOFILE)
+        unishare_files_limit((int)wanted->rlim_cur);
+    else if (wanted && (wanted->rlim_cur != now.rlim_cur || wanted->rlim_max != now.rlim_max))
+        return -EPERM;
+    if (before)
+        *before = now;
     return 0;
 }
 
@@ -99,7 +128,13 @@ int process_call(const struct call *call, long *result)
         *result = get_affinity((unsigned char *)call->c, (size_t)call->b);
         return 1;
     case SYS_prlimit64:
-        *result = get_limit((struct rlimit *)call->d);
+        *result = limit(call->a, call->b, (const struct rlimit *)call->c, (struct rlimit *)call->d);
+        return 1;
+    case SYS_getrlimit:
+        *result = limit(0, call->a, NULL, (struct rlimit *)call->b);
+        return 1;
+    case SYS_setrlimit:
+        *result = limit(0, call->a, (const struct rlimit *)call->b, NULL);
         return 1;
     case SYS_getpid:
     case SYS_gettid:

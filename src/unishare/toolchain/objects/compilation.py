@@ -35,14 +35,16 @@ class Unit:
     language: str
     flags: tuple[str, ...]
     prefixes: tuple[tuple[str, str], ...]
+    # Folders whose files the inputs of its key count, hidden ones left out; and files that they count.
+    covered: tuple[Path, ...] = ()
 
 
 def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
     """The files below `root` that globs name, in order; a glob that finds nothing is an error."""
-    excluded = {path for pattern in exclude for path in _glob(root, pattern)}
+    excluded = {path for pattern in exclude for path in _matches(recipe, root, pattern)}
     found: set[str] = set()
     for pattern in files:
-        paths = _glob(root, pattern)
+        paths = _matches(recipe, root, pattern)
         if not paths:
             raise BadInputError(
                 f"{recipe.file}:{line_of(recipe.file, pattern)}: field `build.files`: {pattern!r} matches no file in the source",
@@ -56,6 +58,14 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
             f"Name files that are compiled ({' '.join(sorted(COMPILED))}), such as '*.c', or add it to build.exclude.",
         )
     return chosen
+
+
+def _matches(recipe: AppRecipe | LibraryRecipe, root: Path, pattern: str) -> list[str]:
+    try:
+        return _glob(root, pattern)
+    except (ValueError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
+        where = f"{recipe.file}:{line_of(recipe.file, pattern)}"
+        raise BadInputError(f"{where}: field `build.files`: {pattern!r} is not a pattern: {error}") from None
 
 
 def _glob(root: Path, pattern: str) -> list[str]:
@@ -82,11 +92,29 @@ def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools:
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
-    command = [driver, *HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, "-c", file, "-o", str(output)]
+    command = [
+        driver,
+        *HOUSE_FLAGS,
+        *language,
+        *VARIANT_FLAGS[variant],
+        *maps,
+        *unit.flags,
+        *_dependencies(output),
+        "-c",
+        file,
+        "-o",
+        str(output),
+    ]
     code, text = tools.run(command, unit.root)
     if code:
         raise BuildError(f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.")
     return output
+
+
+def _dependencies(output: Path) -> list[str]:
+    """Let the compiler note which files it reads, and the assembler, which alone knows those of .incbin and .include."""
+    compiler, assembler = (str(output.with_suffix(f".{part}.d")) for part in ("cc", "as"))
+    return ["-MD", "-MF", compiler, "-MT", "object", "-Xassembler", "--MD", "-Xassembler", assembler]
 
 
 def _first_errors(text: str) -> str:

@@ -134,7 +134,7 @@ class HttpsProvider:
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BuildError(
                 f"{recipe.file}:{line_of(recipe.file, source.url)}: field `source.url`: {source.url}: {error}",
                 "Is the address right, and the network up?",
@@ -152,13 +152,13 @@ class Sources:
         """The verified archive of a recipe with a pinned source; downloaded when it is not there."""
         source = recipe.source
         assert isinstance(source, DebianSource | HttpsSource)
-        name = source.file if isinstance(source, DebianSource) else source.url.rsplit("/", 1)[-1] or "archive"
+        name = source.file if isinstance(source, DebianSource) else _name_of(source.url)
         kept = self._folder / "archives" / source.sha256 / name
-        if kept.is_file():
+        if _has_digest(kept, source.sha256):
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(kept.parent.with_suffix(".lock")):
-            if not kept.is_file():
+            if not _has_digest(kept, source.sha256):
                 with _temporary(kept.parent) as fresh:
                     self._providers[source.provider].fetch(recipe, fresh)
                     _verify(recipe, source.sha256, fresh)
@@ -190,6 +190,20 @@ def compiler_archive(recipe: LibraryRecipe, compiler: Compiler) -> Path:
             "Run `make setup`.",
         )
     return archive
+
+
+def _name_of(url: str) -> str:
+    """What a download is called; only people look at it."""
+    name = url.split("?")[0].rsplit("/", 1)[-1]
+    return name if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}", name) else "archive"
+
+
+def _has_digest(file: Path, expected: str) -> bool:
+    """Whether an archive is there and whole: asked only when it is to be unpacked."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == expected
 
 
 def _verify(recipe: LibraryRecipe, expected: str, file: Path) -> None:

@@ -44,19 +44,19 @@ fn every_page_is_mapped_as_asked_and_no_other() {
                 virtual_address: address,
                 physical_address: physical,
                 pages,
-                rights,
+                access: Access::Guest(rights),
             });
             address += (pages + 1) * PAGE;
             physical += pages * PAGE;
         }
         let bytes = build(&mappings, None, 0);
-        assert_eq!(bytes.len() as u64, count(&mappings, None) * PAGE);
+        assert_eq!(bytes.len() as u64, count(&mappings) * PAGE);
         for mapping in &mappings {
             for page in 0..mapping.pages {
                 let entry = walk(&bytes, mapping.virtual_address + page * PAGE).expect("mapped");
                 assert_eq!(entry & 0x000f_ffff_ffff_f000, mapping.physical_address + page * PAGE);
-                assert_eq!(entry & WRITABLE != 0, mapping.rights == Rights::ReadWrite);
-                assert_eq!(entry & NO_EXECUTE == 0, mapping.rights == Rights::ReadExecute);
+                assert_eq!(entry & WRITABLE != 0, mapping.access == Access::Guest(Rights::ReadWrite));
+                assert_eq!(entry & NO_EXECUTE == 0, mapping.access == Access::Guest(Rights::ReadExecute));
                 assert_eq!(entry & (USER | ACCESSED | DIRTY), USER | ACCESSED | DIRTY);
             }
             assert_eq!(walk(&bytes, mapping.virtual_address + mapping.pages * PAGE), None);

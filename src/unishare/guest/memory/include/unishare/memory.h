@@ -1,20 +1,37 @@
-/* Pages of the heap: what the C library asks for with mmap. All sizes in bytes; zeroed, page-aligned. */
+/*
+ * Pages of the heap: what the C library asks for with mmap, munmap, mprotect, mremap and brk. Addresses and sizes in bytes; a range
+ * is whole pages from a page-aligned address on. Calls return 0 or -errno.
+ */
 #ifndef UNISHARE_MEMORY_H
 #define UNISHARE_MEMORY_H
 
 #include <stddef.h>
 
-/* Take zeroed pages; NULL when the heap's limit is reached. */
+/* What may be done with pages; numbers as PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE. */
+enum unishare_rights { UNISHARE_PAGES_NONE = 0, UNISHARE_PAGES_READ = 1, UNISHARE_PAGES_WRITE = 3 };
+
+/* Take zeroed, writable pages; NULL when the heap's limit is reached. */
 void *unishare_pages_take(size_t size);
 
-/* Give pages back: any page-aligned part of what was taken. */
-void unishare_pages_give(void *start, size_t size);
+/* Give pages back: any part of what was taken, or was given back before. -EINVAL outside the heap, -ENOMEM if it cannot be noted. */
+int unishare_pages_give(void *start, size_t size);
+
+/* Change what may be done with pages that are taken: -ENOMEM if some are not, -EACCES outside the heap, -ENOSYS where the tender
+ * cannot do it. */
+int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights);
+
+/* Zeroed, writable pages at this address, in place of what was there; -ENOMEM where the heap has not yet reached. */
+int unishare_pages_replace(void *start, size_t size);
 
 /* Move the end of the one range that grows in place, as brk does; the end afterwards, which is the old one if it cannot be moved.
  * It never shrinks. */
 void *unishare_pages_break(void *wanted);
 
-/* Make a range larger or smaller, moving it if `may_move`; NULL if it cannot be done, the old range then stays. */
+/* Make a range larger or smaller, moving it if `may_move`; NULL if it cannot be done, the old range then stays. All of it must be taken
+ * and writable. */
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move);
+
+/* While held, no pages are handed out: an allocator then has only what was freed to it. */
+void unishare_pages_hold(int held);
 
 #endif
