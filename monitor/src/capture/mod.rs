@@ -120,7 +120,7 @@ fn capture(
             },
             limits: Limits::default(),
         };
-        let (channel, theirs) = channel::pair()?;
+        let (channel, theirs) = channel::pair(None)?;
         let (pid, _) = zygote.start(order, theirs.as_fd(), console.as_fd())?;
         Ok::<_, Error>(Started(Child { pid, channel }))
     };

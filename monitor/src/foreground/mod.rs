@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     let signals = Interruptions::catch()?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
-    let (ours, theirs) = channel::pair()?;
+    let (ours, theirs) = channel::pair(Some(channel::QUIET))?;
     let (pid, draw) = zygote.start(order, theirs.as_fd(), console)?;
     drop(theirs);
     let deadline = arguments
@@ -120,10 +120,7 @@ fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, 
         seed: arguments.seed,
         gaps: arguments.gaps,
         beginning: match snapshot {
-            Some(snapshot) => Beginning::Snapshot {
-                snapshot,
-                reset: arguments.reset,
-            },
+            Some(snapshot) => Beginning::Snapshot(snapshot),
             None => Beginning::Entry,
         },
         limits: Limits {
@@ -144,7 +141,7 @@ fn snapshot(arguments: &Arguments, image: &Summary, zygote: &mut Zygote) -> Resu
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");
     }
-    choice.check_reset(arguments.reset, &image.name)?;
+    choice.check_reset(arguments.reset, &image.name, image.is_stateless)?;
     choice.pick()
 }
 

@@ -67,6 +67,7 @@ impl Image {
             heap: manifest.heap,
             argv: manifest.argv.clone(),
             env: manifest.env.clone(),
+            is_stateless: manifest.state.is_some(),
             extents: Vec::new(),
             page_tables: None,
             elf: Some(manifest.elf.file.clone()),

@@ -72,7 +72,7 @@ impl Starter {
             Tender::Process => images.snapshots(&image, &request.snapshots, zygote),
             Tender::Kvm => Choice::default(),
         };
-        choice.check_reset(request.reset, &image.summary.name)?;
+        choice.check_reset(request.reset, &image.summary.name, image.summary.is_stateless)?;
         let warnings = choice.warnings.clone();
         self.batches.push_back(Batch {
             pending,
@@ -151,10 +151,7 @@ impl Batch {
             seed,
             gaps: request.gaps.unwrap_or(draw::DEFAULT_GAPS),
             beginning: match self.choice.pick()? {
-                Some(snapshot) => Beginning::Snapshot {
-                    snapshot,
-                    reset: request.reset,
-                },
+                Some(snapshot) => Beginning::Snapshot(snapshot),
                 None => Beginning::Entry,
             },
             limits: Limits {
@@ -162,7 +159,7 @@ impl Batch {
                 cpu_seconds: request.cpu_limit_s,
             },
         };
-        let (ours, theirs) = channel::pair()?;
+        let (ours, theirs) = channel::pair(Some(channel::QUIET))?;
         let forked = Instant::now();
         let started = zygote.start(order, theirs.as_fd(), console.as_fd());
         let (pid, draw) = started.inspect_err(|_| log.iter().for_each(Log::remove))?;

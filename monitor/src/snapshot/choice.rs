@@ -24,8 +24,15 @@ impl Choice {
         }
     }
 
-    /// A reset needs a snapshot to return to.
-    pub fn check_reset(&self, reset: bool, name: &str) -> Result<(), Error> {
+    /// A reset needs a function that keeps nothing, and a snapshot to return to.
+    pub fn check_reset(&self, reset: bool, name: &str, is_stateless: bool) -> Result<(), Error> {
+        if reset && !is_stateless {
+            return Err(Error::BadRequest {
+                what: format!(
+                    "{name} keeps state between requests, so it is not reset; if it does not, say state = \"none\" in app.toml"
+                ),
+            });
+        }
         if reset && self.usable.is_empty() {
             return Err(Error::BadSnapshot {
                 what: format!("{name} cannot be reset: it has no usable snapshot"),

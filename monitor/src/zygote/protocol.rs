@@ -66,11 +66,8 @@ pub enum Beginning {
         seed: [u8; 32],
         draw: Draw,
     },
-    /// Where this snapshot was taken; there again after each answer if it is `reset`.
-    Snapshot {
-        snapshot: u64,
-        reset: bool,
-    },
+    /// Where this snapshot was taken; there again after each answer if the image keeps nothing.
+    Snapshot(u64),
 }
 
 /// What an instance may use up, beside its memory.
@@ -109,6 +106,7 @@ pub struct Summary {
     /// SHA-256 of the manifest; empty for the floor guest.
     pub digest: String,
     pub heap: u64,
+    pub is_stateless: bool,
     /// Its ELF file, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: names of modules and their ELF files.

@@ -149,6 +149,7 @@ impl Nursery {
             name: image.name.clone(),
             digest: image.identity.clone(),
             heap: image.heap,
+            is_stateless: image.is_stateless,
             elf: image.elf.clone(),
             modules: image
                 .modules
@@ -194,11 +195,16 @@ impl Nursery {
         let (placed, beginning) = match &order.beginning {
             Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry),
             Beginning::BeforeSnapshot { seed, .. } => (None, tender::Beginning::BeforeSnapshot { seed: *seed }),
-            Beginning::Snapshot { snapshot, reset } => {
+            Beginning::Snapshot(snapshot) => {
                 let placed = self.snapshots.get(snapshot).map(AsRef::as_ref);
                 let placed = placed.filter(|placed| Arc::ptr_eq(&placed.image, &known.image));
                 let placed = placed.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
-                (Some(placed), tender::Beginning::Snapshot { reset: *reset })
+                (
+                    Some(placed),
+                    tender::Beginning::Snapshot {
+                        reset: known.image.is_stateless,
+                    },
+                )
             }
         };
         let draw = match (&order.beginning, placed) {
