@@ -59,12 +59,12 @@ ERRORS: dict[str, type[UnishareError]] = {
     "io": InputOutputError,
     "not-found": NotFoundError,
     "bad-manifest": BadInputError,
+    "bad-snapshot": BadInputError,
     "damaged-pool": BadInputError,
     "bad-request": BadRequestError,
     "host-lacks": HostLacksError,
     "time-limit": TimeLimitError,
     "ended": GuestEndedError,
-    "crashed": GuestEndedError,
     "defect": ProtocolError,
 }
 
