@@ -24,6 +24,9 @@ pub const CALL_CHANNEL_RECEIVE: u64 = 5;
 pub const CALL_CHANNEL_SEND: u64 = 6;
 pub const CALL_HEAP_GROW: u64 = 7;
 pub const CALL_SET_FS_BASE: u64 = 8;
+pub const CALL_PROTECT: u64 = 12;
+/// Of CALL_PROTECT: nothing, reading, reading and writing.
+pub const PROTECT_RIGHTS: [u64; 3] = [0, 1, 3];
 pub const RANDOM_MAX: u64 = 256;
 
 pub const CRASH_STACK_MAX: usize = 1024;

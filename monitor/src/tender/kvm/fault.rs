@@ -16,13 +16,21 @@ const INVALID_OPCODE: u8 = 6;
 const GENERAL_PROTECTION: u8 = 13;
 const PAGE_FAULT: u8 = 14;
 const FLOATING_POINT: [u8; 2] = [16, 19];
+/// A page fault's error code: present, from ring 3 (Intel SDM vol. 3, 4.7).
+const FORBIDDEN_TO_USER: u32 = 5;
 const SIGNALLED: i32 = 128;
 /// A crash record up to its stack bytes.
 const HEAD: usize = size_of::<Crash>() - abi::CRASH_STACK_MAX;
 
-/// Report a fault to the parent; the process's exit code.
-pub fn report(machine: &mut Machine, service: &Service) -> i32 {
-    let crash = record(machine, service);
+/// Report a fault to the parent; the process's exit code. `forbidden` is the guest physical page of an access that the host's protection
+/// of the heap forbids: no exception of the guest's processor.
+pub fn report(machine: &mut Machine, service: &Service, forbidden: Option<u64>) -> i32 {
+    let mut crash = record(machine, service);
+    if let Some(page) = forbidden {
+        crash.exception = PAGE_FAULT.into();
+        crash.error_code = FORBIDDEN_TO_USER;
+        crash.fault_address = page.wrapping_sub(service.heap_physical).wrapping_add(service.heap_start);
+    }
     let mut bytes = bytemuck::bytes_of(&Message {
         kind: abi::MESSAGE_CRASH,
         ..Message::default()

@@ -33,7 +33,7 @@ pub struct Service {
 
 impl Service {
     /// Serve one call.
-    pub fn call(&mut self, machine: &mut Machine, number: u64, a: u64, b: u64) -> Result<Outcome, Error> {
+    pub fn call(&mut self, machine: &mut Machine, number: u64, a: u64, b: u64, c: u64) -> Result<Outcome, Error> {
         let result = match number {
             abi::CALL_EXIT => return Ok(Outcome::Exit(a as u8)),
             abi::CALL_CONSOLE_WRITE => self.write_console(a, b),
@@ -43,6 +43,7 @@ impl Service {
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
             abi::CALL_CHANNEL_SEND => self.send(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
+            abi::CALL_PROTECT => self.protect(a, b, c),
             // The guest has WRFSBASE: the boot page says so.
             _ => -i64::from(libc::ENOSYS),
         };
@@ -125,6 +126,18 @@ impl Service {
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
+    }
+
+    /// Change what may be done with heap pages. The guest's page tables, which instances share, stay as they are: the host's own
+    /// protection of the memory behind them holds for the guest too, and a forbidden access ends the run loop (KVM API, KVM_RUN: EFAULT).
+    fn protect(&self, address: u64, bytes: u64, rights: u64) -> i64 {
+        let offset = address.wrapping_sub(self.heap_start);
+        let fits = offset <= self.heap_ready && bytes <= self.heap_ready - offset;
+        if !fits || (address | bytes) % PAGE != 0 || !abi::PROTECT_RIGHTS.contains(&rights) {
+            return -i64::from(libc::EINVAL);
+        }
+        // SAFETY: pages of the guest's heap, which this process reads and writes through system calls only.
+        answer(unsafe { libc::mprotect(pointer(self.memory.heap + offset), bytes as usize, rights as i32) } as isize)
     }
 
     /// Make at least `wanted` bytes of the heap usable: one more memory slot, as large as what is there.

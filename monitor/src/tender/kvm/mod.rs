@@ -189,10 +189,12 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
             Ok(VcpuExit::IoOut(constant_pages::PORT, _)) => {}
             Ok(VcpuExit::Intr) => continue,
             Err(error) if error.errno() == libc::EINTR || error.errno() == libc::EAGAIN => continue,
-            Ok(_) | Err(_) => return fault::report(machine, service),
+            // Memory that the guest made unreachable, or read-only.
+            Ok(VcpuExit::MemoryFault { gpa, .. }) => return fault::report(machine, service, Some(gpa)),
+            Ok(_) | Err(_) => return fault::report(machine, service, None),
         }
         let registers = machine.processor.sync_regs().regs;
-        match service.call(machine, registers.rdi, registers.rsi, registers.rdx) {
+        match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx) {
             Ok(Outcome::Return(value)) => {
                 machine.processor.sync_regs_mut().regs.rax = value as u64;
                 machine.processor.set_sync_dirty_reg(SyncReg::Register);

@@ -34,6 +34,10 @@ unishare_hypercall_page:
     .long   .Lchannel_send - .Lcalls
     .long   .Lheap_grow - .Lcalls
     .long   .Lset_fs_base - .Lcalls
+    .long   .Lunknown - .Lcalls
+    .long   .Lunknown - .Lcalls
+    .long   .Lunknown - .Lcalls
+    .long   .Lprotect - .Lcalls
 
 .Lunknown:
     mov     rax, -{ENOSYS}
@@ -139,6 +143,25 @@ unishare_hypercall_page:
 .Lset_fs_base:
     mov     edi, {ARCH_SET_FS}
     mov     eax, {SYS_arch_prctl}
+    syscall
+    ret
+
+// Inside the heap, and never executable: the sandbox sees to that again.
+.Lprotect:
+    cmp     rcx, {PROTECT_MAX}
+    ja      .Linvalid
+    mov     rax, rsi
+    sub     rax, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
+    jb      .Linvalid
+    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
+    sub     rdi, rax
+    jb      .Linvalid
+    cmp     rdx, rdi
+    ja      .Linvalid
+    mov     rdi, rsi
+    mov     rsi, rdx
+    mov     edx, ecx
+    mov     eax, {SYS_mprotect}
     syscall
     ret
 
