@@ -85,7 +85,7 @@ class Builder:
         self._workshop = Workshop(
             catalog,
             Trees(settings, self._compiler, self._tools, self._digests),
-            ObjectCache(settings.objects, self._compiler, self._tools),
+            ObjectCache(settings.objects, self._compiler, self._tools, self._digests),
             self._compiler,
             self._digests,
         )

@@ -65,7 +65,7 @@ class Place:
     def made(self) -> list[Path]:
         """What is in the folder of trees, but for locks."""
         folder = self.settings.sources / "trees"
-        return [path for path in folder.iterdir() if path.suffix != ".lock"] if folder.is_dir() else []
+        return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
 @pytest.fixture

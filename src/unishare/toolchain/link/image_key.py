@@ -1,7 +1,7 @@
 """What an image folder was made from, and whether its files are still those that were written: is it fresh?
 
-`.key` is a record (state.py) of the key and of each file's size and digest. Modules are links to cached files that were synced when
-they were made, so their sizes say enough; the rest is small and read. A damaged folder is not fresh: the next build makes it again.
+`.key` is a record (state.py) of the key and of each file's digest. A damaged folder is not fresh: the next build makes it again. Modules
+are links to cached files, the same for many images, so each is read once a process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from unishare.state import read_record, record_bytes
 
 KEY_NAME = ".key"
 MODULES = "modules"
-_State = dict[str, tuple[int, str]]
+# Digests by device, inode, size and time of the last change.
+_KNOWN: dict[tuple[int, int, int, int], str] = {}
 
 
 def write_key(folder: Path, key: str) -> None:
@@ -33,17 +34,24 @@ def has_key(folder: Path, key: str) -> bool:
     if noted["key"] != key:
         return False
     try:
-        return {name: tuple(state) for name, state in noted["files"].items()} == _files(folder)
+        return bool(noted["files"] == _files(folder))
     except OSError:
         return False
 
 
-def _files(folder: Path) -> _State:
-    """Size and digest of what the link wrote; the manifest is the pool's, which knows it by its own digest."""
-    found = {}
-    for file in folder.rglob("*"):
-        name = str(file.relative_to(folder))
-        if file.is_file() and name not in (KEY_NAME, MANIFEST_NAME) and not file.name.startswith("."):
-            digest = "" if name.startswith(f"{MODULES}/") else hashlib.sha256(file.read_bytes()).hexdigest()
-            found[name] = (file.stat().st_size, digest)
-    return found
+def _files(folder: Path) -> dict[str, str]:
+    """Digests of what the link wrote; the manifest is the pool's, which knows it by its own digest."""
+    files = {
+        str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")
+    }
+    return {name: _digest(file) for name, file in files.items() if name != MANIFEST_NAME}
+
+
+def _digest(file: Path) -> str:
+    status = file.stat()
+    stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    if status.st_nlink == 1:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    if stamp not in _KNOWN:
+        _KNOWN[stamp] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return _KNOWN[stamp]

@@ -198,6 +198,8 @@ class GlobalMap:
             file.seek(self._read_to)
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
+        if not whole and self._read_to == 0 and not f"{HEADER}\n".encode().startswith(data):
+            raise BadInputError(f"{self._file}: not a global map", _HINT)
         _replay(self._file, self._state, whole, self._read_to)
         self._read_to += len(whole)
 

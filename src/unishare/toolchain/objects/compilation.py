@@ -35,6 +35,8 @@ class Unit:
     language: str
     flags: tuple[str, ...]
     prefixes: tuple[tuple[str, str], ...]
+    # Folders whose files the inputs of its key count, hidden ones left out; and files that they count.
+    covered: tuple[Path, ...] = ()
 
 
 def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
@@ -82,11 +84,29 @@ def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools:
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
-    command = [driver, *HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, "-c", file, "-o", str(output)]
+    command = [
+        driver,
+        *HOUSE_FLAGS,
+        *language,
+        *VARIANT_FLAGS[variant],
+        *maps,
+        *unit.flags,
+        *_dependencies(output),
+        "-c",
+        file,
+        "-o",
+        str(output),
+    ]
     code, text = tools.run(command, unit.root)
     if code:
         raise BuildError(f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.")
     return output
+
+
+def _dependencies(output: Path) -> list[str]:
+    """Let the compiler note which files it reads, and the assembler, which alone knows those of .incbin and .include."""
+    compiler, assembler = (str(output.with_suffix(f".{part}.d")) for part in ("cc", "as"))
+    return ["-MD", "-MF", compiler, "-MT", "object", "-Xassembler", "--MD", "-Xassembler", assembler]
 
 
 def _first_errors(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.settings import Settings
+from unishare.toolchain.sources.listing import SUFFIX as LISTING
 
 DAY_S = 24 * 3600
 # What a build that was killed leaves behind: its temporary folders.
@@ -49,7 +50,8 @@ def _remove(path: Path) -> None:
     """Take the name away first, so that a build sees the whole entry or none."""
     going = path if path.name.startswith(_UNFINISHED) else path.rename(path.with_name(f"{_UNFINISHED}going-{path.name}"))
     shutil.rmtree(going)
-    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
+    for suffix in (".lock", LISTING):
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
 
 
 def _size(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ class Workshop:
         if not recipe.build.files:
             return None
         unit, inputs = self._library_unit(recipe)
-        return self.objects.get(unit, recipe.version, variant, inputs, pool)
+        read = [recipe, *self._seen(needs_of(self.catalog, recipe), recipe.build.headers)]
+        return self.objects.get(unit, recipe.version, variant, inputs, pool, lambda: self.trees.mend(read))
 
     def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
         """A library's object if it can be had without a download or a compiler."""
@@ -64,20 +66,21 @@ class Workshop:
         if not recipe.build.files:
             return None
         unit, inputs = self._app_unit(recipe)
-        made = self.objects.get(unit, "", variant, inputs, pool)
+        read = self._seen(libraries_of(self.catalog, recipe), None)
+        made = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
         _refuse_homeless_sections(recipe, made)
         return made
 
     def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
         build = recipe.build
         tree = self.trees.of(recipe)
-        overlays = [self._beside(recipe, folder) for folder in build.overlay]
+        overlays = [self._beside(recipe, folder) for folder in [*build.overlay, *build.public_overlay]]
         forced = [self._beside(recipe, file) for file in build.forced_include]
         headers = self._headers(needs_of(self.catalog, recipe), build.headers)
         flags = [
             *(f"-I{folder}" for folder in overlays),
             *(f"-I{folder}" for folder in [*build.include, *build.public_include]),
-            *_system(headers),
+            *self._system(headers),
             f"-isystem{self.compiler.include}",
             *(f"-D{define}" for define in build.defines),
             *(part for file in forced for part in ("-include", str(file))),
@@ -96,8 +99,14 @@ class Workshop:
                 *_prefixes(headers),
                 (str(self.compiler.include), "/unishare/compiler"),
             ),
+            covered=(tree.root, *self._covered(headers), *overlays, *forced),
         )
-        inputs = [tree.digest, *_digests(headers), *map(self.digests.folder, overlays), *map(self.digests.file, forced)]
+        inputs = [
+            tree.digest,
+            *self._header_digests(headers),
+            *map(self.digests.folder, overlays),
+            *map(self.digests.file, forced),
+        ]
         return unit, inputs
 
     def _app_unit(self, recipe: AppRecipe) -> tuple[Unit, list[str]]:
@@ -107,7 +116,7 @@ class Workshop:
         flags = [
             "-I.",
             *(f"-I{folder}" for folder in build.include),
-            *_system(headers),
+            *self._system(headers),
             f"-isystem{self.compiler.include}",
             *(f"-D{define}" for define in build.defines),
             *build.flags,
@@ -124,15 +133,39 @@ class Workshop:
                 *_prefixes(headers),
                 (str(self.compiler.include), "/unishare/compiler"),
             ),
+            covered=(*self._covered(headers), *(recipe.folder / file for file in files)),
         )
-        # Data files and the recipe itself are not compiled: changing a script compiles nothing.
-        sources = {file: self.digests.file(recipe.folder / file) for file in [*files, *_headers_of(recipe)]}
-        return unit, [of_value(sources), *_digests(headers)]
+        # Only the names of what else is there: a new file may stand before another on the include path. What is read of them is
+        # noted when it is (objects/reads.py), so that changing a script compiles nothing.
+        sources = {file: self.digests.file(recipe.folder / file) for file in files}
+        return unit, [of_value([sources, _names_below(recipe.folder)]), *self._header_digests(headers)]
 
-    def _headers(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[tuple[LibraryRecipe, Tree]]:
+    def _seen(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[LibraryRecipe]:
         """The libraries whose public headers a unit sees, users before what they use, a libc's last."""
         seen = [*reversed(libraries), *([self.catalog.library(last)] if last else [])]
-        return [(one, self.trees.of(one)) for one in seen if one.build.public_include]
+        return [one for one in seen if one.build.public_include or one.build.public_overlay]
+
+    def _headers(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[tuple[LibraryRecipe, Tree]]:
+        return [(one, self.trees.of(one)) for one in self._seen(libraries, last)]
+
+    def _system(self, headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+        folders = [
+            str(folder)
+            for recipe, tree in headers
+            for folder in [
+                *(self._beside(recipe, name) for name in recipe.build.public_overlay),
+                *(tree.root / name for name in recipe.build.public_include),
+            ]
+        ]
+        return [f"-isystem{folder}" for folder in dict.fromkeys(folders)]
+
+    def _covered(self, headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[Path]:
+        overlays = [self._beside(recipe, name) for recipe, _ in headers for name in recipe.build.public_overlay]
+        return [*(tree.root for _, tree in headers), *overlays, self.compiler.include]
+
+    def _header_digests(self, headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
+        overlays = [self._beside(recipe, name) for recipe, _ in headers for name in recipe.build.public_overlay]
+        return [*(tree.digest for _, tree in headers), *map(self.digests.folder, overlays)]
 
     def _beside(self, recipe: LibraryRecipe, name: str) -> Path:
         path = recipe.folder / name
@@ -150,18 +183,15 @@ def _refuse_homeless_sections(recipe: AppRecipe | LibraryRecipe, made: UnitObjec
         )
 
 
-def _system(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
-    folders = [str(tree.root / folder) for recipe, tree in headers for folder in recipe.build.public_include]
-    return [f"-isystem{folder}" for folder in dict.fromkeys(folders)]
-
-
 def _prefixes(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[tuple[str, str]]:
-    return [(str(tree.root), f"/unishare/{recipe.name}-{recipe.version}") for recipe, tree in headers]
+    trees = [(str(tree.root), f"/unishare/{recipe.name}-{recipe.version}") for recipe, tree in headers]
+    return [*trees, *((str(recipe.folder), "/unishare/recipes") for recipe, _ in headers if recipe.build.public_overlay)]
 
 
-def _digests(headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
-    return [tree.digest for _, tree in headers]
-
-
-def _headers_of(recipe: AppRecipe) -> list[str]:
-    return sorted(str(path.relative_to(recipe.folder)) for path in recipe.folder.rglob("*.h") if path.is_file())
+def _names_below(root: Path) -> list[str]:
+    """The names of a folder's files, hidden ones left out."""
+    found = []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if not name.startswith(".")]
+        found += [str((Path(folder) / name).relative_to(root)) for name in files if not name.startswith(".")]
+    return sorted(found)

@@ -128,6 +128,7 @@ class LibraryBuild(_Model):
     flags: list[str] = []
     forced_include: list[SourcePath] = []
     overlay: list[SourcePath] = []
+    public_overlay: list[SourcePath] = []
 
 
 class LibraryLink(_Model):

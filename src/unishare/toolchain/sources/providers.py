@@ -154,11 +154,11 @@ class Sources:
         assert isinstance(source, DebianSource | HttpsSource)
         name = source.file if isinstance(source, DebianSource) else source.url.rsplit("/", 1)[-1] or "archive"
         kept = self._folder / "archives" / source.sha256 / name
-        if kept.is_file():
+        if _has_digest(kept, source.sha256):
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(kept.parent.with_suffix(".lock")):
-            if not kept.is_file():
+            if not _has_digest(kept, source.sha256):
                 with _temporary(kept.parent) as fresh:
                     self._providers[source.provider].fetch(recipe, fresh)
                     _verify(recipe, source.sha256, fresh)
@@ -190,6 +190,14 @@ def compiler_archive(recipe: LibraryRecipe, compiler: Compiler) -> Path:
             "Run `make setup`.",
         )
     return archive
+
+
+def _has_digest(file: Path, expected: str) -> bool:
+    """Whether an archive is there and whole: asked only when it is to be unpacked."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == expected
 
 
 def _verify(recipe: LibraryRecipe, expected: str, file: Path) -> None:

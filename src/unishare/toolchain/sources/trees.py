@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError
 from unishare.settings import Settings
-from unishare.state import mark_used
+from unishare.state import mark_used, replace_folder
 from unishare.toolchain.recipes.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
+from unishare.toolchain.sources.listing import is_whole, write_listing
 from unishare.toolchain.sources.providers import Sources, compiler_archive, local_folder
 from unishare.toolchain.sources.unpack import unpack
 from unishare.toolchain.tools.commands import Tools
@@ -44,6 +46,7 @@ class Trees:
         self._compiler = compiler
         self._tools = tools
         self._digests = digests
+        self._whole: set[Path] = set()
 
     def of(self, recipe: LibraryRecipe) -> Tree:
         """The source tree of a library."""
@@ -58,6 +61,17 @@ class Trees:
                     self._make(recipe, root)
         mark_used(root)
         return Tree(root, digest)
+
+    def mend(self, recipes: Iterable[LibraryRecipe]) -> None:
+        """Make again what was damaged since it was made; called before something is compiled, so every file is read once a build."""
+        for recipe in recipes:
+            if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
+                continue
+            digest, root = self._place(recipe)
+            with FileLock(self._folder / f"{digest[:24]}.lock"):
+                if root not in self._whole and not is_whole(root, self._digests):
+                    self._make(recipe, root)
+                self._whole.add(root)
 
     def made(self, recipe: LibraryRecipe) -> bool:
         """Whether the tree is there without a download or a command."""
@@ -74,7 +88,7 @@ class Trees:
     def _origin(self, recipe: LibraryRecipe) -> str:
         source = recipe.source
         if isinstance(source, FolderSource):
-            return self._digests.folder(local_folder(recipe))
+            return self._digests.folder(local_folder(recipe), whole=True)
         if isinstance(source, CompilerSource):
             return self._digests.file(compiler_archive(recipe, self._compiler))
         return source.sha256
@@ -91,7 +105,9 @@ class Trees:
                 fresh = _unpack(recipe, self._sources.archive(recipe), fresh)
             for command in recipe.prepare.commands:
                 self._must(recipe, command, fresh)
-            fresh.rename(root)
+            write_listing(fresh, root, self._digests)
+            replace_folder(fresh, root)
+            self._whole.add(root)
 
     def _must(self, recipe: LibraryRecipe, command: list[str], folder: Path) -> None:
         code, output = self._tools.run(command, folder, {"HOME": str(folder)})

@@ -42,13 +42,20 @@ class Digests:
             self._files[name] = (stamp, digest)
         return digest
 
-    def folder(self, root: Path) -> str:
-        """The digest of a folder's files: their names and contents, hidden ones left out."""
-        entries: list[tuple[str, str]] = []
-        for folder, names, files in os.walk(root):
-            names[:] = sorted(name for name in names if not name.startswith("."))
+    def folder(self, root: Path, *, whole: bool = False) -> str:
+        """The digest of a folder's files: their names and contents, those of linked folders too.
+
+        Hidden ones are left out, unless `whole`: then they count, and whether a file may be executed, as for a command that runs there.
+        """
+        entries: list[tuple[str, ...]] = []
+        seen: set[str] = set()
+        for folder, names, files in os.walk(root, followlinks=True):
+            real = os.path.realpath(folder)
+            names[:] = sorted(name for name in names if (whole or not name.startswith(".")) and real not in seen)
+            seen.add(real)
             for name in sorted(files):
                 path = Path(folder) / name
-                if not name.startswith(".") and path.is_file():
-                    entries.append((str(path.relative_to(root)), self.file(path)))
+                if (whole or not name.startswith(".")) and path.is_file():
+                    right = ("x" if os.access(path, os.X_OK) else "-",) if whole else ()
+                    entries.append((str(path.relative_to(root)), self.file(path), *right))
         return of_value(entries)

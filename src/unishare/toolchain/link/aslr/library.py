@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,42 +17,66 @@ from unishare.formats import elf
 from unishare.formats.addresses import PAGE
 from unishare.formats.elf import ElfFile
 from unishare.formats.sections import LINKAGE_SECTIONS
+from unishare.state import read_record, replace_file, write_record
 from unishare.toolchain.link.aslr.module import library_script, link_module, refuse_absolute_code
 from unishare.toolchain.map.frame_space import FrameKind, FrameWindows
 from unishare.toolchain.objects.cache import UnitObject, WindowSize
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
+from unishare.toolchain.tools.digests import Digests, of_bytes
 
 WRITABLE_SECTIONS = (".data", ".bss")
+_DIGESTS = Digests()
+_SIZES: dict[Path, Mapping[FrameKind, WindowSize]] = {}
 _SECTIONS = {FrameKind.LINKAGE: LINKAGE_SECTIONS, FrameKind.WRITABLE: WRITABLE_SECTIONS}
 
 
 def sizes_of(library: UnitObject, compiler: Compiler, tools: Tools) -> Mapping[FrameKind, WindowSize]:
     """What a library's tables and writable data take, in bytes; a kind that it has nothing of is left out."""
     kept = library.path.with_name("frames.json")
-    if not kept.is_file():
+    found = _sizes(kept)
+    if found is None:
         with FileLock(kept.with_suffix(".lock")):
-            if not kept.is_file():
+            found = _sizes(kept)
+            if found is None:
                 _measure(library, kept, compiler, tools)
-    return _read(kept)
+                found = _sizes(kept)
+    assert found is not None
+    return found
 
 
 def module_of(library: UnitObject, windows: FrameWindows, compiler: Compiler, tools: Tools) -> Path:
     """The library's module for its places."""
     linkage, writable = (windows[kind].address % PAGE if kind in windows else 0 for kind in FrameKind)
     kept = library.path.with_name(f"module-{linkage:03x}-{writable:03x}.so")
-    if kept.is_file():
+    if _is_whole(kept):
         return kept
     with FileLock(kept.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
-        if not kept.is_file():
-            _link(library, linkage, writable, Path(folder), compiler, tools).rename(kept)
+        if not _is_whole(kept):
+            data = _link(library, linkage, writable, Path(folder), compiler, tools).read_bytes()
+            replace_file(kept, data)
+            write_record(_digest_file(kept), of_bytes(data).encode())
     return kept
 
 
-@cache
-def _read(kept: Path) -> Mapping[FrameKind, WindowSize]:
-    """What was measured; asked once for every app, so it is read once a process."""
-    return {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(kept.read_text()).items()}
+def _sizes(kept: Path) -> Mapping[FrameKind, WindowSize] | None:
+    """What was measured; None if it was not, or cannot be read any more. Asked once for every app, so it is read once a process."""
+    if kept not in _SIZES:
+        record = read_record(kept)
+        if record is None:
+            return None
+        _SIZES[kept] = {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(record).items()}
+    return _SIZES[kept]
+
+
+def _is_whole(module: Path) -> bool:
+    """Whether a module is there with the content that it was linked with; every file is read once a process."""
+    record = read_record(_digest_file(module))
+    return record is not None and module.is_file() and _DIGESTS.file(module).encode() == record
+
+
+def _digest_file(module: Path) -> Path:
+    return module.with_suffix(".digest")
 
 
 def _measure(library: UnitObject, kept: Path, compiler: Compiler, tools: Tools) -> None:
@@ -61,9 +84,7 @@ def _measure(library: UnitObject, kept: Path, compiler: Compiler, tools: Tools) 
     with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
         parsed = ElfFile.read(_link(library, 0, 0, Path(folder), compiler, tools))
         found = {kind.value: size for kind, names in _SECTIONS.items() if (size := _extent(parsed, names))}
-        fresh = Path(folder) / kept.name
-        fresh.write_text(json.dumps({kind: size.model_dump() for kind, size in found.items()}))
-        fresh.rename(kept)
+        write_record(kept, json.dumps({kind: size.model_dump() for kind, size in found.items()}).encode())
 
 
 def _extent(parsed: ElfFile, names: Sequence[str]) -> WindowSize | None:
