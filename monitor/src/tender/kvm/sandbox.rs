@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
 
+use crate::abi;
 use crate::error::Error;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
@@ -29,13 +33,21 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     if let Some(filter) = FILTER.get() {
         return Ok(filter);
     }
-    let rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    let failed = |error: BackendError| Error::Defect {
+        what: format!("the KVM tender's sandbox: {error}"),
+    };
+    rules.insert(libc::SYS_mprotect, vec![protect_rule().map_err(failed)?]);
     let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)
         .and_then(BpfProgram::try_from)
-        .map_err(|error| Error::Defect {
-            what: format!("the KVM tender's sandbox: {error}"),
-        })?;
+        .map_err(failed)?;
     Ok(FILTER.get_or_init(|| filter))
+}
+
+/// For guests that change the rights of their heap's pages: never to PROT_EXEC.
+fn protect_rule() -> Result<SeccompRule, BackendError> {
+    let rights = SeccompCondition::new(2, Length::Qword, Compare::Le, abi::PROTECT_RIGHTS[2])?;
+    SeccompRule::new(vec![rights])
 }
 
 /// Confine the calling thread, for ever.

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -152,6 +153,13 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
+/* What a function printed reaches the console before the next wait, also without an end of line. */
+static void flush_output(void)
+{
+    if (__fpending(stdout))
+        fflush(stdout);
+}
+
 int unishare_serve(unishare_function function)
 {
     struct unishare_message header = {.kind = UNISHARE_MESSAGE_READY};
@@ -159,6 +167,7 @@ int unishare_serve(unishare_function function)
     struct buffer request = {0};
     int got;
 
+    flush_output();
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
     while ((got = receive(&request, &header)) > 0) {
         int status;
@@ -171,6 +180,7 @@ int unishare_serve(unishare_function function)
             unishare_answer_clear(&answer);
             status = OVERFLOWN;
         }
+        flush_output();
         reply(&answer.buffer, header.id, status & 255);
         reset(&request);
         reset(&answer.buffer);
