@@ -29,6 +29,8 @@ pub const CALL_PROTECT: u64 = 12;
 pub const PROTECT_RIGHTS: [u64; 3] = [0, 1, 3];
 pub const RANDOM_MAX: u64 = 256;
 
+/// A crash's fault address that no one knows.
+pub const CRASH_ADDRESS_UNKNOWN: u64 = u64::MAX;
 pub const CRASH_STACK_MAX: usize = 1024;
 pub const MESSAGE_MAX: usize = 65536;
 pub const MESSAGE_MORE: u32 = 1;

@@ -22,14 +22,22 @@ const SIGNALLED: i32 = 128;
 /// A crash record up to its stack bytes.
 const HEAD: usize = size_of::<Crash>() - abi::CRASH_STACK_MAX;
 
-/// Report a fault to the parent; the process's exit code. `forbidden` is the guest physical page of an access that the host's protection
-/// of the heap forbids: no exception of the guest's processor.
-pub fn report(machine: &mut Machine, service: &Service, forbidden: Option<u64>) -> i32 {
+/// An access to heap memory whose rights the guest has changed.
+pub struct Forbidden {
+    /// Guest physical; not every kernel tells.
+    pub page: Option<u64>,
+}
+
+/// Report a fault to the parent; the process's exit code. `forbidden`: an access that the host's protection of the heap forbids, which
+/// is no exception of the guest's processor.
+pub fn report(machine: &mut Machine, service: &Service, forbidden: Option<Forbidden>) -> i32 {
     let mut crash = record(machine, service);
-    if let Some(page) = forbidden {
+    if let Some(forbidden) = forbidden {
         crash.exception = PAGE_FAULT.into();
         crash.error_code = FORBIDDEN_TO_USER;
-        crash.fault_address = page.wrapping_sub(service.heap_physical).wrapping_add(service.heap_start);
+        crash.fault_address = forbidden.page.map_or(abi::CRASH_ADDRESS_UNKNOWN, |page| {
+            page.wrapping_sub(service.heap_physical).wrapping_add(service.heap_start)
+        });
     }
     let mut bytes = bytemuck::bytes_of(&Message {
         kind: abi::MESSAGE_CRASH,

@@ -190,7 +190,8 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
             Ok(VcpuExit::Intr) => continue,
             Err(error) if error.errno() == libc::EINTR || error.errno() == libc::EAGAIN => continue,
             // Memory that the guest made unreachable, or read-only.
-            Ok(VcpuExit::MemoryFault { gpa, .. }) => return fault::report(machine, service, Some(gpa)),
+            Ok(VcpuExit::MemoryFault { gpa, .. }) => return fault::report(machine, service, Some(fault::Forbidden { page: Some(gpa) })),
+            Err(error) if error.errno() == libc::EFAULT => return fault::report(machine, service, Some(fault::Forbidden { page: None })),
             Ok(_) | Err(_) => return fault::report(machine, service, None),
         }
         let registers = machine.processor.sync_regs().regs;

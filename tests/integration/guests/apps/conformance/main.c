@@ -63,6 +63,14 @@ int end(const char *how)
         pages[page] = 1;
         puts("FAILURE: written");
     }
+    if (!strcmp(how, "heap")) {
+        size_t size = (size_t)15 << 30, half = size / 2;
+        volatile char *block = malloc(size);
+
+        CHECK(block && (block[0] = 1) && (block[half] = 2) && (block[size - 1] = 3) && block[0] + block[half] + block[size - 1] == 6);
+        printf("%d GiB\n", (int)(size >> 30));
+        return 28;
+    }
     if (!strcmp(how, "zone")) {
         time_t now = 0;
 
