@@ -12,7 +12,7 @@ use crate::abi::{self, Message};
 use crate::error::Error;
 
 /// Of the monitor's child to its parent, before the guest runs: the data is exit code, and the text of the error.
-const MESSAGE_FAILED: u32 = 0x8000_0000;
+pub const MESSAGE_FAILED: u32 = 0x8000_0000;
 const HEADER: usize = size_of::<Message>();
 const PART_MAX: usize = abi::MESSAGE_MAX - HEADER;
 /// A crash record up to its stack bytes.

@@ -15,9 +15,9 @@ const REGIONS_FROM: u64 = 4;
 const REGIONS_TO: u64 = 0x5000;
 /// Room for the largest heap (image::RANDOM_HEAP_LIMIT), an image's parts, and as much again.
 const LARGEST_REGION_PAGES: u64 = REGION_PAGES * 256;
-/// Pages that one page-table page reaches. The heap has such pages for itself, so that they can be the same in all instances
-/// (tender/kvm/heap_tables.rs); it begins at one of the first `HEAP_OFFSETS` pages.
-pub const TABLE_PAGES: u64 = 512;
+/// Pages that one page-table page reaches. The heap has such stretches for itself, so that large pages can map it under KVM
+/// (tender/kvm/layout.rs); it begins at one of the first `HEAP_OFFSETS` pages.
+const TABLE_PAGES: u64 = 512;
 const HEAP_OFFSETS: u64 = 256;
 /// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
 /// guess, and spread the parts over more page-table pages, which every instance pays for (docs/aslr.md has the table).
@@ -98,9 +98,12 @@ pub fn draw(image: &Image, heap: u64, gaps: u64, source: &mut Source) -> Result<
     let mut sizes: Vec<u64> = image.modules.iter().map(|module| module.pages).collect();
     sizes.extend([INSTANCE_PAGES, image.stack / PAGE]);
     // Bounded before it is added to: `gaps` is whatever a client asked for.
-    if gaps > REGION_PAGES / 2 {
+    if gaps >= REGION_PAGES / 2 {
         return Err(Error::BadRequest {
-            what: format!("gaps: {gaps} is more than the {} pages of half a region", REGION_PAGES / 2),
+            what: format!(
+                "gaps: {gaps} is not less than the {} pages of half a region",
+                REGION_PAGES / 2
+            ),
         });
     }
     // A guard page below each part, and one at the end.

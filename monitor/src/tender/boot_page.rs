@@ -15,8 +15,10 @@ pub type Page = [u8; PAGE as usize];
 
 /// AT_HWCAP2: user code may execute WRFSBASE (Linux, arch/x86/include/uapi/asm/hwcap2.h).
 const HWCAP2_FSGSBASE: usize = 1 << 1;
+/// Bytes at the page's end that are the tender's (tender/kvm/descriptor_tables.rs).
+pub const TENDER_PART: usize = 704;
 /// What the strings of argv and env may take together, each with its NUL.
-const STRINGS_MAX: usize = PAGE as usize - size_of::<Boot>();
+const STRINGS_MAX: usize = PAGE as usize - TENDER_PART - size_of::<Boot>();
 
 /// The start of the guest's clocks. All zero: it asks UNISHARE_CALL_CLOCK each time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +55,7 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
     let argv_offset = size_of::<Boot>();
     let env_offset = argv_offset + packed_length(spec.argv);
     let end = env_offset + packed_length(&env);
-    if end > PAGE as usize {
+    if end > PAGE as usize - TENDER_PART {
         let what = format!(
             "argv and env take {} bytes, more than the {STRINGS_MAX} of the boot page",
             end - argv_offset

@@ -6,7 +6,7 @@ pub mod process;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
@@ -98,7 +98,11 @@ pub fn prepare(tender: Tender, image: &Arc<Image>) -> Result<Prepared, Error> {
 /// The device that instances of this tender share, opened once.
 pub fn device(tender: Tender) -> Result<Option<OwnedFd>, Error> {
     match tender {
-        Tender::Kvm => kvm_device().map(Some),
+        Tender::Kvm => {
+            let device = kvm_device()?;
+            kvm::examine(device.as_fd())?;
+            Ok(Some(device))
+        }
         Tender::Process => Ok(None),
     }
 }

@@ -22,8 +22,8 @@ INPUT_PATTERNS = {
     Kind.DATA: ".data .data.*",
     Kind.BSS: ".bss .bss.* COMMON",
 }
-# Not in a window: constructors go to the image table, thread-local data to the app's own part, unwind tables nowhere.
-ELSEWHERE = (".init_array", ".init_array.*", ".fini_array", ".fini_array.*", ".ctors", ".dtors", ".eh_frame", ".note.*")
+# Not in a window: constructors (not the older .ctors, which are called from the last to the first) go to the image table, thread-local data to the app's own part, unwind tables nowhere.
+ELSEWHERE = (".init_array", ".init_array.*", ".fini_array", ".fini_array.*", ".eh_frame", ".note.*")
 THREAD_LOCAL = (".tdata", ".tdata.*", ".tbss", ".tbss.*")
 # The sections of a position-independent module that hold addresses alone: the loader writes them, the guest only reads.
 LINKAGE_SECTIONS = (".unishare.image", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array")

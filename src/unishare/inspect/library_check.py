@@ -161,7 +161,7 @@ class _Surroundings:
                 subjects=[symbol],
                 detail=f"{some(rivals)} would take its place in some images, so pages that refer to it differ"
                 if rivals
-                else "an app that defines it too has other pages where this library refers to it",
+                else "an app that defines it too, and not weakly, has other pages where this library refers to it",
                 remedy=f"Add {rivals[0]} to link.needs, or exclude one of the definitions."
                 if rivals
                 else "Leave it, if apps do not define it.",

@@ -13,6 +13,7 @@ from unishare.formats.elf import ElfFile, Symbol
 from unishare.formats.sections import Kind, kind_of
 from unishare.toolchain.link.contents import TABLE_SLOTS
 from unishare.toolchain.objects.cache import UnitObject
+from unishare.toolchain.objects.symbol_rules import IFUNC
 
 SHOWN = 5
 # psABI x86-64, table 4.9: forms that read a table entry which the linker cannot replace by the address itself.
@@ -46,6 +47,7 @@ def own_findings(unit: UnitObject, parsed: ElfFile) -> Iterator[Finding]:
     yield from _homeless(unit)
     yield from _common(symbols)
     yield from _ifuncs(symbols)
+    yield from _refused(unit)
     yield from _got(parsed, symbols)
     yield from _constructors(unit)
     yield from _writable(unit, parsed, symbols)
@@ -94,7 +96,7 @@ def _homeless(unit: UnitObject) -> Iterator[Finding]:
 
 
 def _common(symbols: Sequence[Symbol]) -> Iterator[Finding]:
-    names = [one.name for one in symbols if one.section == elf.SHN_COMMON]
+    names = [one.name for one in symbols if one.reserved and one.section == elf.SHN_COMMON]
     if names:
         yield Finding(
             kind="common",
@@ -110,11 +112,23 @@ def _ifuncs(symbols: Sequence[Symbol]) -> Iterator[Finding]:
     if names:
         yield Finding(
             kind="ifunc",
-            effect=Effect.SHARING,
+            effect=Effect.LINKING,
             subjects=tuple(names),
-            detail="chosen when an instance starts, through a table of each image",
+            detail="chosen when an instance starts, by a loader that images do not have",
             remedy="Switch the choice by processor off (a define of the library, or excluded files), or choose in ordinary code.",
         )
+
+
+def _refused(unit: UnitObject) -> Iterator[Finding]:
+    for name, reason in unit.facts.refused.items():
+        if reason != IFUNC:
+            yield Finding(
+                kind="symbol",
+                effect=Effect.LINKING,
+                subjects=(name,),
+                detail=reason,
+                remedy="Compile it with the house's compiler and without .symver, or exclude the file.",
+            )
 
 
 def _got(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:

@@ -4,14 +4,19 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::machine::Machine;
 use super::memory::Memory;
-use crate::abi;
+use super::page_tables::LARGE_PAGE;
+use crate::abi::{self, Message};
+use crate::channel;
 use crate::error::Error;
 use crate::image::PAGE;
 use crate::memory::address::pointer;
+use crate::placing::placement::Placement;
 
 /// The heap is grown at least by this, and then doubled: few memory slots.
 const HEAP_STEP: u64 = 128 << 10;
 const NANOSECONDS: u64 = 1_000_000_000;
+/// Addresses of user code end here: 47 bits.
+const ADDRESSES_END: u64 = 1 << 47;
 
 /// What a call leads to.
 pub enum Outcome {
@@ -24,11 +29,15 @@ pub struct Service {
     pub memory: Memory,
     pub channel: OwnedFd,
     pub console: OwnedFd,
-    pub heap_start: u64,
+    pub placement: Placement,
+    /// This KVM leaves RIP behind an `out` when it stops there, not at it. Known since the first hypercall.
+    pub stops_behind_out: bool,
     /// Guest physical address of the heap.
     pub heap_physical: u64,
     pub heap_limit: u64,
     pub heap_ready: u64,
+    /// Whether the guest has changed the rights of heap pages.
+    pub protects: bool,
 }
 
 impl Service {
@@ -44,7 +53,8 @@ impl Service {
             abi::CALL_CHANNEL_SEND => self.send(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
             abi::CALL_PROTECT => self.protect(a, b, c),
-            // The guest has WRFSBASE: the boot page says so.
+            // Only where the boot page says so: else the guest has WRFSBASE.
+            abi::CALL_SET_FS_BASE => set_fs_base(machine, a),
             _ => -i64::from(libc::ENOSYS),
         };
         Ok(Outcome::Return(result))
@@ -123,6 +133,7 @@ impl Service {
             return -i64::from(libc::EMSGSIZE);
         }
         match self.memory.find(address, bytes, false) {
+            Some(host) if !guest_may_send(host, bytes) => -i64::from(libc::EPERM),
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
@@ -130,12 +141,13 @@ impl Service {
 
     /// Change what may be done with heap pages. The guest's page tables, which instances share, stay as they are: the host's own
     /// protection of the memory behind them holds for the guest too, and a forbidden access ends the run loop (KVM API, KVM_RUN: EFAULT).
-    fn protect(&self, address: u64, bytes: u64, rights: u64) -> i64 {
-        let offset = address.wrapping_sub(self.heap_start);
+    fn protect(&mut self, address: u64, bytes: u64, rights: u64) -> i64 {
+        let offset = address.wrapping_sub(self.placement.heap_start);
         let fits = offset <= self.heap_ready && bytes <= self.heap_ready - offset;
         if !fits || (address | bytes) % PAGE != 0 || !abi::PROTECT_RIGHTS.contains(&rights) {
             return -i64::from(libc::EINVAL);
         }
+        self.protects = true;
         // SAFETY: pages of the guest's heap, which this process reads and writes through system calls only.
         answer(unsafe { libc::mprotect(pointer(self.memory.heap + offset), bytes as usize, rights as i32) } as isize)
     }
@@ -156,10 +168,37 @@ impl Service {
                 target - self.heap_ready,
             )?;
             self.heap_ready = target;
-            self.memory.set_heap(self.heap_start, target);
+            self.memory.set_heap(self.placement.heap_start, target);
         }
         Ok(self.heap_ready as i64)
     }
+
+    /// The guest virtual address of guest physical memory that the heap's tables reach.
+    pub fn heap_address(&self, physical: u64) -> Option<u64> {
+        let reach = self.heap_limit.next_multiple_of(LARGE_PAGE) + LARGE_PAGE;
+        let offset = physical.checked_sub(self.heap_physical).filter(|offset| *offset < reach)?;
+        Some(self.placement.heap_start + offset)
+    }
+}
+
+/// Crashes and failures are the tender's to report: a guest that says so itself could say anything.
+fn guest_may_send(host: u64, bytes: u64) -> bool {
+    if bytes < size_of::<Message>() as u64 {
+        return true;
+    }
+    // SAFETY: the callers checked that these bytes are the guest's, which does not run now.
+    let message = unsafe { pointer(host).cast::<Message>().read_unaligned() };
+    message.kind != abi::MESSAGE_CRASH && message.kind < channel::MESSAGE_FAILED
+}
+
+fn set_fs_base(machine: &Machine, base: u64) -> i64 {
+    // A base that is no address would keep the processor from entering the guest again.
+    if base >= ADDRESSES_END {
+        return -i64::from(libc::EPERM);
+    }
+    machine
+        .set_fs_base(base)
+        .map_or_else(|error| -i64::from(error.errno()), |()| 0)
 }
 
 /// Send host memory over the channel.

@@ -1,58 +1,73 @@
 //! The virtual machine: one processor at ring 3, memory slots, nothing else.
 
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
-use kvm_bindings::{KVM_MAX_CPUID_ENTRIES, Msrs, kvm_msr_entry, kvm_regs, kvm_segment, kvm_userspace_memory_region};
-use kvm_ioctls::{Cap, Kvm, SyncReg, VcpuFd, VmFd};
+use kvm_bindings::{Msrs, kvm_dtable, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs, kvm_userspace_memory_region, kvm_xcrs};
+use kvm_ioctls::{Kvm, SyncReg, VcpuFd, VmFd};
 
-use super::constant_pages::TSS_LIMIT;
+use super::descriptor_tables::{self, GDT_LIMIT, IDT_LIMIT, TSS_LIMIT};
+use super::host::{self, Host};
+use super::hypercall_page::{self, SYSTEM_CALL};
 use crate::error::Error;
 use crate::placing::placement::Placement;
 
 // Intel SDM vol. 3, 2.5: protection, monitor, extension type, numeric error, write protect, alignment mask, paging.
 const CR0: u64 = 0x8005_0033;
-/// PAE, OSFXSR, OSXMMEXCPT, FSGSBASE.
-const CR4: u64 = 0x10620;
-/// SCE, LME, LMA, NXE (Intel SDM vol. 3, 2.2.1).
-const EFER: u64 = 0xd01;
-/// The flag that is always 1.
-const RFLAGS: u64 = 2;
+/// LME, LMA, NXE (Intel SDM vol. 3, 2.2.1). Without SCE `syscall` does not exist: it would be a way to ring 0.
+const EFER: u64 = 0xd00;
+/// The flag that is always 1, and the interrupt flag, which a guest at ring 3 cannot clear but a gate does: so a handler that was entered
+/// by the processor is told from one that the guest jumped to. No interrupt ever comes.
+const RFLAGS: u64 = 2 | INTERRUPT_FLAG;
+pub const INTERRUPT_FLAG: u64 = 1 << 9;
 /// Selectors of ring 3: code, and data and stack.
-const CODE: u16 = 0x33;
+pub const CODE: u16 = 0x33;
 const DATA: u16 = 0x2b;
-/// IA32_TIME_STAMP_COUNTER.
+// Intel SDM vol. 4, table 2-2.
 const MSR_TSC: u32 = 0x10;
+const MSR_LSTAR: u32 = 0xc000_0082;
+const MSR_FMASK: u32 = 0xc000_0084;
+/// Tries of a call that a signal cut short.
+const TRIES: u32 = 1000;
 
 /// A machine and its processor.
 pub struct Machine {
     pub vm: VmFd,
     pub processor: VcpuFd,
+    host: &'static Host,
     slots: u32,
 }
 
-fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Error {
+pub fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Error {
     move |error| Error::io(format!("KVM: {what}"), std::io::Error::from_raw_os_error(error.errno()))
 }
 
+/// Until no signal comes between.
+fn retried<T>(mut call: impl FnMut() -> Result<T, kvm_ioctls::Error>) -> Result<T, kvm_ioctls::Error> {
+    for _ in 1..TRIES {
+        match call() {
+            Err(error) if error.errno() == libc::EINTR => {}
+            other => return other,
+        }
+    }
+    call()
+}
+
 impl Machine {
-    /// Make a machine. `device` is /dev/kvm.
-    pub fn new(device: OwnedFd) -> Result<Self, Error> {
+    /// Make a machine without memory, its processor not set up. `device` is /dev/kvm.
+    pub fn create(device: OwnedFd) -> Result<Self, Error> {
+        let host = host::host(device.as_fd())?;
         // SAFETY: the descriptor is ours and is not used anywhere else.
         let kvm = unsafe { Kvm::from_raw_fd(device.into_raw_fd()) };
-        if !kvm.check_extension(Cap::SyncRegs) || !kvm.check_extension(Cap::ReadonlyMem) {
-            return Err(Error::HostLacks {
-                what: "this KVM lacks KVM_CAP_SYNC_REGS or KVM_CAP_READONLY_MEM".into(),
-                hint: "use --tender process",
-            });
-        }
-        let vm = kvm.create_vm().map_err(failed("creating a virtual machine"))?;
-        let mut processor = vm.create_vcpu(0).map_err(failed("creating a processor"))?;
-        let features = kvm
-            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
-            .map_err(failed("reading CPUID"))?;
-        processor.set_cpuid2(&features).map_err(failed("setting CPUID"))?;
+        let vm = retried(|| kvm.create_vm()).map_err(failed("creating a virtual machine"))?;
+        let mut processor = retried(|| vm.create_vcpu(0)).map_err(failed("creating a processor"))?;
+        processor.set_cpuid2(&host.features).map_err(failed("setting CPUID"))?;
         processor.set_sync_valid_reg(SyncReg::Register);
-        Ok(Self { vm, processor, slots: 0 })
+        Ok(Self {
+            vm,
+            processor,
+            host,
+            slots: 0,
+        })
     }
 
     /// Give the guest host memory at a guest physical address.
@@ -65,9 +80,14 @@ impl Machine {
             userspace_addr: host,
         };
         // SAFETY: the callers mapped this memory for the guest and never unmap it.
-        unsafe { self.vm.set_user_memory_region(region) }.map_err(failed("adding memory"))?;
+        retried(|| unsafe { self.vm.set_user_memory_region(region) }).map_err(failed("adding memory"))?;
         self.slots += 1;
         Ok(())
+    }
+
+    /// Whether memory slots cost next to nothing, whatever their size.
+    pub fn slots_are_cheap(&self) -> bool {
+        self.host.nested_paging
     }
 
     /// The frequency of the guest's time-stamp counter and its value now; 0 if KVM does not tell.
@@ -86,17 +106,47 @@ impl Machine {
     }
 
     /// Put the processor before the guest's first instruction. `root` is the guest physical address of the page tables' root.
-    pub fn set_start(&mut self, entry: u64, root: u64, placement: &Placement) -> Result<(), Error> {
+    pub fn set_start(&self, entry: u64, root: u64, placement: &Placement) -> Result<(), Error> {
+        self.set_mode(root, placement)?;
+        let registers = kvm_regs {
+            rip: entry,
+            rsp: placement.stack_top,
+            rdi: placement.boot,
+            rflags: RFLAGS,
+            ..kvm_regs::default()
+        };
+        self.processor.set_regs(&registers).map_err(failed("setting registers"))
+    }
+
+    /// All that is the same at every instruction of a guest: ring 3, paging, tables, what the processor may do.
+    pub fn set_mode(&self, root: u64, placement: &Placement) -> Result<(), Error> {
         let mut special = self.processor.get_sregs().map_err(failed("reading registers"))?;
+        self.fill_mode(&mut special, root, placement);
+        self.processor.set_sregs(&special).map_err(failed("setting registers"))?;
+        if self.host.xcr0 != 0 {
+            let mut states = kvm_xcrs {
+                nr_xcrs: 1,
+                ..kvm_xcrs::default()
+            };
+            states.xcrs[0].value = self.host.xcr0;
+            self.processor
+                .set_xcrs(&states)
+                .map_err(failed("setting the processor's states"))?;
+        }
+        self.set_system_call(placement)
+    }
+
+    fn fill_mode(&self, special: &mut kvm_sregs, root: u64, placement: &Placement) {
         special.cr0 = CR0;
         special.cr3 = root;
-        special.cr4 = CR4;
+        special.cr4 = self.host.cr4;
         special.efer = EFER;
         special.cs = segment(CODE, 11, 1, 0);
         let data = segment(DATA, 3, 0, 1);
         (special.ss, special.ds, special.es, special.fs, special.gs) = (data, data, data, data, data);
+        let tables = descriptor_tables::addresses(placement);
         special.tr = kvm_segment {
-            base: placement.tender_page,
+            base: tables.tss,
             limit: TSS_LIMIT,
             type_: 11,
             present: 1,
@@ -106,16 +156,45 @@ impl Machine {
             unusable: 1,
             ..kvm_segment::default()
         };
-        (special.gdt.base, special.gdt.limit, special.idt.base, special.idt.limit) = (0, 0, 0, 0);
-        self.processor.set_sregs(&special).map_err(failed("setting registers"))?;
-        let registers = kvm_regs {
-            rip: entry,
-            rsp: placement.stack_top,
-            rdi: placement.boot,
-            rflags: RFLAGS,
-            ..kvm_regs::default()
+        let table = |base, limit| kvm_dtable {
+            base,
+            limit,
+            ..kvm_dtable::default()
         };
-        self.processor.set_regs(&registers).map_err(failed("setting registers"))
+        special.gdt = table(tables.gdt, GDT_LIMIT);
+        special.idt = table(tables.idt, IDT_LIMIT);
+    }
+
+    /// A KVM that runs ring 3 without the processor's help knows `syscall` whatever EFER says: let it lead where faults lead. Elsewhere
+    /// nothing ever uses these.
+    fn set_system_call(&self, placement: &Placement) -> Result<(), Error> {
+        let value = |index, data| kvm_msr_entry {
+            index,
+            data,
+            ..kvm_msr_entry::default()
+        };
+        let entries = [
+            value(MSR_LSTAR, placement.hypercall + hypercall_page::handler(SYSTEM_CALL)),
+            value(MSR_FMASK, INTERRUPT_FLAG),
+        ];
+        let values = Msrs::from_entries(&entries).map_err(|error| Error::Defect {
+            what: format!("two model-specific registers: {error:?}"),
+        })?;
+        match self.processor.set_msrs(&values) {
+            Ok(2) => Ok(()),
+            Ok(set) => Err(Error::HostLacks {
+                what: format!("KVM set {set} of 2 model-specific registers"),
+                hint: "use --tender process",
+            }),
+            Err(error) => Err(failed("setting model-specific registers")(error)),
+        }
+    }
+
+    /// Set the base of FS for a guest that cannot do so itself.
+    pub fn set_fs_base(&self, base: u64) -> Result<(), kvm_ioctls::Error> {
+        let mut special = self.processor.get_sregs()?;
+        special.fs.base = base;
+        self.processor.set_sregs(&special)
     }
 }
 

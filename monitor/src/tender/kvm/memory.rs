@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
-use super::constant_pages;
-use super::heap_tables::HeapTables;
+use super::hypercall_page;
 use super::layout::{Layout, Part};
+use super::page_tables::Access;
 use crate::error::Error;
 use crate::image::{Content, PAGE, Rights};
 use crate::memory::mapping::{self, Over, READ_WRITE};
@@ -19,9 +19,10 @@ use crate::tender::boot_page;
 /// Guest memory, mapped.
 #[derive(Debug)]
 pub struct Memory {
-    /// Host address of the compact piece, and of the heap right behind it.
+    /// Host address of the compact piece, of the heap right behind it, and of the stack that fault handlers run on.
     pub base: u64,
     pub heap: u64,
+    pub fault_stack: u64,
     regions: Vec<Region>,
 }
 
@@ -45,22 +46,29 @@ impl Memory {
     ) -> Result<Self, Error> {
         let base =
             mapping::reserve(layout.size + layout.heap).map_err(|error| Error::io("reserving the guest's memory", error))?;
+        let mut fault_stack = 0;
         for located in &layout.parts {
             let (host, pages) = (base + (located.physical_address - layout.base), located.pages);
+            if located.part == Part::FaultStack {
+                fault_stack = host;
+            }
             let map = Map { host, pages, sharing };
-            map.part(located.part, placed, layout, tables, boot)?;
+            map.part(located.part, placed, tables, boot)?;
         }
         let mut memory = Self {
             base,
             heap: base + layout.size,
+            fault_stack,
             regions: Vec::with_capacity(layout.views.len() + 1),
         };
         if layout.heap > 0 {
             anonymous(memory.heap, layout.heap / PAGE).map_err(|error| Error::io("mapping the guest's heap", error))?;
         }
         for view in &layout.views {
-            let host = base + (view.physical_address - layout.base);
-            memory.add_region(view.virtual_address, view.pages, host, view.rights == Rights::ReadWrite);
+            if let Access::Guest(rights) = view.access {
+                let host = base + (view.physical_address - layout.base);
+                memory.add_region(view.virtual_address, view.pages, host, rights == Rights::ReadWrite);
+            }
         }
         Ok(memory)
     }
@@ -129,22 +137,11 @@ struct Map {
 }
 
 impl Map {
-    fn part(
-        &self,
-        part: Part,
-        placed: &Placed,
-        layout: &Layout,
-        tables: Tables<'_>,
-        boot: &boot_page::Page,
-    ) -> Result<(), Error> {
+    fn part(&self, part: Part, placed: &Placed, tables: Tables<'_>, boot: &boot_page::Page) -> Result<(), Error> {
         let &Self { host, pages, sharing } = self;
         let (what, mapped) = match part {
             Part::PageTables => ("page tables", self.tables(tables)),
-            Part::HeapTables => {
-                let file = layout.heap_tables.as_ref().map(HeapTables::file).transpose()?;
-                ("heap tables", file.map_or(Ok(()), |file| shared(host, pages, &file, 0)))
-            }
-            Part::Constant { first } => ("constant pages", shared(host, pages, constant_pages::file()?, first)),
+            Part::Hypercall => ("hypercall page", shared(host, pages, hypercall_page::file()?, 0)),
             Part::Boot => (
                 "boot page",
                 fill(host, pages, |room| {
@@ -164,14 +161,14 @@ impl Map {
                 return map_content(host, pages, &extent.content, extent.rights, sharing)
                     .map_err(|error| Error::io(what(), error));
             }
-            Part::Stack => ("stack", anonymous(host, pages)),
+            Part::Stack | Part::FaultStack => ("stack", anonymous(host, pages)),
         };
         mapped.map_err(|error| Error::io(format!("mapping the guest's {what}"), error))
     }
 
     fn tables(&self, tables: Tables<'_>) -> std::io::Result<()> {
         match tables {
-            Tables::Shared(file) if self.sharing == Sharing::Pool => shared(self.host, self.pages, file, 0),
+            Tables::Shared(file) if self.sharing == Sharing::Pool => copy_on_write(self.host, self.pages, file, 0),
             Tables::Shared(file) => private(self.host, self.pages, file, 0),
             Tables::Own(bytes) => fill(self.host, self.pages, |room| {
                 room.copy_from_slice(bytes);
@@ -189,7 +186,7 @@ impl Map {
         let room = |frame: usize| self.host + frame as u64 * PAGE;
         for (number, frame) in image.frames.iter().enumerate().filter(|(number, _)| !copied(*number)) {
             if let Some(content) = &frame.content {
-                of_file(room(number), 1, READ_WRITE, MapFlags::PRIVATE, content, 0).map_err(failed)?;
+                copy_on_write(room(number), 1, content, 0).map_err(failed)?;
             }
         }
         // SAFETY: these frames were mapped just now, writable; the guest does not run yet.
@@ -204,7 +201,7 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
         (Content::Frames { .. }, _) => Ok(()),
         (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
-            of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, *first)
+            copy_on_write(host, pages, file, *first)
         }
         (Content::Run { file, first }, Sharing::Pool) => shared(host, pages, file, *first),
     }
@@ -212,6 +209,11 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
 
 fn shared(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
     of_file(host, pages, ProtFlags::READ, MapFlags::SHARED, file, first)
+}
+
+/// Shared until someone writes: the guest, or nested paging that walks page tables.
+fn copy_on_write(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
+    of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, first)
 }
 
 /// A private copy of a file's pages, made now, as stock monitors do.

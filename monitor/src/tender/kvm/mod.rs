@@ -1,9 +1,11 @@
 //! The KVM tender: a virtual machine whose one processor runs the guest at ring 3 from its first instruction.
 
-mod constant_pages;
 mod departure;
+mod descriptor_tables;
+mod exits;
 mod fault;
-mod heap_tables;
+mod host;
+mod hypercall_page;
 mod hypercalls;
 mod layout;
 mod machine;
@@ -12,14 +14,17 @@ pub mod page_tables;
 mod sandbox;
 
 use std::convert::Infallible;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use kvm_ioctls::{SyncReg, VcpuExit};
+use kvm_ioctls::SyncReg;
 
 use super::{Descriptors, Prepared, Spec};
 use crate::allocator::Arena;
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::memory::sealed;
@@ -27,44 +32,44 @@ use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
+use exits::Exit;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
 use memory::{Memory, Tables};
 
-const DEFECT: i32 = 70;
+/// Ask what this host's KVM has, once for all instances.
+pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
+    host::host(device).map(drop)
+}
 
-/// Make what all instances of an image share, in the parent: the constant pages, the sandbox's filter, and page tables, which are
+/// Make what all instances of an image share, in the parent: the hypercall page, the sandbox's filter, and page tables, which are
 /// compared with what they should be before anything trusts them.
 pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
-    constant_pages::file()?;
+    hypercall_page::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
     let Some(draw) = Draw::fixed(image) else {
-        heap_tables::prepare(image.heap)?;
         return Ok(Prepared::default());
     };
     let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
-    let file = match &image.page_tables {
-        Some(pooled) => {
-            let mut bytes = Vec::with_capacity(built.len());
-            let mut file = pooled.as_ref();
-            file.seek(SeekFrom::Start(0))
-                .and_then(|_| file.read_to_end(&mut bytes))
-                .map_err(|error| Error::io("reading page tables", error))?;
-            if bytes != built {
-                return Err(Error::BadManifest {
-                    what: format!(
-                        "{}: page_tables: the run is not what this image's page tables must be",
-                        image.name
-                    ),
-                });
-            }
-            Arc::clone(pooled)
-        }
+    let file = match pooled_tables(image, &built)? {
+        Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
     Ok(Prepared { page_tables: Some(file) })
+}
+
+/// The pool's page tables, if they are what they must be. A pool that an older monitor filled has others: they are not used.
+fn pooled_tables(image: &Image, built: &[u8]) -> Result<Option<Arc<File>>, Error> {
+    let Some(pooled) = &image.page_tables else { return Ok(None) };
+    let failed = |error| Error::io("reading page tables", error);
+    if pooled.metadata().map_err(failed)?.len() != built.len() as u64 {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; built.len()];
+    pooled.read_exact_at(&mut bytes, 0).map_err(failed)?;
+    Ok((bytes == built).then(|| Arc::clone(pooled)))
 }
 
 /// How many page-table pages an instance has for itself: those of its heap are shared under the layout aslr.
@@ -84,21 +89,26 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     let device = kvm.ok_or_else(|| Error::Defect {
         what: "the KVM tender was not given /dev/kvm".into(),
     })?;
+    // A host that gives every process huge pages would give each instance 2 MiB for its first byte of heap.
+    rustix::thread::disable_transparent_huge_pages(true).map_err(|error| Error::io("PR_SET_THP_DISABLE", error))?;
     let layout = Layout::new(spec.placed, spec.heap);
-    let mut machine = Machine::new(device)?;
-    let boot = boot_page(spec, &layout, &machine)?;
+    let mut machine = Machine::create(device)?;
+    let heap_ready = layout.first_heap(machine.slots_are_cheap());
+    let boot = boot_page(spec, &layout, &machine, heap_ready)?;
     let memory = map(spec, &layout, &boot)?;
-    machine.add_memory(layout.base, memory.base, layout.size + layout.first_heap())?;
+    machine.add_memory(layout.base, memory.base, layout.size + heap_ready)?;
     let mut service = Service {
         memory,
         channel,
         console,
-        heap_start: layout.placement.heap_start,
+        placement: layout.placement,
+        stops_behind_out: false,
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
-        heap_ready: layout.first_heap(),
+        heap_ready,
+        protects: false,
     };
-    service.memory.set_heap(service.heap_start, service.heap_ready);
+    service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
     take_name(&spec.placed.image.name)?;
     Ok(Guest { machine, service })
@@ -118,13 +128,16 @@ impl Guest {
     }
 }
 
-fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine) -> Result<boot_page::Page, Error> {
+/// What the guest is told, and the processor's tables behind it.
+fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine, heap_ready: u64) -> Result<boot_page::Page, Error> {
     let (tsc_hz, tsc_start) = machine.clock();
     let clock = Clock {
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    boot_page::build(spec, clock, layout.first_heap())
+    let mut page = boot_page::build(spec, clock, heap_ready)?;
+    descriptor_tables::write(&mut page, &layout.placement);
+    Ok(page)
 }
 
 /// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
@@ -185,23 +198,35 @@ fn close_range(first: u32, last: u32) -> Result<(), Error> {
 /// Let the guest run to its end; the process's exit code.
 fn run(machine: &mut Machine, service: &mut Service) -> i32 {
     loop {
-        match machine.processor.run() {
-            Ok(VcpuExit::IoOut(constant_pages::PORT, _)) => {}
-            Ok(VcpuExit::Intr) => continue,
-            Err(error) if error.errno() == libc::EINTR || error.errno() == libc::EAGAIN => continue,
-            // Memory that the guest made unreachable, or read-only.
-            Ok(VcpuExit::MemoryFault { gpa, .. }) => return fault::report(machine, service, Some(fault::Forbidden { page: Some(gpa) })),
-            Err(error) if error.errno() == libc::EFAULT => return fault::report(machine, service, Some(fault::Forbidden { page: None })),
-            Ok(_) | Err(_) => return fault::report(machine, service, None),
+        let error = match Exit::next(&mut machine.processor) {
+            Exit::Again => continue,
+            Exit::Hypercall => match serve(machine, service) {
+                Ok(None) => continue,
+                Ok(Some(code)) => return code.into(),
+                Err(error) => error,
+            },
+            Exit::Host(what) => exits::host_matter(&what),
+            Exit::Forbidden { what, .. } if !service.protects => exits::host_matter(&what),
+            exit => match fault::report(machine, service, &exit) {
+                Some(code) => return code,
+                None => exits::host_matter(&format!("an exit that does not fit: {exit:?}")),
+            },
+        };
+        channel::send_failure(service.channel.as_fd(), &error);
+        return error.exit_code().into();
+    }
+}
+
+/// Serve one hypercall. The guest's exit code when that is what it asked for.
+fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Error> {
+    let registers = machine.processor.sync_regs().regs;
+    service.stops_behind_out = registers.rip == service.placement.hypercall + hypercall_page::OUT_BYTES;
+    match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx)? {
+        Outcome::Return(value) => {
+            machine.processor.sync_regs_mut().regs.rax = value as u64;
+            machine.processor.set_sync_dirty_reg(SyncReg::Register);
+            Ok(None)
         }
-        let registers = machine.processor.sync_regs().regs;
-        match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx) {
-            Ok(Outcome::Return(value)) => {
-                machine.processor.sync_regs_mut().regs.rax = value as u64;
-                machine.processor.set_sync_dirty_reg(SyncReg::Register);
-            }
-            Ok(Outcome::Exit(code)) => return code.into(),
-            Err(_) => return DEFECT,
-        }
+        Outcome::Exit(code) => Ok(Some(code)),
     }
 }

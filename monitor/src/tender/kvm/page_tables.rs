@@ -1,7 +1,8 @@
 //! Page tables for a guest that runs at ring 3 from its first instruction: four levels of 4 KiB pages (Intel SDM vol. 3, 4.5).
 //!
 //! Pure: from a layout of guest memory to bytes. All tables have their Accessed and Dirty bits set beforehand, so that no processor
-//! ever writes to them and all instances of an image share them.
+//! changes them. Nested paging asks for the right to write them all the same, with every walk (AMD APM vol. 2, 15.25.6; Intel SDM vol. 3,
+//! 28.3.2 about accessed and dirty flags for EPT): so an instance maps them copy-on-write (memory.rs).
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -24,6 +25,8 @@ const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
+/// Of a directory's entry: it is a page itself.
+const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 const INNER: u64 = PRESENT | WRITABLE | USER | ACCESSED;
 
@@ -33,19 +36,30 @@ pub struct Mapping {
     pub virtual_address: u64,
     pub physical_address: u64,
     pub pages: u64,
-    pub rights: Rights,
+    pub access: Access,
 }
 
-/// Page-table pages that lie elsewhere: `tables` of them from `physical_address` on, for the addresses from `virtual_address` on.
-#[derive(Clone, Copy, Debug)]
-pub struct Links {
+/// Who may do what with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Guest(Rights),
+    /// The processor reads it, when it needs one of its tables; the guest faults.
+    Processor,
+}
+
+/// Large pages that the guest may write, each in place of a last table (Intel SDM vol. 3, table 4-18). Both addresses are multiples of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargePages {
     pub virtual_address: u64,
     pub physical_address: u64,
-    pub tables: u64,
+    pub count: u64,
 }
 
-/// How many pages the tables for these virtual pages take, and for an address whose last table lies elsewhere.
-pub fn count(mappings: &[Mapping], linked: Option<u64>) -> u64 {
+/// Bytes of a large page.
+pub const LARGE_PAGE: u64 = PAGE << INDEX_BITS;
+
+/// How many pages the tables for these virtual pages take.
+pub fn count(mappings: &[Mapping], large: LargePages) -> u64 {
     let mut tables = std::collections::BTreeSet::new();
     for mapping in mappings {
         let last = mapping.virtual_address + mapping.pages * PAGE - 1;
@@ -53,14 +67,17 @@ pub fn count(mappings: &[Mapping], linked: Option<u64>) -> u64 {
             tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
         }
     }
-    for level in 2..LEVELS {
-        tables.extend(linked.map(|address| (level, address >> shift(level))));
+    if let Some(further) = large.count.checked_sub(1) {
+        let last = large.virtual_address + further * LARGE_PAGE;
+        for level in 2..LEVELS {
+            tables.extend((large.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
+        }
     }
     tables.len() as u64 + 1
 }
 
-/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first. Linked tables are in one directory.
-pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
+/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first.
+pub fn build(mappings: &[Mapping], large: LargePages, base: u64) -> Vec<u8> {
     let mut tables = Tables {
         pages: vec![[0; ENTRIES]],
         known: BTreeMap::new(),
@@ -70,28 +87,26 @@ pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
         for page in 0..mapping.pages {
             let address = mapping.virtual_address + page * PAGE;
             let table = tables.find(address, 1);
-            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.rights);
+            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.access);
         }
     }
-    if let Some(links) = links {
-        for number in 0..links.tables {
-            let address = links.virtual_address + (number << shift(1));
-            let table = tables.find(address, 2);
-            tables.pages[table][index(address, 1)] = (links.physical_address + number * PAGE) | INNER;
-        }
+    for offset in (0..large.count).map(|number| number * LARGE_PAGE) {
+        let address = large.virtual_address + offset;
+        let table = tables.find(address, 2);
+        tables.pages[table][index(address, 1)] =
+            LARGE | entry(large.physical_address + offset, Access::Guest(Rights::ReadWrite));
     }
     tables.pages.iter().flatten().flat_map(|entry| entry.to_le_bytes()).collect()
 }
 
-/// The entry of a page that the guest may write.
-pub fn writable_entry(physical_address: u64) -> u64 {
-    entry(physical_address, Rights::ReadWrite)
-}
-
-fn entry(physical_address: u64, rights: Rights) -> u64 {
-    let writable = if rights == Rights::ReadWrite { WRITABLE } else { 0 };
-    let no_execute = if rights == Rights::ReadExecute { 0 } else { NO_EXECUTE };
-    physical_address | PRESENT | USER | ACCESSED | DIRTY | writable | no_execute
+fn entry(physical_address: u64, access: Access) -> u64 {
+    let rights = match access {
+        Access::Guest(Rights::ReadWrite) => USER | WRITABLE | NO_EXECUTE,
+        Access::Guest(Rights::Read) => USER | NO_EXECUTE,
+        Access::Guest(Rights::ReadExecute) => USER,
+        Access::Processor => NO_EXECUTE,
+    };
+    physical_address | PRESENT | ACCESSED | DIRTY | rights
 }
 
 /// Tables in the making.

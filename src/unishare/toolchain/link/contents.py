@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from unishare.formats.addresses import APP_BASE, APP_END, PAGE
@@ -83,15 +83,22 @@ def _table(contents: Contents) -> str:
         [
             "KEEP(*(.unishare.image))",
             f". = {CONSTRUCTORS_AT:#x}; __preinit_array_start = .; __preinit_array_end = .; __init_array_start = .;",
-            "KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*))) KEEP(*(.init_array .ctors))",
+            *_calls(contents, ".init_array"),
             _idle(TABLE_SLOTS - contents.constructors),
             "__init_array_end = .;",
             f". = {DESTRUCTORS_AT:#x}; __fini_array_start = .;",
-            "KEEP(*(SORT_BY_INIT_PRIORITY(.fini_array.*))) KEEP(*(.fini_array .dtors))",
+            *_calls(contents, ".fini_array"),
             _idle(TABLE_SLOTS - contents.destructors),
             f"__fini_array_end = .; . = {TABLE_SIZE:#x};",
         ]
     )
+
+
+def _calls(contents: Contents, section: str) -> Iterator[str]:
+    """Constructors in the order of all layouts: a library's after those of what it needs, the app's last, and of each in the order of
+    their priorities. Destructors are called in the opposite order, from the last slot on."""
+    for name in [*(library.object for library in contents.libraries), *contents.app_objects]:
+        yield f'KEEP("{name}"(SORT_BY_INIT_PRIORITY({section}.*))) KEEP("{name}"({section}))'
 
 
 def _idle(slots: int) -> str:
@@ -104,6 +111,7 @@ def _thread_local(contents: Contents) -> list[str]:
     return [
         ".tdata ALIGN(64) : { *(.tdata .tdata.*) } :image :tls",
         ".tbss : { *(.tbss .tbss.*) } :image :tls",
-        "unishare_tls_start = ADDR(.tdata); unishare_tls_file_size = SIZEOF(.tdata); unishare_tls_alignment = 64;",
+        "unishare_tls_start = ADDR(.tdata); unishare_tls_file_size = SIZEOF(.tdata);",
+        "unishare_tls_alignment = MAX(64, MAX(ALIGNOF(.tdata), ALIGNOF(.tbss)));",
         "unishare_tls_memory_size = ADDR(.tbss) + SIZEOF(.tbss) - ADDR(.tdata);",
     ]

@@ -221,7 +221,7 @@ def _size(zones: Zones) -> str:
 def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
     """Apply lines to a state; any contradiction is a `BadInputError` with its place."""
     try:
-        lines = data.decode("ascii").splitlines()
+        lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError:
         raise BadInputError(f"{file}: the global map holds bytes that are not text", _HINT) from None
     for number, line in enumerate(lines, 1):
@@ -230,7 +230,14 @@ def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
             if line != HEADER:
                 raise BadInputError(f"{where}: {line!r} is not {HEADER!r}: not a global map of this version", _HINT)
         elif line.strip() and not line.startswith("#"):
-            _replay_line(where, state, line.split())
+            _replay_line(where, state, _words(line))
+
+
+def _words(line: str) -> list[str]:
+    """A record's kind, name, version, digest and windows. Recipes of before could have a version with spaces, or none."""
+    words = line.split()
+    digest = max((index for index, word in enumerate(words) if index > 1 and _DIGEST.fullmatch(word)), default=None)
+    return words if digest is None else [*words[:2], " ".join(words[2:digest]), *words[digest:]]
 
 
 def _replay_line(where: str, state: MapState, words: list[str]) -> None:

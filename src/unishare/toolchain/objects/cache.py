@@ -20,10 +20,10 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from unishare.errors import BuildError
-from unishare.formats import elf
 from unishare.state import mark_used, read_record, replace_file, replace_folder, write_record
-from unishare.toolchain.objects.compilation import Unit, submit
-from unishare.toolchain.objects.facts import FACTS_VERSION, UnitFacts, WindowSize, facts_of, must_combine
+from unishare.toolchain.objects.combine import combine
+from unishare.toolchain.objects.compilation import OBJECT, Unit, submit
+from unishare.toolchain.objects.facts import FACTS_VERSION, UnitFacts, WindowSize, facts_of
 from unishare.toolchain.objects.reads import digests_of, parse_rule, stable_names, uncovered
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
@@ -32,6 +32,8 @@ from unishare.toolchain.tools.digests import Digests, of_value
 __all__ = ["ObjectCache", "UnitFacts", "UnitObject", "WindowSize"]
 
 FORMAT = 6
+# Raised when what is done with objects that were compiled elsewhere changes.
+COMBINE_FORMAT = 1
 # How often a compilation is tried whose sources are written to meanwhile; and how coarse a file system's clock may be.
 TRIES = 3
 CLOCK_STEP_NS = 5_000_000
@@ -64,7 +66,8 @@ class ObjectCache:
     def key(self, unit: Unit, variant: Variant, inputs: Sequence[str]) -> str:
         """The name of a unit's cache entry; `inputs` are digests of the folders it is compiled from."""
         flags = [*HOUSE_FLAGS, *LANGUAGE_FLAGS[unit.language], *VARIANT_FLAGS[variant], *_without_paths(unit)]
-        return of_value([FORMAT, self._compiler.identity, unit.owner, unit.language, flags, unit.files, list(inputs)])
+        foreign = [COMBINE_FORMAT] if any(file.endswith(OBJECT) for file in unit.files) else []
+        return of_value([FORMAT, self._compiler.identity, unit.owner, unit.language, flags, unit.files, list(inputs), *foreign])
 
     def get(
         self,
@@ -124,10 +127,7 @@ class ObjectCache:
             fresh = work / "entry"
             fresh.mkdir()
             objects, reads = self._compile(unit, variant, pool, work)
-            command = [self._compiler.ld, "-r", "--force-group-allocation", "-o", str(fresh / "unit.o"), *objects]
-            must_combine(unit, self._tools, command)
-            if variant is Variant.PIC:
-                elf.expose_hidden(fresh / "unit.o")
+            combine(unit, variant, objects, fresh / "unit.o", self._compiler, self._tools, work)
             facts = facts_of(unit, variant, fresh / "unit.o", self._compiler, self._tools, work)
             (fresh / "unit.json").write_text(facts.model_dump_json())
             names = stable_names(unit, reads)

@@ -41,10 +41,10 @@ class Unit:
 
 def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
     """The files below `root` that globs name, in order; a glob that finds nothing is an error."""
-    excluded = {path for pattern in exclude for path in _glob(root, pattern)}
+    excluded = {path for pattern in exclude for path in _matches(recipe, root, pattern)}
     found: set[str] = set()
     for pattern in files:
-        paths = _glob(root, pattern)
+        paths = _matches(recipe, root, pattern)
         if not paths:
             raise BadInputError(
                 f"{recipe.file}:{line_of(recipe.file, pattern)}: field `build.files`: {pattern!r} matches no file in the source",
@@ -58,6 +58,14 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
             f"Name files that are compiled ({' '.join(sorted(COMPILED))}), such as '*.c', or add it to build.exclude.",
         )
     return chosen
+
+
+def _matches(recipe: AppRecipe | LibraryRecipe, root: Path, pattern: str) -> list[str]:
+    try:
+        return _glob(root, pattern)
+    except (ValueError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
+        where = f"{recipe.file}:{line_of(recipe.file, pattern)}"
+        raise BadInputError(f"{where}: field `build.files`: {pattern!r} is not a pattern: {error}") from None
 
 
 def _glob(root: Path, pattern: str) -> list[str]:

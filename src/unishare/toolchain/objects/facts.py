@@ -12,12 +12,13 @@ from unishare.formats import elf
 from unishare.formats.elf import ElfFile
 from unishare.formats.sections import INPUT_PATTERNS, Kind, kind_of
 from unishare.toolchain.objects.compilation import Unit
+from unishare.toolchain.objects.symbol_rules import is_weak, refused
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler, Variant
 from unishare.toolchain.tools.digests import of_bytes
 
 # Raised when more is asked of an object than older facts say: they are then taken again, and nothing is compiled.
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 
@@ -47,6 +48,8 @@ class UnitFacts(BaseModel):
     strong: list[str]
     weak: list[str]
     undefined: list[str]
+    # Symbols that no image can hold, and why.
+    refused: dict[str, str] = {}
 
 
 def facts_of(unit: Unit, variant: Variant, path: Path, compiler: Compiler, tools: Tools, work: Path) -> UnitFacts:
@@ -57,13 +60,14 @@ def facts_of(unit: Unit, variant: Variant, path: Path, compiler: Compiler, tools
         version=FACTS_VERSION,
         digest=of_bytes(parsed.data),
         windows=_window_sizes(unit, path, compiler, tools, work) if variant is Variant.WHOLE else {},
-        constructors=_pointers(parsed, (".init_array", ".ctors")),
-        destructors=_pointers(parsed, (".fini_array", ".dtors")),
+        constructors=_pointers(parsed, (".init_array",)),
+        destructors=_pointers(parsed, (".fini_array",)),
         thread_local=any(section.flags & elf.SHF_TLS and section.size for section in parsed.sections),
         homeless=_homeless(parsed),
-        strong=sorted({one.name for one in symbols if one.defined and one.binding != elf.STB_WEAK}),
-        weak=sorted({one.name for one in symbols if one.defined and one.binding == elf.STB_WEAK}),
+        strong=sorted({one.name for one in symbols if one.defined and not is_weak(one)}),
+        weak=sorted({one.name for one in symbols if one.defined and is_weak(one)}),
         undefined=sorted({one.name for one in symbols if not one.defined and one.binding != elf.STB_WEAK and one.name}),
+        refused=refused(parsed.symbol_table(elf.SHT_SYMTAB)),
     )
 
 

@@ -37,6 +37,7 @@ class Workshop:
         if made is None:
             return None
         _refuse_homeless_sections(recipe, made)
+        _refuse_symbols(recipe, made)
         if made.facts.thread_local:
             raise BadInputError(
                 f"{recipe.file}: {recipe.name} has thread-local data (.tdata or .tbss)",
@@ -69,6 +70,7 @@ class Workshop:
         read = self._seen(libraries_of(self.catalog, recipe), None)
         made = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
         _refuse_homeless_sections(recipe, made)
+        _refuse_symbols(recipe, made)
         return made
 
     def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
@@ -180,6 +182,14 @@ def _refuse_homeless_sections(recipe: AppRecipe | LibraryRecipe, made: UnitObjec
             f"{made.name}: section {name} ({size} bytes) has no window in the global map",
             "Sections are .text, .rodata, .data, .bss and constructors; change the flags or leave the file out"
             f" in {recipe.file}.",
+        )
+
+
+def _refuse_symbols(recipe: AppRecipe | LibraryRecipe, made: UnitObject) -> None:
+    for name, reason in made.facts.refused.items():
+        raise BadInputError(
+            f"{made.name}: {name} {reason}, which is not supported",
+            f"Choose in ordinary code, build for one processor, or leave the file out in {recipe.file}.",
         )
 
 

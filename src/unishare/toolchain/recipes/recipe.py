@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -20,20 +20,29 @@ from pydantic import (
     PrivateAttr,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
 from unishare.formats.sizes import parse_size
+from unishare.toolchain.recipes.texts import (
+    Argument,
+    FileName,
+    FolderPath,
+    GuestPath,
+    Line,
+    Name,
+    PackageName,
+    Pattern,
+    Sha256,
+    SourcePath,
+    Symbol,
+    Url,
+    VariableName,
+    Version,
+)
 from unishare.toolchain.recipes.toml_lines import line_of_field
-
-
-def _inside(path: str) -> str:
-    """Refuse a path that leaves the folder it is relative to."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts:
-        raise ValueError(f"{path!r} lies outside its source: give a path inside it, without '..'")
-    return path
 
 
 def _bytes(value: Any) -> Any:
@@ -47,26 +56,8 @@ def _page_multiple(value: int) -> int:
     return value
 
 
-def _guest_path(path: str) -> str:
-    if not path.startswith("/") or ".." in PurePosixPath(path).parts or len(path.encode()) > 100:
-        raise ValueError(f"{path!r} is not an absolute path of at most 100 bytes in the guest")
-    return path
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text.encode())
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._+-]{0,63}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SourcePath = Annotated[str, AfterValidator(_inside)]
-GuestPath = Annotated[str, AfterValidator(_guest_path)]
 PageBytes = Annotated[
-    int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0), AfterValidator(_page_multiple)
+    int, BeforeValidator(_bytes, json_schema_input_type=int | str), Field(gt=0, lt=1 << 40), AfterValidator(_page_multiple)
 ]
 Language = Literal["c", "c++"]
 
@@ -79,8 +70,8 @@ class DebianSource(_Model):
     """The upstream tarball of a Debian source package."""
 
     provider: Literal["debian"]
-    package: str
-    file: SourcePath
+    package: PackageName
+    file: FileName
     sha256: Sha256
 
 
@@ -88,7 +79,7 @@ class HttpsSource(_Model):
     """A tarball at an HTTPS address."""
 
     provider: Literal["https"]
-    url: Annotated[str, StringConstraints(pattern=r"^https://[^\s]+$")]
+    url: Url
     sha256: Sha256
 
 
@@ -96,14 +87,14 @@ class FolderSource(_Model):
     """A folder beside the recipe, used as it is."""
 
     provider: Literal["folder"]
-    path: str
+    path: FolderPath
 
 
 class CompilerSource(_Model):
     """Members of an archive that belongs to the compiler, such as its runtime library."""
 
     provider: Literal["compiler"]
-    archive: SourcePath
+    archive: FileName
 
 
 Source = Annotated[DebianSource | HttpsSource | FolderSource | CompilerSource, Field(discriminator="provider")]
@@ -112,7 +103,7 @@ Source = Annotated[DebianSource | HttpsSource | FolderSource | CompilerSource, F
 class Prepare(_Model):
     """Commands that run once in a private copy of the source tree."""
 
-    commands: list[Annotated[list[str], Field(min_length=1)]] = []
+    commands: list[Annotated[list[Argument], Field(min_length=1)]] = []
 
 
 class LibraryBuild(_Model):
@@ -124,8 +115,8 @@ class LibraryBuild(_Model):
     include: list[SourcePath] = []
     public_include: list[SourcePath] = []
     headers: Name | None = None
-    defines: list[str] = []
-    flags: list[str] = []
+    defines: list[Argument] = []
+    flags: list[Argument] = []
     forced_include: list[SourcePath] = []
     overlay: list[SourcePath] = []
     public_overlay: list[SourcePath] = []
@@ -135,7 +126,7 @@ class LibraryLink(_Model):
     """What must be in an image beside the library."""
 
     needs: list[Name] = []
-    allow_undefined: list[str] = []
+    allow_undefined: list[Symbol] = []
 
 
 class AppBuild(_Model):
@@ -145,15 +136,15 @@ class AppBuild(_Model):
     files: list[SourcePath] = ["*.c"]
     exclude: list[SourcePath] = []
     include: list[SourcePath] = []
-    defines: list[str] = []
-    flags: list[str] = []
+    defines: list[Argument] = []
+    flags: list[Argument] = []
 
 
 class AppRun(_Model):
     """How an instance of the app starts unless told otherwise."""
 
-    argv: list[str] | None = None
-    env: dict[str, str] = {}
+    argv: list[Argument] | None = None
+    env: dict[VariableName, Argument] = {}
     heap: PageBytes = 16 << 20
     stack: PageBytes = 256 << 10
 
@@ -167,7 +158,7 @@ class Example(_Model):
     answer: str | None = None
     answer_file: SourcePath | None = None
     answer_hex: Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{2})*$")] | None = None
-    answer_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    answer_pattern: Pattern | None = None
     round_trip: str | bool | None = None
     status: Annotated[int, Field(ge=0, le=255)] = 0
 
@@ -205,10 +196,10 @@ class _Recipe(_Model):
 class LibraryRecipe(_Recipe):
     """`libraries/<name>.toml`."""
 
-    version: str
-    license: str
-    summary: str = ""
-    homepage: str = ""
+    version: Version
+    license: Line
+    summary: Line = ""
+    homepage: Line = ""
     source: Source
     prepare: Prepare = Prepare()
     build: LibraryBuild = LibraryBuild()
@@ -224,14 +215,22 @@ class Database(_Model):
 class AppRecipe(_Recipe):
     """`apps/<name>/app.toml`."""
 
-    summary: str = ""
-    license: str = ""
+    summary: Line = ""
+    license: Line = ""
     libraries: list[Name] = []
     build: AppBuild = AppBuild()
     files: dict[GuestPath, SourcePath | Database] = {}
     run: AppRun = AppRun()
     example: list[Example] = []
     work: Work | None = None
+
+    @model_validator(mode="after")
+    def _check_files(self) -> AppRecipe:
+        for path in self.files:
+            above = next((other for other in self.files if path.startswith(f"{other}/")), None)
+            if above is not None:
+                raise ValueError(f"files: {above!r} is a file, so {path!r} cannot lie in it")
+        return self
 
     @property
     def argv(self) -> list[str]:

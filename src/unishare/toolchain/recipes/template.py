@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.catalog import Catalog, unknown
-from unishare.toolchain.recipes.recipe import Name, SourcePath, load_toml
+from unishare.toolchain.recipes.recipe import load_toml
+from unishare.toolchain.recipes.texts import Name, SourcePath
 
 FILE_NAME = "language.toml"
 TEMPLATE = "template"

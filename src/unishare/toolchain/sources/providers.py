@@ -134,7 +134,7 @@ class HttpsProvider:
                 answer.raise_for_status()
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BuildError(
                 f"{recipe.file}:{line_of(recipe.file, source.url)}: field `source.url`: {source.url}: {error}",
                 "Is the address right, and the network up?",
@@ -152,7 +152,7 @@ class Sources:
         """The verified archive of a recipe with a pinned source; downloaded when it is not there."""
         source = recipe.source
         assert isinstance(source, DebianSource | HttpsSource)
-        name = source.file if isinstance(source, DebianSource) else source.url.rsplit("/", 1)[-1] or "archive"
+        name = source.file if isinstance(source, DebianSource) else _name_of(source.url)
         kept = self._folder / "archives" / source.sha256 / name
         if _has_digest(kept, source.sha256):
             return kept
@@ -190,6 +190,12 @@ def compiler_archive(recipe: LibraryRecipe, compiler: Compiler) -> Path:
             "Run `make setup`.",
         )
     return archive
+
+
+def _name_of(url: str) -> str:
+    """What a download is called; only people look at it."""
+    name = url.split("?")[0].rsplit("/", 1)[-1]
+    return name if re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._+~-]{0,127}", name) else "archive"
 
 
 def _has_digest(file: Path, expected: str) -> bool:

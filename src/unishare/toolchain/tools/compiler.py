@@ -29,7 +29,7 @@ HOUSE_FLAGS = (
     "-gno-record-gcc-switches", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-stack-protector", "-fstack-clash-protection", "-fcf-protection=none", "-fno-lto",
     "-U_FORTIFY_SOURCE", "-Wa,--noexecstack", "-fdiagnostics-color=never",
 )  # fmt: skip
-LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")}
+LANGUAGE_FLAGS = {"c": (), "c++": ("-nostdinc++", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", "-fno-gnu-unique")}
 # PIC: what a library calls of others it calls through its own linkage table (-fno-plt); what it calls of itself
 # it calls directly, for the linker binds it (module.py).
 VARIANT_FLAGS = {
@@ -48,6 +48,7 @@ class Compiler:
     ld: str = "ld"
     ar: str = "ar"
     assembler: str = "as"
+    objcopy: str = "objcopy"
 
     def driver(self, language: str) -> str:
         """The program that compiles a language."""

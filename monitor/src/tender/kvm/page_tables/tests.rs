@@ -2,6 +2,12 @@
 
 use super::*;
 
+const NONE: LargePages = LargePages {
+    virtual_address: 0,
+    physical_address: 0,
+    count: 0,
+};
+
 fn walk(bytes: &[u8], address: u64) -> Option<u64> {
     let entry = |table: u64, index: usize| {
         let at = table as usize + index * 8;
@@ -44,19 +50,19 @@ fn every_page_is_mapped_as_asked_and_no_other() {
                 virtual_address: address,
                 physical_address: physical,
                 pages,
-                rights,
+                access: Access::Guest(rights),
             });
             address += (pages + 1) * PAGE;
             physical += pages * PAGE;
         }
-        let bytes = build(&mappings, None, 0);
-        assert_eq!(bytes.len() as u64, count(&mappings, None) * PAGE);
+        let bytes = build(&mappings, NONE, 0);
+        assert_eq!(bytes.len() as u64, count(&mappings, NONE) * PAGE);
         for mapping in &mappings {
             for page in 0..mapping.pages {
                 let entry = walk(&bytes, mapping.virtual_address + page * PAGE).expect("mapped");
                 assert_eq!(entry & 0x000f_ffff_ffff_f000, mapping.physical_address + page * PAGE);
-                assert_eq!(entry & WRITABLE != 0, mapping.rights == Rights::ReadWrite);
-                assert_eq!(entry & NO_EXECUTE == 0, mapping.rights == Rights::ReadExecute);
+                assert_eq!(entry & WRITABLE != 0, mapping.access == Access::Guest(Rights::ReadWrite));
+                assert_eq!(entry & NO_EXECUTE == 0, mapping.access == Access::Guest(Rights::ReadExecute));
                 assert_eq!(entry & (USER | ACCESSED | DIRTY), USER | ACCESSED | DIRTY);
             }
             assert_eq!(walk(&bytes, mapping.virtual_address + mapping.pages * PAGE), None);

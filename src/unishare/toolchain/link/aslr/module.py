@@ -59,8 +59,8 @@ SECTIONS {{
   /DISCARD/ : {{ *(.eh_frame .eh_frame_hdr .note .note.* .comment .gnu.*) }}
 }}
 """
-_INITS = "KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*))) KEEP(*(.init_array .ctors))"
-_FINIS = "KEEP(*(SORT_BY_INIT_PRIORITY(.fini_array.*))) KEEP(*(.fini_array .dtors))"
+_INITS = "KEEP(*(SORT_BY_INIT_PRIORITY(.init_array.*))) KEEP(*(.init_array))"
+_FINIS = "KEEP(*(SORT_BY_INIT_PRIORITY(.fini_array.*))) KEEP(*(.fini_array))"
 # The image table (abi.h). Slots behind the app's own constructors are filled by relocations (resolve.py).
 _TABLE = (
     f".unishare.image : {{ KEEP(*(.unishare.image)) . = {CONSTRUCTORS_AT:#x}; __preinit_array_start = .; __preinit_array_end = .;"

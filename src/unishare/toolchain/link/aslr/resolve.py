@@ -72,18 +72,16 @@ def resolve(modules: Sequence[Module]) -> list[Record]:
 
 
 def _definitions(modules: Sequence[Module]) -> dict[str, Definition]:
-    """Where each global symbol lies; strong definitions before weak ones, the app's before libraries'."""
+    """Where each global symbol lies; strong definitions before weak ones, and of these the first library's, the app's last: as in the
+    fixed layouts, so that of a variable that several modules define weakly all use the same one."""
     found: dict[str, Definition] = {}
     for wanted in (elf.STB_GLOBAL, elf.STB_WEAK):
-        for number, module in enumerate(modules):
-            for symbol in module.elf.symbols():
-                if symbol.type == elf.STT_GNU_IFUNC:
-                    raise BadInputError(
-                        f"{module.name}: {symbol.name} is chosen at run time (an ifunc), which is not supported under the layout aslr",
-                        "Choose in ordinary code, or build for one processor.",
-                    )
+        for number in [*range(1, len(modules)), 0]:
+            for symbol in modules[number].elf.symbols():
                 if symbol.defined and symbol.binding == wanted:
-                    found.setdefault(symbol.name, (number, symbol.value))
+                    # An absolute symbol is a number, which no base is added to.
+                    is_absolute = symbol.reserved and symbol.section == elf.SHN_ABS
+                    found.setdefault(symbol.name, (ABSOLUTE if is_absolute else number, symbol.value))
     return found
 
 

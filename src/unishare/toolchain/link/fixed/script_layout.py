@@ -23,6 +23,7 @@ FLAGS = (
     "-nostdlib", "-static", "-z", "noexecstack", "-z", "norelro", "-z", "max-page-size=4096", "--build-id=none",
     "--no-warn-rwx-segments", "--orphan-handling=place",
 )  # fmt: skip
+STUB_OBJECT = "stub.o"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class ScriptLayout:
         assemble_stub(STUB, job, site)
         contents = _contents(job)
         (site.work / "image.ld").write_text(self.script(contents))
-        inputs = [*contents.app_objects, *(library.object for library in contents.libraries)]
+        # Libraries first: of weak definitions the linker takes the first, and a library's pages must not depend on the app.
+        inputs = [STUB_OBJECT, *(library.object for library in contents.libraries), *contents.app_objects[1:]]
         command = [site.compiler.ld, *FLAGS, *self.linker_flags, "-T", "image.ld", "-o", str(site.image / ELF_NAME), *inputs]
         code, output = site.tools.run(command, site.work)
         if code:
@@ -60,7 +62,7 @@ class ScriptLayout:
 def _contents(job: LinkJob) -> Contents:
     parts = [LibraryPart(one.name, f"libs/{one.name}.o", job.places.windows.get(one.digest, {})) for one in job.libraries]
     contents = Contents(
-        app_objects=("stub.o", "app.o") if job.app else ("stub.o",),
+        app_objects=(STUB_OBJECT, "app.o") if job.app else (STUB_OBJECT,),
         libraries=parts,
         constructors=sum(one.facts.constructors for one in job.units),
         destructors=sum(one.facts.destructors for one in job.units),

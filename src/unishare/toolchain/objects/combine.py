@@ -1,0 +1,43 @@
+"""From a unit's objects to one: `ld -r`, with symbols as images have them.
+
+A unit that registers destructors (`__cxa_atexit`) names itself by the address of `__dso_handle`, which a C compiler's start files define
+in every program and shared library. Here every unit gets one of its own, local to it, among its constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from unishare.formats import elf
+from unishare.formats.elf import ElfFile
+from unishare.toolchain.objects.compilation import Unit
+from unishare.toolchain.objects.facts import must_combine
+from unishare.toolchain.tools.commands import Tools
+from unishare.toolchain.tools.compiler import Compiler, Variant
+
+HANDLE = "__dso_handle"
+_HANDLE_SOURCE = f"""\
+    .section .rodata.{HANDLE}, "a"
+    .balign 8
+    .globl {HANDLE}
+    .hidden {HANDLE}
+{HANDLE}:
+    .quad 0
+    .section .note.GNU-stack, "", @progbits
+"""
+
+
+def combine(
+    unit: Unit, variant: Variant, objects: Sequence[str], output: Path, compiler: Compiler, tools: Tools, work: Path
+) -> None:
+    """Combine objects into `output`."""
+    command = [compiler.ld, "-r", "--force-group-allocation", "-o", str(output)]
+    must_combine(unit, tools, [*command, *objects])
+    if any(symbol.name == HANDLE and not symbol.defined for symbol in ElfFile.read(output).symbols()):
+        source, handle = work / "handle.s", work / "handle.o"
+        source.write_text(_HANDLE_SOURCE)
+        must_combine(unit, tools, [compiler.assembler, "-o", str(handle), str(source)])
+        must_combine(unit, tools, [*command, *objects, str(handle)])
+        must_combine(unit, tools, [compiler.objcopy, f"--localize-symbol={HANDLE}", str(output)])
+    elf.normalise_symbols(output, expose=variant is Variant.PIC)
