@@ -9,15 +9,15 @@ use crate::placing::placement::Placement;
 
 /// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it. An instance with a large heap gets a
 /// larger one, a power of two.
-const REGION_PAGES: u64 = 1 << 18;
+pub const REGION_PAGES: u64 = 1 << 18;
 /// Below the first region nothing of ours or the kernel's is, above the last the monitor itself.
-const REGIONS_FROM: u64 = 4;
-const REGIONS_TO: u64 = 0x5000;
+pub const REGIONS_FROM: u64 = 4;
+pub const REGIONS_TO: u64 = 0x5000;
 /// Room for the largest heap (image::RANDOM_HEAP_LIMIT), an image's parts, and as much again.
-const LARGEST_REGION_PAGES: u64 = REGION_PAGES * 256;
+pub const LARGEST_REGION_PAGES: u64 = REGION_PAGES * 256;
 /// Pages that one page-table page reaches. The heap has such stretches for itself, so that large pages can map it under KVM
 /// (tender/kvm/layout.rs); it begins at one of the first `HEAP_OFFSETS` pages.
-const TABLE_PAGES: u64 = 512;
+pub const TABLE_PAGES: u64 = 512;
 const HEAP_OFFSETS: u64 = 256;
 /// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
 /// guess, and spread the parts over more page-table pages, which every instance pays for (docs/aslr.md has the table).

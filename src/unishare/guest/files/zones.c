@@ -258,7 +258,11 @@ int zones_provide(const char *path)
         refuse(path + sizeof last - 1);
     if (strncmp(path, first, sizeof first - 1) || !(rule = rule_of(zone)) || !(content = zone_file(rule, &size)))
         return 0;
-    if (!(folder = folder_of(&zone)) || !(file = tree_add(folder, zone, strlen(zone), FILE_NODE))) {
+    tree_begin_image();
+    folder = folder_of(&zone);
+    file = folder ? tree_add(folder, zone, strlen(zone), FILE_NODE) : NULL;
+    tree_end_image();
+    if (!file) {
         free(content);
         return 0;
     }

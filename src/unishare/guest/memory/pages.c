@@ -18,6 +18,7 @@ static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
 static size_t break_end; /* the growing range's end, in bytes from heap_start */
 static int break_begun;
+static int held;
 
 static size_t round_to_pages(size_t size)
 {
@@ -42,7 +43,7 @@ static char *address_of(page number)
 /* Move the untouched end up by `size` bytes; NULL if the limit does not allow it, else where it was. */
 void *pages_advance(size_t size)
 {
-    if (size > unishare_boot_page->heap_limit - used)
+    if (held || size > unishare_boot_page->heap_limit - used)
         return NULL;
     if (!ready)
         ready = unishare_boot_page->heap_ready;
@@ -94,23 +95,23 @@ void *unishare_pages_take(size_t size)
     size_t wanted = round_to_pages(size);
     struct range found;
 
-    if (!wanted || wanted < size)
+    if (held || !wanted || wanted < size)
         return NULL;
     if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
         return reuse(found.first, found.first + page_of(wanted));
     return pages_advance(wanted);
 }
 
+static const unsigned char rights[] = {
+    [WRITABLE] = UNISHARE_PAGES_WRITE,
+    [READABLE] = UNISHARE_PAGES_READ,
+    [UNREACHABLE] = UNISHARE_PAGES_NONE,
+    [FREE] = UNISHARE_PAGES_WRITE,
+};
+
 /* Give taken pages another state, telling the tender of those that it has to know of; 0, or the tender's -errno. */
 static int change(page first, page end, enum state state)
 {
-    static const unsigned char rights[] = {
-        [WRITABLE] = UNISHARE_PAGES_WRITE,
-        [READABLE] = UNISHARE_PAGES_READ,
-        [UNREACHABLE] = UNISHARE_PAGES_NONE,
-        [FREE] = UNISHARE_PAGES_WRITE,
-    };
-
     while (first < end) {
         struct range old = ranges_at(first, end);
         page to = old.end < end ? old.end : end;
@@ -154,7 +155,7 @@ static page taken_until(page first, page end)
     return first < end ? first : end;
 }
 
-int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights)
+int unishare_pages_protect(void *start, size_t size, enum unishare_rights wanted_rights)
 {
     static const unsigned char states[] = {
         [UNISHARE_PAGES_NONE] = UNREACHABLE,
@@ -168,7 +169,7 @@ int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights
     if (!in_heap(start, round_to_pages(size), &wanted))
         return -EACCES;
     until = taken_until(wanted.first, wanted.end < page_of(used) ? wanted.end : page_of(used));
-    if ((error = change(wanted.first, until, states[rights])))
+    if ((error = change(wanted.first, until, states[wanted_rights])))
         return error;
     return until < wanted.end ? -ENOMEM : 0;
 }
@@ -199,6 +200,8 @@ static int extend(page end, page more)
 {
     struct range behind = ranges_at(end, page_of(used));
 
+    if (held)
+        return 0;
     if (end == page_of(used))
         return pages_advance((size_t)more * UNISHARE_PAGE_SIZE) != NULL;
     if (behind.state != FREE || behind.end - end < more || ranges_reserve())
@@ -224,4 +227,24 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+/* They are the tender's, not the memory's: a snapshot does not hold them. */
+void unishare_pages_restore_rights(void)
+{
+    page end = page_of(used);
+
+    for (page first = 0; first < end;) {
+        struct range range = ranges_at(first, end);
+
+        if (range.state == READABLE || range.state == UNREACHABLE)
+            unishare_hypercall(UNISHARE_CALL_PROTECT, (uint64_t)address_of(range.first),
+                               (uint64_t)(range.end - range.first) * UNISHARE_PAGE_SIZE, rights[range.state]);
+        first = range.end;
+    }
+}
+
+void unishare_pages_hold(int hold)
+{
+    held = hold;
 }

@@ -20,6 +20,9 @@ int unishare_pages_give(void *start, size_t size);
  * cannot do it. */
 int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights);
 
+/* Tell the tender again what may be done with pages: after a start from a snapshot, and after a reset. */
+void unishare_pages_restore_rights(void);
+
 /* Zeroed, writable pages at this address, in place of what was there; -ENOMEM where the heap has not yet reached. */
 int unishare_pages_replace(void *start, size_t size);
 
@@ -30,5 +33,8 @@ void *unishare_pages_break(void *wanted);
 /* Make a range larger or smaller, moving it if `may_move`; NULL if it cannot be done, the old range then stays. All of it must be taken
  * and writable. */
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move);
+
+/* While held, no pages are handed out: an allocator then has only what was freed to it. */
+void unishare_pages_hold(int held);
 
 #endif
