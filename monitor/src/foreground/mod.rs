@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         image: &image,
         draw: &draw,
         snapshot: snapshot.as_ref(),
-        beginning: snapshot::beginning(snapshot.as_ref(), arguments.reset),
+        beginning: snapshot::beginning(snapshot.as_ref()),
         tender: arguments.tender,
         sharing: arguments.sharing,
         heap,
@@ -113,7 +113,7 @@ fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Plac
     let Some(pool) = &arguments.pool else { return Ok(None) };
     let mut choice = Choice::default();
     if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
-        choice.check_reset(arguments.reset, &image.name)?;
+        choice.check_reset(arguments.reset, image)?;
         return Ok(None);
     }
     let pool = Pool::open(pool)?;
@@ -123,7 +123,7 @@ fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Plac
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");
     }
-    choice.check_reset(arguments.reset, &image.name)?;
+    choice.check_reset(arguments.reset, image)?;
     choice.pick()
 }
 

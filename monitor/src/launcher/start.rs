@@ -64,7 +64,7 @@ impl Starter {
             Tender::Process => images.snapshots(&image, &request.snapshots),
             Tender::Kvm => Choice::default(),
         };
-        choice.check_reset(request.reset, &image.name)?;
+        choice.check_reset(request.reset, &image)?;
         let warnings = choice.warnings.clone();
         let mut env = image.env.clone();
         env.extend(request.env.take().unwrap_or_default());
@@ -134,7 +134,7 @@ impl Batch {
             image: &self.image,
             draw: &draw,
             snapshot: snapshot.as_ref(),
-            beginning: snapshot::beginning(snapshot.as_ref(), request.reset),
+            beginning: snapshot::beginning(snapshot.as_ref()),
             tender: request.tender,
             sharing: request.sharing,
             heap: self.heap,
