@@ -21,12 +21,19 @@ def built(bare_home: Settings) -> Settings:
     return bare_home
 
 
-def run(home: Settings, tender: str, *arguments: str, layout: str = "aligned", memory: str | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    home: Settings, tender: str, *arguments: str, layout: str = "aligned", memory: str | None = None
+) -> subprocess.CompletedProcess[str]:
     manifest = home.image_folder(layout, "conformance") / "manifest.json"
     command = [monitor_program(), "run", manifest, "--pool", home.pool, "--tender", tender, "--time-limit-ms", "20000"]
     command += [] if memory is None else ["--memory", memory]
     return subprocess.run(
-        [*command, "--", "conformance", *arguments], capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        [*command, "--", "conformance", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 
