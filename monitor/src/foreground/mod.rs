@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::image::pool::Pool;
@@ -94,6 +95,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         heap,
         argv,
         env: &env,
+        quiet: Some(channel::QUIET),
     };
 
     let interruptions = signals::Interruptions::catch()?;

@@ -18,6 +18,7 @@ use super::names;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::placing::draw::{self, Draw, Source};
@@ -140,6 +141,7 @@ impl Batch {
             heap: self.heap,
             argv: &self.argv,
             env: &self.env,
+            quiet: Some(channel::QUIET),
         };
         let (number, name) = fleet.christen(&self.prefix);
         let console = console(request.logs.as_deref(), &name)?;

@@ -50,7 +50,9 @@ impl Service {
             abi::CALL_RANDOM => self.fill_random(a, b),
             abi::CALL_POLL => self.poll(a, b),
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
+            abi::CALL_CHANNEL_RECEIVE_SOON => self.receive_soon(a, b),
             abi::CALL_CHANNEL_SEND => self.send(a, b),
+            abi::CALL_DISCARD => self.discard(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
             abi::CALL_PROTECT => self.protect(a, b, c),
             // Only where the boot page says so: else the guest has WRFSBASE.
@@ -114,7 +116,19 @@ impl Service {
         answer(unsafe { libc::ppoll(&raw mut waited, what, limit_pointer, std::ptr::null()) } as isize)
     }
 
+    /// The socket's own time limit ends each wait: then one without a limit follows, or an instance that nobody asks would wake up again
+    /// and again.
     fn receive(&self, address: u64, room: u64) -> i64 {
+        loop {
+            match self.receive_soon(address, room) {
+                got if got == -i64::from(libc::EAGAIN) => {}
+                got => return got,
+            }
+            self.poll(1, u64::MAX);
+        }
+    }
+
+    fn receive_soon(&self, address: u64, room: u64) -> i64 {
         let Some(host) = self.memory.find(address, room, true) else {
             return -i64::from(libc::EFAULT);
         };
@@ -150,6 +164,30 @@ impl Service {
         self.protects = true;
         // SAFETY: pages of the guest's heap, which this process reads and writes through system calls only.
         answer(unsafe { libc::mprotect(pointer(self.memory.heap + offset), bytes as usize, rights as i32) } as isize)
+    }
+
+    /// The pages of the slot become zeros on demand again. KVM forgets what it had mapped of them.
+    fn discard(&self, address: u64, bytes: u64) -> i64 {
+        match self.memory.find(address, bytes, true) {
+            Some(host) if self.is_own(address, bytes) && (address | bytes) % PAGE == 0 => {
+                // SAFETY: memory of the guest that no reference of ours leads to.
+                answer(unsafe { libc::madvise(pointer(host), bytes as usize, libc::MADV_DONTNEED) } as isize)
+            }
+            _ => -i64::from(libc::EINVAL),
+        }
+    }
+
+    /// Whether memory that the guest has is all in the stack or all in the heap.
+    fn is_own(&self, address: u64, bytes: u64) -> bool {
+        let Placement {
+            stack_bottom,
+            stack_top,
+            heap_start,
+            ..
+        } = self.placement;
+        [stack_bottom..stack_top, heap_start..heap_start + self.heap_ready]
+            .into_iter()
+            .any(|range| range.contains(&address) && bytes <= range.end - address)
     }
 
     /// Make at least `wanted` bytes of the heap usable: one more memory slot, as large as what is there.

@@ -33,21 +33,23 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     if let Some(filter) = FILTER.get() {
         return Ok(filter);
     }
-    let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    let failed = |error: BackendError| Error::Defect {
-        what: format!("the KVM tender's sandbox: {error}"),
-    };
-    rules.insert(libc::SYS_mprotect, vec![protect_rule().map_err(failed)?]);
-    let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)
+    let filter = rules()
+        .and_then(|rules| SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64))
         .and_then(BpfProgram::try_from)
-        .map_err(failed)?;
+        .map_err(|error| Error::Defect {
+            what: format!("the KVM tender's sandbox: {error}"),
+        })?;
     Ok(FILTER.get_or_init(|| filter))
 }
 
-/// For guests that change the rights of their heap's pages: never to PROT_EXEC.
-fn protect_rule() -> Result<SeccompRule, BackendError> {
+/// Memory is only ever given up, and the guest's heap given other rights, but for execution.
+fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
+    let discards = SeccompCondition::new(2, Length::Qword, Compare::Eq, libc::MADV_DONTNEED as u64)?;
     let rights = SeccompCondition::new(2, Length::Qword, Compare::Le, abi::PROTECT_RIGHTS[2])?;
-    SeccompRule::new(vec![rights])
+    let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    rules.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![discards])?]);
+    rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![rights])?]);
+    Ok(rules)
 }
 
 /// Confine the calling thread, for ever.
