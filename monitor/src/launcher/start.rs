@@ -159,7 +159,7 @@ impl Batch {
                 cpu_seconds: request.cpu_limit_s,
             },
         };
-        let (ours, theirs) = channel::pair(Some(channel::QUIET))?;
+        let (ours, theirs) = channel::pair(quiet(request.quiet_ms))?;
         let forked = Instant::now();
         let started = zygote.start(order, theirs.as_fd(), console.as_fd());
         let (pid, draw) = started.inspect_err(|_| log.iter().for_each(Log::remove))?;
@@ -187,6 +187,14 @@ fn nowhere() -> Result<File, Error> {
         .write(true)
         .open("/dev/null")
         .map_err(|error| Error::io("opening /dev/null", error))
+}
+
+fn quiet(wanted_ms: Option<u64>) -> Option<Duration> {
+    match wanted_ms {
+        None => Some(channel::QUIET),
+        Some(0) => None,
+        Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+    }
 }
 
 /// What no boot page holds is refused before anything is forked.
