@@ -141,7 +141,7 @@ def _of_program(program: Path) -> set[int]:
 
 async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
     functions = catalogue_functions(task.settings, task.scenario.apps, configuration.layout)
-    pool = PoolPages(task.settings, functions, shared=configuration.sharing == "pool")
+    pool = PoolPages(task.settings, functions, configuration)
     async with running_fleet(task.settings, configuration) as fleet:
         await fleet.grow(functions, 2)
         before = Before.read()
@@ -150,6 +150,7 @@ async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
             began = time.perf_counter()
             await fleet.grow(functions, 1)
             taken.append((time.perf_counter() - began) * 1000)
+        await fleet.rest()
         total = before.host.available - settle().available + pool.resident()
         pss = read_processes(fleet.pids).pss
         return _readings(configuration.title, total, pss, task.size.instances, taken)
