@@ -61,10 +61,18 @@ def _peer(peer: Peer, count: int) -> list[Reading]:
     ):
         pids = _descendants(os.getpid()) | _of_program(Path(folder) / "root" / "server")
         total = before.host.available - settle().available
-        files = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_File", 0) for pid in pids)
+        files = sum(_file_pages(pid) for pid in pids)
         pss = read_processes(pids).pss
         refuse_impossible(total + files, pss, count)
         return _readings(peer.name, total + files, pss, count, taken)
+
+
+def _file_pages(pid: int) -> int:
+    """Its share of the file pages that it has mapped; 0 for one that has ended, as what started a container."""
+    try:
+        return kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_File", 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 from unishare.errors import UnishareError
 
 HERE = Path(__file__).parent
+UNIFIED = Path("/sys/fs/cgroup/unified")
 _NODE = "process.stdin.on('data', line => process.stdout.write('hello, ' + line))"
 _PYTHON = "import sys\nfor line in sys.stdin:\n    sys.stdout.write('hello, ' + line)\n    sys.stdout.flush()"
 
@@ -55,7 +56,8 @@ def _bundle(folder: Path) -> None:
     """An OCI bundle for each instance number is one folder; its root, read-only, is one for all."""
     root = folder / "root"
     root.mkdir(parents=True, exist_ok=True)
-    (root / "proc").mkdir(exist_ok=True)
+    for name in ("dev", "proc", "sys"):
+        (root / name).mkdir(exist_ok=True)
     _compile(root)
     config = {
         "ociVersion": "1.0.2",
@@ -65,6 +67,13 @@ def _bundle(folder: Path) -> None:
         "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "network")]},
     }
     (folder / "config.json").write_text(json.dumps(config))
+
+
+def _in_plain_hierarchy(command: list[str]) -> list[str]:
+    """crun refuses hosts that have both versions of cgroups mounted: then the second one is hidden from it, in a mount namespace."""
+    if not UNIFIED.is_dir():
+        return command
+    return ["unshare", "--mount", "sh", "-c", f'umount {UNIFIED}; exec "$@"', "sh", *command]
 
 
 def _container(number: int) -> str:
@@ -82,7 +91,8 @@ def _crun_problem() -> str | None:
 
 
 def _end_container(folder: Path, number: int) -> None:
-    subprocess.run([*_crun(folder), "delete", "--force", _container(number)], capture_output=True, check=False)
+    command = [*_crun(folder), "delete", "--force", _container(number)]
+    subprocess.run(_in_plain_hierarchy(command), capture_output=True, check=False)
 
 
 PEERS = {
@@ -91,7 +101,9 @@ PEERS = {
         Peer("static", _needs("gcc", "gcc"), _compile, lambda folder, _: [str(folder / "server")]),
         Peer(
             "crun", _crun_problem, _bundle,
-            lambda folder, number: [*_crun(folder), "run", "--detach", "--bundle", str(folder), _container(number)],
+            lambda folder, number: _in_plain_hierarchy(
+                [*_crun(folder), "run", "--detach", "--bundle", str(folder), _container(number)]
+            ),
             _end_container,
         ),
         Peer(
