@@ -5,6 +5,7 @@ A peer is given a folder of its own for what it needs (a program, a container's 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -50,6 +51,36 @@ def _compile(folder: Path) -> None:
     )
     if done.returncode:
         raise UnishareError(f"the peers' program does not compile: {done.stderr.strip()}")
+
+
+def _engine() -> Path | None:
+    """libwasmtime, as the wheel of PyPI brings it."""
+    found = importlib.util.find_spec("wasmtime")
+    folders = found.submodule_search_locations if found else None
+    return next((file for folder in folders or [] for file in Path(folder).glob("linux-*/_libwasmtime.so")), None)
+
+
+def _wasmtime_problem() -> str | None:
+    return (None if _engine() else "wasmtime is not installed (PyPI: wasmtime)") or _needs("gcc", "gcc")()
+
+
+def _compile_wasm_host(folder: Path) -> None:
+    """An engine a process, without anything else in it."""
+    engine = _engine()
+    assert engine is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        "gcc",
+        "-O2",
+        "-o",
+        str(folder / "wasm_host"),
+        str(HERE / "wasm_host.c"),
+        str(engine),
+        f"-Wl,-rpath,{engine.parent}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UnishareError(f"the peers' WebAssembly host does not compile: {done.stderr.strip()}")
 
 
 def _bundle(folder: Path) -> None:
@@ -107,8 +138,8 @@ PEERS = {
             _end_container,
         ),
         Peer(
-            "wasmtime", _needs("wasmtime", "none; a release of Bytecode Alliance"), _nothing,
-            lambda _, __: ["wasmtime", "run", str(HERE / "line_server.wat")],
+            "wasmtime", _wasmtime_problem, _compile_wasm_host,
+            lambda folder, _: [str(folder / "wasm_host"), str(HERE / "line_server.wat")],
         ),
         Peer("node", _needs("node", "nodejs"), _nothing, lambda _, __: ["node", "-e", _NODE]),
         Peer("python", _needs("python3", "python3"), _nothing, lambda _, __: ["python3", "-I", "-S", "-c", _PYTHON]),
