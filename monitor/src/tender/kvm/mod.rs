@@ -4,7 +4,6 @@ mod departure;
 mod descriptor_tables;
 mod exits;
 mod fault;
-mod heap_tables;
 mod host;
 mod hypercall_page;
 mod hypercalls;
@@ -24,7 +23,7 @@ use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
 
-use super::{Beginning, Descriptors, Prepared, Spec};
+use super::{Beginning, Descriptors, Prepared, Spec, WORD_FD};
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
@@ -34,6 +33,7 @@ use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
+pub use departure::remember;
 use exits::Exit;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
@@ -53,7 +53,6 @@ pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
     let Some(draw) = Draw::fixed(image) else {
-        heap_tables::prepare(image.heap)?;
         return Ok(Prepared::default());
     };
     let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
@@ -120,6 +119,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
             reset: matches!(spec.beginning, Beginning::Snapshot { reset: true }),
         }),
         has_answered: false,
+        protects: false,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
@@ -133,19 +133,15 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
 impl Guest {
     /// Become the tender of this guest. `arena` is where its set-up was allocated.
     pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
-        let left = Left::find()?;
+        let left = Left::find();
         keep_only(&self.service, &self.machine)?;
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
-        let code = match self.service.resume {
-            Some(resume) => resume::wait(&self.machine, &self.service, &resume),
-            None => Ok(()),
-        };
-        let code = match code {
-            Ok(()) => run(&mut self.machine, &mut self.service),
-            Err(error) => give_up(&self.service, &error),
-        };
+        if let Some(resume) = self.service.resume {
+            resume::wait(&self.machine, &self.service, &resume)?;
+        }
+        let code = run(&mut self.machine, &mut self.service)?;
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
     }
@@ -190,11 +186,12 @@ fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
+        WORD_FD,
     ])
 }
 
 /// Close every descriptor but those kept, range by range.
-fn close_others(mut kept: [i32; 4]) -> Result<(), Error> {
+fn close_others(mut kept: [i32; 5]) -> Result<(), Error> {
     kept.sort_unstable();
     let mut from = 0_u32;
     for descriptor in kept {
@@ -219,36 +216,31 @@ fn close_range(first: u32, last: u32) -> Result<(), Error> {
 }
 
 /// Let the guest run to its end; the process's exit code.
-fn run(machine: &mut Machine, service: &mut Service) -> i32 {
+fn run(machine: &mut Machine, service: &mut Service) -> Result<i32, Error> {
     loop {
         let error = match Exit::next(&mut machine.processor) {
             Exit::Again => continue,
             Exit::Hypercall => match serve(machine, service) {
                 Ok(None) => continue,
-                Ok(Some(code)) => return code.into(),
+                Ok(Some(code)) => return Ok(code.into()),
                 Err(error) => error,
             },
             Exit::Host(what) => exits::host_matter(&what),
+            Exit::Forbidden { what, .. } if !service.protects => exits::host_matter(&what),
             exit => match fault::report(machine, service, &exit) {
-                Some(code) => return code,
+                Some(code) => return Ok(code),
                 None => exits::host_matter(&format!("an exit that does not fit: {exit:?}")),
             },
         };
-        return give_up(service, &error);
+        return Err(error);
     }
-}
-
-/// Say why the tender cannot go on; the process's exit code.
-fn give_up(service: &Service, error: &Error) -> i32 {
-    channel::send_failure(service.channel.as_fd(), error);
-    error.exit_code().into()
 }
 
 /// Serve one hypercall. The guest's exit code when that is what it asked for.
 fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Error> {
     let registers = machine.processor.sync_regs().regs;
     service.stops_behind_out = registers.rip == service.placement.hypercall + hypercall_page::OUT_BYTES;
-    match service.call(machine, registers.rdi, registers.rsi, registers.rdx)? {
+    match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx)? {
         Outcome::Return(value) => {
             machine.processor.sync_regs_mut().regs.rax = value as u64;
             machine.processor.set_sync_dirty_reg(SyncReg::Register);

@@ -1,7 +1,7 @@
 //! A guest that goes on where a snapshot was taken: at its start and, where it is reset, after each answer.
 
 use kvm_bindings::{kvm_fpu, kvm_regs, kvm_xsave};
-use rustix::mm::{Advice, madvise};
+use rustix::mm::{Advice, MprotectFlags, madvise, mprotect};
 
 use super::hypercall_page::OUT_BYTES;
 use super::hypercalls::Service;
@@ -47,7 +47,13 @@ pub fn wait(machine: &Machine, service: &Service, resume: &Resume) -> Result<(),
 }
 
 /// Forget all that was written since the snapshot: its pages, and zeros, are seen again.
-pub fn forget(service: &Service) -> Result<(), Error> {
+pub fn forget(service: &mut Service) -> Result<(), Error> {
+    if std::mem::take(&mut service.protects) {
+        let rights = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the guest's heap, which nothing of the tender's refers into.
+        unsafe { mprotect(pointer(service.memory.heap), service.heap_ready as usize, rights) }
+            .map_err(|error| Error::io("resetting the rights of the guest's heap", error))?;
+    }
     for (host, bytes) in service.memory.writable() {
         // SAFETY: memory of the guest, which does not run now; nothing of the tender's refers into it.
         unsafe { madvise(pointer(host), bytes as usize, Advice::LinuxDontNeed) }
