@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
+from unishare.formats.bounded import MANIFEST_BYTES
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.pool import canonical
@@ -159,7 +160,7 @@ class Pool:
     def holds(self, folder: Path) -> bool:
         """Whether an image was added and nothing of it is missing or damaged: a new link makes it false too."""
         try:
-            data = read_part(folder / MANIFEST_NAME)
+            data = read_part(folder / MANIFEST_NAME, MANIFEST_BYTES)
             runs = Manifest.parse(data, str(folder)).runs
         except (NotFoundError, BadInputError):
             return False
