@@ -10,7 +10,7 @@ import click
 from unishare.cli.names import app_argument
 from unishare.cli.options import layouts_option
 from unishare.cli.progress import steps
-from unishare.cli.session import Session, json_option, pass_session, print_json
+from unishare.cli.session import Session, json_option, note, pass_session, print_json
 from unishare.formats.layouts import DEFAULT_LAYOUT
 
 
@@ -71,11 +71,18 @@ def build_apps(
 
     pool = Pool.create(session.settings.pool)
     built = []
-    with (
-        steps() as step,
-        Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
-    ):
-        for image in builder.images(names, layout):
-            built.append((image.name, str(pool.ensure_image(image.folder))))
-        step("built", len(names), len(names))
+    warnings: list[str] = []
+    jobs = jobs or os.cpu_count() or 1
+    try:
+        with (
+            steps() as step,
+            Builder(Catalog.from_here(), session.settings, jobs, step, publish=pool.publish, warn=warnings.append) as builder,
+        ):
+            for image in builder.images(names, layout):
+                built.append((image.name, str(pool.ensure_image(image.folder))))
+            step("built", len(names), len(names))
+    finally:
+        # Behind the moving line of the progress, also when something else failed.
+        for warning in dict.fromkeys(warnings):
+            note(warning)
     return built
