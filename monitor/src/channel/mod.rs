@@ -3,10 +3,11 @@
 
 use std::mem::size_of;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use bytemuck::Zeroable;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt, sockopt::Timeout};
 
 use crate::abi::{self, Message};
 use crate::error::Error;
@@ -46,8 +47,12 @@ pub enum Received<'a> {
     Closed,
 }
 
-/// A channel's two ends: the parent's and the instance's.
-pub fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
+/// How long an instance waits for a request until it gives memory back.
+pub const QUIET: Duration = Duration::from_millis(100);
+
+/// A channel's two ends: the parent's and the instance's. The instance's receives give up after `quiet`, if that is given (abi.h,
+/// CHANNEL_RECEIVE_SOON).
+pub fn pair(quiet: Option<Duration>) -> Result<(OwnedFd, OwnedFd), Error> {
     let failed = |error| Error::io("making an instance's channel", error);
     let (parent, instance) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(failed)?;
@@ -55,6 +60,7 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
         // A whole message has to fit, with the kernel's own accounting of it.
         sockopt::set_socket_send_buffer_size(end, 4 * abi::MESSAGE_MAX).map_err(failed)?;
     }
+    sockopt::set_socket_timeout(&instance, Timeout::Recv, quiet).map_err(failed)?;
     Ok((parent, instance))
 }
 
@@ -109,6 +115,17 @@ fn parse_failure(data: &[u8]) -> Option<Error> {
     let (errno, data) = data.split_first_chunk()?;
     let (&code, text) = data.split_first()?;
     Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned(), i32::from_ne_bytes(*errno))
+}
+
+/// Say that a guest is ready that said so before its snapshot was taken.
+pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
+    let message = Message {
+        kind: abi::MESSAGE_READY,
+        ..Message::zeroed()
+    };
+    rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|error| Error::io("saying that the instance is ready", error))
 }
 
 /// From the child: say why there will be no guest. Nothing can be done if that fails: the parent sees the channel close.

@@ -44,11 +44,13 @@ impl Image {
         let file = sealed::file("unishare-floor", |file| file.write_all(code))?;
         Ok(Self {
             name: "empty".into(),
+            identity: String::new(),
             entry: abi::APP_BASE,
             stack: STACK,
             heap: 0,
             argv: Vec::new(),
             env: BTreeMap::new(),
+            is_stateless: false,
             extents: vec![Extent {
                 module: 0,
                 offset: abi::APP_BASE,

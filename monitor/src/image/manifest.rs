@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::error::Error;
 use crate::image::{PAGE, Rights};
@@ -45,6 +45,12 @@ pub struct Address(pub u64);
 impl fmt::Debug for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:#x}", self.0)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:#x}", self.0))
     }
 }
 
@@ -126,6 +132,13 @@ struct Library {
     _version: String,
     #[serde(rename = "hash")]
     _hash: Digest,
+}
+
+/// What a function keeps between requests, where the manifest says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateText {
+    None,
 }
 
 /// `rights` as the manifest spells them.
@@ -239,6 +252,9 @@ pub struct Manifest {
     pub argv: Vec<String>,
     #[serde(deserialize_with = "each_once")]
     pub env: BTreeMap<String, String>,
+    /// `none`: the function keeps nothing between requests.
+    #[serde(default)]
+    pub state: Option<StateText>,
     libraries: Vec<Library>,
     pub extents: Vec<Extent>,
     #[serde(default)]

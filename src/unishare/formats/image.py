@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-ABI = 0x00010000
+ABI = 0x00010001
 ELF_NAME = "image.elf"
 JSON_NAME = "image.json"
 MANIFEST_NAME = "manifest.json"
@@ -82,6 +82,7 @@ class ImageFacts(BaseModel):
     env: dict[str, str]
     heap: int
     stack: int
+    state: Literal["none"] | None = None
     modules: list[PlacedModule] | None = None
     relocations: RelocationsReference | None = None
 
