@@ -204,12 +204,12 @@ impl Manifest {
                     return fault(at("address"), format!("overlaps extents[{}]", index - 1));
                 }
             }
-            if extent.run.is_none() && extent.first != 0 {
-                return fault(at("first"), format!("is {}, but run is null", extent.first));
-            }
             let allowed = extent.frame.is_some() && extent.rights == RightsText::Read;
             if extent.run.is_none() && !allowed && extent.rights != RightsText::ReadWrite {
                 return fault(at("rights"), "zero pages (run: null) can only be rw-");
+            }
+            if extent.run.is_none() && extent.first != 0 {
+                return fault(at("first"), format!("is {}, but run is null", extent.first));
             }
             if let Some(name) = extent
                 .library

@@ -64,7 +64,7 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
 def _matches(recipe: AppRecipe | LibraryRecipe, root: Path, pattern: str) -> list[str]:
     try:
         return _glob(root, pattern)
-    except (ValueError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
+    except (ValueError, IndexError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
         where = f"{recipe.file}:{line_of(recipe.file, pattern)}"
         raise BadInputError(f"{where}: field `build.files`: {pattern!r} is not a pattern: {error}") from None
 

@@ -103,4 +103,4 @@ def unknown(what: str, name: str, known: Sequence[str]) -> NotFoundError:
         return NotFoundError(f"unknown {what} {name!r}", f"Did you mean {' or '.join(near)}?")
     nearest = sorted(known, key=lambda other: (-difflib.SequenceMatcher(None, name, other).ratio(), other))
     more = f" and {len(nearest) - SHOWN} more" if len(nearest) > SHOWN else ""
-    return NotFoundError(f"unknown {what} {name!r}", f"Known, the nearest first: {', '.join(nearest[:SHOWN]) or 'none'}{more}.")
+    return NotFoundError(f"unknown {what} {name!r}", f"Known: {', '.join(nearest[:SHOWN]) or 'none'}{more}.")
