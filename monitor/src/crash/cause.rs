@@ -37,6 +37,9 @@ fn page_fault(placed: &Placed, record: &abi::Crash) -> String {
             placed.image.stack
         );
     }
+    if address == abi::CRASH_ADDRESS_UNKNOWN {
+        return "heap memory was used in a way that its rights forbid (mprotect)".into();
+    }
     if address < PAGE {
         return format!("a null pointer was used ({address:#x})");
     }
@@ -60,7 +63,9 @@ fn page_fault(placed: &Placed, record: &abi::Crash) -> String {
             format!("{verb} {address:#x}, which {state} ({} of {owner})", extent.section)
         }
         None if address >= placement.heap_start && address < placement.heap_start + abi::INSTANCE_END => {
-            format!("{verb} {address:#x}, which no memory is at (beyond the heap's usable part, perhaps)")
+            format!(
+                "{verb} {address:#x}, which no memory is at (beyond the heap's usable part, or its rights forbid it: mprotect)"
+            )
         }
         None => format!("{verb} {address:#x}, which no memory is at"),
     }

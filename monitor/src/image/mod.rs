@@ -109,18 +109,31 @@ impl Image {
     /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.
     pub fn heap_for(&self, memory: Option<u64>) -> Result<u64, Error> {
         let Some(memory) = memory else { return Ok(self.heap) };
-        let limit = heap_limit(self.stack).unwrap_or(0);
+        let limit = heap_limit(self.stack, self.is_random()).unwrap_or(0);
         match memory.checked_next_multiple_of(PAGE) {
             Some(heap) if heap <= limit => Ok(heap),
             _ => Err(Error::BadRequest {
-                what: format!("memory: {memory} is more than the heap can have ({limit} bytes)"),
+                what: if self.is_random() {
+                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit})")
+                } else {
+                    format!(
+                        "memory: {memory} bytes are more than the {limit} that a fixed layout's addresses leave for the heap; under aslr \
+                         it can have {RANDOM_HEAP_LIMIT}"
+                    )
+                },
             }),
         }
     }
 }
 
-/// Bytes that the instance region of abi.h leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
-pub fn heap_limit(stack: u64) -> Option<u64> {
+/// The largest heap under random addresses. A heap is address space, not memory; what one costs before it is used are page directories,
+/// one for each GiB, and under KVM shared page tables.
+pub const RANDOM_HEAP_LIMIT: u64 = 64 << 30;
+
+/// Bytes that a heap can have beside a stack of `stack` bytes: under fixed addresses, what the instance region of abi.h leaves. `None` when
+/// the stack alone is too big.
+pub fn heap_limit(stack: u64, random: bool) -> Option<u64> {
     let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;
-    room.checked_sub(stack)
+    let left = room.checked_sub(stack)?;
+    Some(if random { RANDOM_HEAP_LIMIT } else { left })
 }

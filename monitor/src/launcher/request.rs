@@ -56,6 +56,8 @@ pub struct Start {
     pub env: Option<BTreeMap<String, String>>,
     pub logs: Option<PathBuf>,
     pub time_limit_ms: Option<u64>,
+    /// How long each waits for a request until it gives memory back; 0: it never does.
+    pub quiet_ms: Option<u64>,
     pub name: Option<String>,
 }
 

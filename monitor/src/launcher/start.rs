@@ -141,7 +141,7 @@ impl Batch {
             heap: self.heap,
             argv: &self.argv,
             env: &self.env,
-            quiet: Some(channel::QUIET),
+            quiet: quiet(request.quiet_ms),
         };
         let (number, name) = fleet.christen(&self.prefix);
         let console = console(request.logs.as_deref(), &name)?;
@@ -161,6 +161,14 @@ impl Batch {
             started: SystemTime::now(),
         };
         Member::new(identity, child, forked, poller)
+    }
+}
+
+fn quiet(wanted_ms: Option<u64>) -> Option<Duration> {
+    match wanted_ms {
+        None => Some(channel::QUIET),
+        Some(0) => None,
+        Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
     }
 }
 

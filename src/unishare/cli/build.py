@@ -73,6 +73,7 @@ def build_apps(
     session: Session, names: Sequence[str], layout: str = DEFAULT_LAYOUT, jobs: int | None = None
 ) -> list[tuple[str, str]]:
     """Build and pool apps, with progress; their names and manifests."""
+    from unishare.fleet.foreground import asking
     from unishare.pool.store import Pool
     from unishare.toolchain.build import Builder
     from unishare.toolchain.recipes.catalog import Catalog
@@ -81,10 +82,11 @@ def build_apps(
     built = []
     warnings: list[str] = []
     jobs = jobs or os.cpu_count() or 1
+    publish, ask = pool.publish, asking(session.settings, pool)
     try:
         with (
             steps() as step,
-            Builder(catalog, session.settings, jobs, step, publish=pool.publish, warn=warnings.append) as builder,
+            Builder(catalog, session.settings, jobs, step, publish=publish, warn=warnings.append, ask=ask) as builder,
         ):
             for image in builder.images(names, layout):
                 built.append((image.name, str(pool.ensure_image(image.folder))))

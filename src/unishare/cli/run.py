@@ -47,6 +47,12 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
 @click.option(
     "--reset", is_flag=True, help='Insist that it returns to its snapshot after each answer (state = "none" in app.toml).'
 )
+@click.option(
+    "--quiet-ms",
+    type=click.IntRange(0, 1 << 31),
+    metavar="MS",
+    help="Wait so long for a request until memory goes back to the host; 0: never. Default: 100. With --detach or -n.",
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
 @pass_session
@@ -64,6 +70,7 @@ def run(
     fresh: bool,
     environment: tuple[tuple[str, str], ...],
     reset: bool,
+    quiet_ms: int | None,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -94,6 +101,7 @@ def run(
         argv=list(argv) or None,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
+        quiet_ms=quiet_ms,
         name=found.name,
     )
     request = with_snapshots(request, fresh).model_copy(update={"reset": reset})

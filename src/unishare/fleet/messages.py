@@ -46,6 +46,7 @@ class StartRequest(Message):
     env: dict[str, str] | None = None
     logs: str | None = None
     time_limit_ms: int | None = None
+    quiet_ms: int | None = None
     name: str | None = None
 
 
@@ -97,12 +98,17 @@ class InstanceList(Message):
 
 
 class Stats(Message):
-    """Memory of one instance in bytes, from smaps_rollup; `exits` only under KVM."""
+    """Memory of one instance in bytes, from smaps_rollup and status; `exits` only under KVM.
+
+    `private` holds the pool's pages that only this instance has touched so far; `own` is what no other can share: its anonymous memory.
+    """
 
     pss: int
     rss: int
     private: int
     shared: int
+    own: int = 0
+    page_tables: int = 0
     invocations: int
     exits: int | None = None
 

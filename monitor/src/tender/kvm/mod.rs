@@ -4,7 +4,6 @@ mod departure;
 mod descriptor_tables;
 mod exits;
 mod fault;
-mod heap_tables;
 mod host;
 mod hypercall_page;
 mod hypercalls;
@@ -51,7 +50,6 @@ pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
     let Some(draw) = Draw::fixed(image) else {
-        heap_tables::prepare(image.heap)?;
         return Ok(Prepared::default());
     };
     let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
@@ -108,6 +106,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
         heap_ready,
+        protects: false,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
@@ -207,6 +206,7 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
                 Err(error) => error,
             },
             Exit::Host(what) => exits::host_matter(&what),
+            Exit::Forbidden { what, .. } if !service.protects => exits::host_matter(&what),
             exit => match fault::report(machine, service, &exit) {
                 Some(code) => return code,
                 None => exits::host_matter(&format!("an exit that does not fit: {exit:?}")),
@@ -221,7 +221,7 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
 fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Error> {
     let registers = machine.processor.sync_regs().regs;
     service.stops_behind_out = registers.rip == service.placement.hypercall + hypercall_page::OUT_BYTES;
-    match service.call(machine, registers.rdi, registers.rsi, registers.rdx)? {
+    match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx)? {
         Outcome::Return(value) => {
             machine.processor.sync_regs_mut().regs.rax = value as u64;
             machine.processor.set_sync_dirty_reg(SyncReg::Register);

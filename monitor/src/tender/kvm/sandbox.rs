@@ -8,6 +8,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
+use crate::abi;
 use crate::error::Error;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
@@ -41,11 +42,13 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     Ok(FILTER.get_or_init(|| filter))
 }
 
-/// Memory is only ever given up.
+/// Memory is only ever given up, and the guest's heap given other rights, but for execution.
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let discards = SeccompCondition::new(2, Length::Qword, Compare::Eq, libc::MADV_DONTNEED as u64)?;
+    let rights = SeccompCondition::new(2, Length::Qword, Compare::Le, abi::PROTECT_RIGHTS[2])?;
     let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![discards])?]);
+    rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![rights])?]);
     Ok(rules)
 }
 

@@ -21,7 +21,7 @@ const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
 
 global_asm!(
     include_str!("hypercall_page.s"),
-    LAST_CALL = const abi::CALL_RESET,
+    LAST_CALL = const abi::CALL_PROTECT,
     RANDOM_MAX = const abi::RANDOM_MAX,
     MESSAGE_MAX = const abi::MESSAGE_MAX,
     MESSAGE_CRASH = const abi::MESSAGE_CRASH,
@@ -55,6 +55,7 @@ global_asm!(
     SIGNAL_PAGE = const SIGNAL_PAGE,
     RECORD = const RECORD,
     STACK_COPY = const RECORD + offset_of!(abi::Crash, stack),
+    PROTECT_MAX = const abi::PROTECT_RIGHTS[2],
     PAGE = const PAGE,
     ENOSYS = const libc::ENOSYS,
     EINVAL = const libc::EINVAL,
@@ -76,6 +77,7 @@ global_asm!(
     SYS_sendto = const libc::SYS_sendto,
     SYS_arch_prctl = const libc::SYS_arch_prctl,
     SYS_munmap = const libc::SYS_munmap,
+    SYS_mprotect = const libc::SYS_mprotect,
 );
 
 unsafe extern "C" {

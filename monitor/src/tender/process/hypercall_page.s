@@ -37,6 +37,7 @@ unishare_hypercall_page:
     .long   .Ldiscard - .Lcalls
     .long   .Lchannel_receive_soon - .Lcalls
     .long   .Lreset - .Lcalls
+    .long   .Lprotect - .Lcalls
 
 .Lunknown:
     mov     rax, -{ENOSYS}
@@ -175,6 +176,25 @@ unishare_received:
     syscall
     ret
 
+// Inside the heap, and never executable: the sandbox sees to that again.
+.Lprotect:
+    cmp     rcx, {PROTECT_MAX}
+    ja      .Linvalid
+    mov     rax, rsi
+    sub     rax, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
+    jb      .Linvalid
+    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
+    sub     rdi, rax
+    jb      .Linvalid
+    cmp     rdx, rdi
+    ja      .Linvalid
+    mov     rdi, rsi
+    mov     rsi, rdx
+    mov     edx, ecx
+    mov     eax, {SYS_mprotect}
+    syscall
+    ret
+
 // Only what the boot page calls stack or heap, and whole pages of it.
 .Ldiscard:
     mov     rdi, rsi
@@ -207,6 +227,14 @@ unishare_received:
     lea     rbx, [rip + unishare_hypercall_page + {BOOT_PAGE}]
     test    dword ptr [rbx + {BOOT_FLAGS}], {RESET}
     jz      .Lunknown
+    // The heap's rights as in a new instance: the guest restores those of its snapshot (memory/pages.c).
+    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
+    mov     rsi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
+    mov     edx, {PROTECT_MAX}
+    mov     eax, {SYS_mprotect}
+    syscall
+    test    rax, rax
+    jnz     2f
     mov     r12d, [rbx + {BOOT_RESETS}]
     mov     r13d, [rbx + {BOOT_RESETS_OFFSET}]
     add     r13, rbx

@@ -20,6 +20,7 @@ use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Prepared, Spec};
+use crate::abi;
 use crate::channel;
 use crate::error::Error;
 use crate::placing::placement::Placement;
@@ -36,15 +37,17 @@ pub fn prepare() -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter(crate::abi::INSTANCE_BASE)?;
+    filter()?;
     Ok(Prepared::default())
 }
 
-fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
+/// The fixed layouts': their heaps begin behind stacks of any size.
+fn filter() -> Result<&'static BpfProgram, Error> {
     match FILTER.get() {
         Some(filter) => Ok(filter),
         None => {
-            let filter = sandbox::filter(page)?;
+            let heaps = abi::INSTANCE_BASE + abi::STACK_OFFSET..abi::INSTANCE_END;
+            let filter = sandbox::filter(abi::INSTANCE_BASE, &heaps)?;
             Ok(FILTER.get_or_init(|| filter))
         }
     }
@@ -55,10 +58,11 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let placement = &spec.placed.placement;
     // Drawn addresses need a filter of their own.
     let random = spec.placed.image.is_random();
-    let own = random.then(|| sandbox::filter(placement.hypercall)).transpose()?;
+    let heap = placement.heap_start..placement.heap_start + spec.heap;
+    let own = random.then(|| sandbox::filter(placement.hypercall, &heap)).transpose()?;
     let filter = match &own {
         Some(filter) => filter,
-        None => filter(placement.hypercall)?,
+        None => filter()?,
     };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, Clock::default(), spec.heap)?;
