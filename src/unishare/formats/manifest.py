@@ -178,10 +178,12 @@ class Manifest(_Model):
         """Where it begins, and what it needs beside its own memory."""
         if self.abi >> 16 != ABI >> 16 or self.abi > ABI:
             raise ValueError(f"abi: {self.abi:#x} is not what this version offers ({ABI:#x})")
-        if self.stack == 0 or self.stack + self.heap > INSTANCE_ROOM:
-            raise ValueError(
-                f"stack and heap: not from one page to {INSTANCE_ROOM} bytes together, which the instance region has"
-            )
+        room = heap_limit(random=False, stack=0)
+        if not 0 < self.stack <= room:
+            raise ValueError(f"stack: {self.stack} is not from one page to {room} bytes")
+        limit = heap_limit(random=self.layout == "aslr", stack=self.stack)
+        if self.heap > limit:
+            raise ValueError(f"heap: {self.heap} is more than the {limit} bytes that there are addresses for")
         own = [one for one in self.extents if not one.module]
         entry, table = int(self.entry, 16), int(self.image_table, 16)
         if not any(one.start <= entry < one.end and one.rights == "r-x" for one in own):
