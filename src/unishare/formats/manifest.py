@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats import strict_json
-from unishare.formats.addresses import APP_BASE, APP_END, LIBRARY_BASE, LIBRARY_END, PAGE
+from unishare.formats.addresses import APP_BASE, APP_END, LIBRARY_BASE, LIBRARY_END, PAGE, heap_limit
 from unishare.formats.bounded import MANIFEST_BYTES, read_file
 from unishare.formats.image import ABI, Digest, FileBeside, FormatVersion, LibraryReference, ModuleReference
 from unishare.formats.layouts import LayoutName
