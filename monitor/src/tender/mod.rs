@@ -10,15 +10,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit};
 
 use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 
+/// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
+/// the KVM tender, whose process the guest is not, at any time (zygote/word.rs).
+pub const WORD_FD: i32 = 2;
 const KVM: &str = "/dev/kvm";
 
 /// Which tender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tender {
     /// A virtual machine at ring 3.
@@ -54,7 +58,7 @@ impl Sharing {
         if unsafe { libc::prctl(libc::PR_SET_MEMORY_MERGE, 1, 0, 0, 0) } < 0 {
             return Err(Error::HostLacks {
                 what: format!("sharing ksm: PR_SET_MEMORY_MERGE: {}", std::io::Error::last_os_error()),
-                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool",
+                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool".into(),
             });
         }
         Ok(())
@@ -81,6 +85,8 @@ pub struct Spec<'a> {
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
+    /// Bytes that its console may have, where that is a file.
+    pub log_bytes: Option<u64>,
     /// What this tender made for the image.
     pub prepared: &'a Prepared,
 }
@@ -123,8 +129,29 @@ fn kvm_device() -> Result<OwnedFd, Error> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open(KVM, flags, Mode::empty()).map_err(|error| Error::HostLacks {
         what: format!("{KVM} cannot be opened: {}", std::io::Error::from(error)),
-        hint: "use --tender process, or get read and write access to /dev/kvm",
+        hint: "use --tender process, or get read and write access to /dev/kvm".into(),
     })
+}
+
+/// Descriptors that an instance may have: it opens none, and the kernel wants a limit above what is polled (poll(2)).
+const DESCRIPTORS: u64 = 16;
+
+/// Bound what an instance may write to a file. Only when its memory is mapped: the limit holds for memory files too.
+fn limit_files(log_bytes: Option<u64>) -> Result<(), Error> {
+    log_bytes.map_or(Ok(()), |bytes| limit(Resource::Fsize, bytes, "RLIMIT_FSIZE"))
+}
+
+/// Bound its descriptors, when those that it keeps are in their places.
+fn limit_descriptors() -> Result<(), Error> {
+    limit(Resource::Nofile, DESCRIPTORS, "RLIMIT_NOFILE")
+}
+
+fn limit(resource: Resource, value: u64, what: &'static str) -> Result<(), Error> {
+    let limit = Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
+    rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
 }
 
 /// Become the instance. Returns for an error before the guest's first instruction, and under the KVM tender with a guest that is to be
