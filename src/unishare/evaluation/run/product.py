@@ -19,7 +19,7 @@ REQUEST_FIELDS: tuple[tuple[str, object, str, Any], ...] = (
     ("start", "image", "snapshots", None),
     ("state", "kept", "reset", True),
     ("park", False, "park_ms", 100),
-    ("give_back", True, "give_back", False),
+    ("give_back", True, "quiet_ms", 0),
 )
 
 
