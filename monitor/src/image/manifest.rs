@@ -86,8 +86,7 @@ enum Layout {
 #[serde(deny_unknown_fields)]
 pub struct Elf {
     pub file: PathBuf,
-    #[serde(rename = "sha256")]
-    _sha256: Digest,
+    pub sha256: Digest,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -98,6 +97,13 @@ struct Library {
     _version: String,
     #[serde(rename = "hash")]
     _hash: Digest,
+}
+
+/// What a function keeps between requests, where the manifest says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateText {
+    None,
 }
 
 /// `rights` as the manifest spells them.
@@ -207,6 +213,9 @@ pub struct Manifest {
     pub heap: u64,
     pub argv: Vec<String>,
     pub env: BTreeMap<String, String>,
+    /// `none`: the function keeps nothing between requests.
+    #[serde(default)]
+    pub state: Option<StateText>,
     libraries: Vec<Library>,
     pub extents: Vec<Extent>,
     #[serde(default)]

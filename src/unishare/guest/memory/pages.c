@@ -1,7 +1,9 @@
 /*
  * The heap's pages: first fit over the free ranges, else from the untouched end.
  *
- * Pages from the untouched end are zero already; used ones are cleared when they are taken again. One thread: no locks.
+ * Pages from the untouched end are zero already, and so are those that were discarded; other free ones are cleared when they are taken
+ * again. A function that frees and takes the same pages while it is busy should pay for neither system calls nor page faults: so only much
+ * is discarded at once, the rest when the instance has nothing to do. One thread: no locks.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,6 +15,9 @@
 
 void *memcpy(void *restrict, const void *restrict, size_t);
 void *memset(void *, int, size_t);
+
+/* From here on pages are discarded when they are given back: clearing them later would cost as much. */
+enum { LARGE = 1 << 20 };
 
 static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
@@ -84,10 +89,17 @@ void *unishare_pages_break(void *wanted)
 }
 
 /* Take pages of one free range again. */
-static void *reuse(page first, page end)
+static void *reuse(page first, page end, enum state state)
 {
     ranges_set(first, end, WRITABLE);
+    if (state == CLEAN)
+        return address_of(first);
     return memset(address_of(first), 0, (size_t)(end - first) * UNISHARE_PAGE_SIZE);
+}
+
+int unishare_pages_discard(void *start, size_t size)
+{
+    return size ? (int)unishare_hypercall(UNISHARE_CALL_DISCARD, (uint64_t)start, size, 0) : 0;
 }
 
 void *unishare_pages_take(size_t size)
@@ -98,20 +110,21 @@ void *unishare_pages_take(size_t size)
     if (held || !wanted || wanted < size)
         return NULL;
     if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
-        return reuse(found.first, found.first + page_of(wanted));
+        return reuse(found.first, found.first + page_of(wanted), found.state);
     return pages_advance(wanted);
 }
+
+static const unsigned char rights[] = {
+    [WRITABLE] = UNISHARE_PAGES_WRITE,
+    [READABLE] = UNISHARE_PAGES_READ,
+    [UNREACHABLE] = UNISHARE_PAGES_NONE,
+    [FREE] = UNISHARE_PAGES_WRITE,
+    [CLEAN] = UNISHARE_PAGES_WRITE,
+};
 
 /* Give taken pages another state, telling the tender of those that it has to know of; 0, or the tender's -errno. */
 static int change(page first, page end, enum state state)
 {
-    static const unsigned char rights[] = {
-        [WRITABLE] = UNISHARE_PAGES_WRITE,
-        [READABLE] = UNISHARE_PAGES_READ,
-        [UNREACHABLE] = UNISHARE_PAGES_NONE,
-        [FREE] = UNISHARE_PAGES_WRITE,
-    };
-
     while (first < end) {
         struct range old = ranges_at(first, end);
         page to = old.end < end ? old.end : end;
@@ -131,15 +144,45 @@ static int change(page first, page end, enum state state)
     return 0;
 }
 
+static int discarding_clears(void)
+{
+    return !unishare_boot_page->generation;
+}
+
 int unishare_pages_give(void *start, size_t size)
 {
+    enum state state = FREE;
     struct range given;
 
     if (!in_heap(start, round_to_pages(size), &given))
         return -EINVAL;
     if (given.end > page_of(used))
         given.end = page_of(used);
-    return change(given.first, given.end, FREE);
+    if (given.first >= given.end)
+        return 0;
+    if (size >= LARGE && discarding_clears() && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
+        state = CLEAN;
+    return change(given.first, given.end, state);
+}
+
+/* What ends at the untouched end becomes part of it. */
+void unishare_pages_give_back(void)
+{
+    struct range range = {0, 0, WRITABLE};
+
+    for (page at = 0; at < page_of(used); at = range.end) {
+        range = ranges_at(at, page_of(used));
+        if (range.state == FREE
+            && !unishare_pages_discard(address_of(range.first), (size_t)(range.end - range.first) * UNISHARE_PAGE_SIZE)) {
+            if (discarding_clears())
+                ranges_set(range.first, range.end, CLEAN);
+            range = ranges_at(at, page_of(used));
+        }
+    }
+    if (range.state == CLEAN) {
+        ranges_set(range.first, range.end, WRITABLE);
+        used = (size_t)range.first * UNISHARE_PAGE_SIZE;
+    }
 }
 
 /* The end of the taken pages from `first` on, `end` at most. */
@@ -148,14 +191,14 @@ static page taken_until(page first, page end)
     while (first < end) {
         struct range next = ranges_at(first, end);
 
-        if (next.state == FREE)
+        if (next.state >= FREE)
             break;
         first = next.end;
     }
     return first < end ? first : end;
 }
 
-int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights)
+int unishare_pages_protect(void *start, size_t size, enum unishare_rights wanted_rights)
 {
     static const unsigned char states[] = {
         [UNISHARE_PAGES_NONE] = UNREACHABLE,
@@ -169,7 +212,7 @@ int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights
     if (!in_heap(start, round_to_pages(size), &wanted))
         return -EACCES;
     until = taken_until(wanted.first, wanted.end < page_of(used) ? wanted.end : page_of(used));
-    if ((error = change(wanted.first, until, states[rights])))
+    if ((error = change(wanted.first, until, states[wanted_rights])))
         return error;
     return until < wanted.end ? -ENOMEM : 0;
 }
@@ -200,11 +243,13 @@ static int extend(page end, page more)
 {
     struct range behind = ranges_at(end, page_of(used));
 
+    if (held)
+        return 0;
     if (end == page_of(used))
         return pages_advance((size_t)more * UNISHARE_PAGE_SIZE) != NULL;
-    if (behind.state != FREE || behind.end - end < more || ranges_reserve())
+    if (behind.state < FREE || behind.end - end < more || ranges_reserve())
         return 0;
-    reuse(end, end + more);
+    reuse(end, end + more, behind.state);
     return 1;
 }
 
@@ -225,6 +270,21 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+/* They are the tender's, not the memory's: a snapshot does not hold them. */
+void unishare_pages_restore_rights(void)
+{
+    page end = page_of(used);
+
+    for (page first = 0; first < end;) {
+        struct range range = ranges_at(first, end);
+
+        if (range.state == READABLE || range.state == UNREACHABLE)
+            unishare_hypercall(UNISHARE_CALL_PROTECT, (uint64_t)address_of(range.first),
+                               (uint64_t)(range.end - range.first) * UNISHARE_PAGE_SIZE, rights[range.state]);
+        first = range.end;
+    }
 }
 
 void unishare_pages_hold(int hold)
