@@ -14,6 +14,8 @@ use crate::error::Error;
 
 /// Of the monitor's child to its parent, before the guest runs: the data is exit code, and the text of the error.
 pub const MESSAGE_FAILED: u32 = 0x8000_0000;
+/// Of the KVM tender: the instance has no virtual machine until the next request. A guest that sends it only spoils what is told of itself.
+const MESSAGE_PARKED: u32 = 0x8000_0001;
 const HEADER: usize = size_of::<Message>();
 const PART_MAX: usize = abi::MESSAGE_MAX - HEADER;
 /// A crash record up to its stack bytes.
@@ -23,6 +25,8 @@ const CRASH_HEAD: usize = size_of::<abi::Crash>() - abi::CRASH_STACK_MAX;
 #[derive(Debug)]
 pub enum Incoming<'a> {
     Ready,
+    /// It has given its virtual machine back until the next request.
+    Parked,
     /// A part of the answer to request `id`; `status` counts in the last one.
     Reply {
         id: u64,
@@ -49,6 +53,9 @@ pub enum Received<'a> {
 
 /// How long an instance waits for a request until it gives memory back.
 pub const QUIET: Duration = Duration::from_millis(100);
+
+/// How long an instance waits after that until it gives its virtual machine back.
+pub const PARK_AFTER: Duration = Duration::from_secs(10);
 
 /// A channel's two ends: the parent's and the instance's. The instance's receives give up after `quiet`, if that is given (abi.h,
 /// CHANNEL_RECEIVE_SOON).
@@ -85,6 +92,7 @@ fn parse(bytes: &[u8]) -> Incoming<'_> {
     let message: Message = bytemuck::pod_read_unaligned(header);
     match message.kind {
         abi::MESSAGE_READY => Incoming::Ready,
+        MESSAGE_PARKED => Incoming::Parked,
         abi::MESSAGE_REPLY => {
             let last = message.flags & abi::MESSAGE_MORE == 0;
             Incoming::Reply {
@@ -144,6 +152,19 @@ pub fn send_failure(channel: BorrowedFd<'_>, error: &Error) {
     bytes.extend(what.into_bytes());
     bytes.truncate(abi::MESSAGE_MAX);
     let _ = rustix::net::send(channel, &bytes, SendFlags::NOSIGNAL);
+}
+
+/// From the tender: it is parked. Nobody needs to know it.
+pub fn send_parked(channel: BorrowedFd<'_>) {
+    let message = Message {
+        kind: MESSAGE_PARKED,
+        ..Message::default()
+    };
+    let _ = rustix::net::send(
+        channel,
+        bytemuck::bytes_of(&message),
+        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+    );
 }
 
 /// Send the part of request `id` that starts at `offset` of `payload`, without waiting. Returns the next offset, `None` when the

@@ -132,7 +132,7 @@ fn any_message_of_a_guest_is_understood_or_malformed() {
             Incoming::Reply { data, .. } => assert_eq!(data, &bytes[HEADER..]),
             Incoming::Crash(record) => assert!(CRASH_HEAD + record.stack_bytes as usize <= bytes.len() - HEADER),
             Incoming::Failed(error) => assert!(error.exit_code() != 0),
-            Incoming::Ready | Incoming::Malformed => {}
+            Incoming::Ready | Incoming::Parked | Incoming::Malformed => {}
         }
     }
 }

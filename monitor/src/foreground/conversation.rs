@@ -152,7 +152,7 @@ impl<'a> Conversation<'a> {
             Incoming::Crash(record) => self.crash = Some(record),
             Incoming::Failed(error) => return Some(End::Failed(error)),
             // An answer to nothing, or no message at all: the guest's own business.
-            Incoming::Reply { .. } | Incoming::Malformed => {}
+            Incoming::Reply { .. } | Incoming::Parked | Incoming::Malformed => {}
         }
         None
     }

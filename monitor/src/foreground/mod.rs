@@ -96,6 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         argv,
         env: &env,
         quiet: Some(channel::QUIET),
+        park_after: Some(channel::PARK_AFTER),
     };
 
     let interruptions = signals::Interruptions::catch()?;

@@ -14,6 +14,7 @@ use crate::placing::Placed;
 pub enum State {
     Starting,
     Ready,
+    Parked,
     Busy,
     Exited,
     Crashed,

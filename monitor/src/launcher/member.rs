@@ -88,6 +88,7 @@ struct Live {
     channel: Option<OwnedFd>,
     interest: Interest,
     ready: bool,
+    parked: bool,
     reason: Option<Reason>,
     crash: Option<Box<abi::Crash>>,
     queue: VecDeque<Job>,
@@ -115,6 +116,7 @@ impl Member {
             channel: Some(child.channel),
             interest: Interest::READ,
             ready: false,
+            parked: false,
             reason: None,
             crash: None,
             queue: VecDeque::new(),
@@ -134,6 +136,7 @@ impl Member {
         match &self.phase {
             Phase::Ended(ending) => ending.state(),
             Phase::Live(live) if live.exchange.is_some() => State::Busy,
+            Phase::Live(live) if live.parked => State::Parked,
             Phase::Live(live) if live.ready => State::Ready,
             Phase::Live(_) => State::Starting,
         }
@@ -276,6 +279,7 @@ impl Member {
             // Only before the guest runs is it the monitor that says so.
             Incoming::Failed(error) if !live.ready => events.push(Event::Failed(number, error)),
             // A second READY, or no message at all: the guest's own business.
+            Incoming::Parked => live.parked = live.exchange.is_none(),
             Incoming::Ready | Incoming::Failed(_) | Incoming::Malformed => {}
         }
     }
@@ -306,6 +310,7 @@ impl Live {
             return;
         }
         if let Some(job) = self.queue.pop_front() {
+            self.parked = false;
             self.last_id += 1;
             let exchange = Exchange::new(job, self.last_id, Instant::now());
             self.deadline = exchange.deadline();

@@ -58,6 +58,8 @@ pub struct Start {
     pub time_limit_ms: Option<u64>,
     /// How long each waits for a request until it gives memory back; 0: it never does.
     pub quiet_ms: Option<u64>,
+    /// Under KVM, how long after that until each gives its virtual machine back; 0: it never does.
+    pub park_ms: Option<u64>,
     pub name: Option<String>,
 }
 

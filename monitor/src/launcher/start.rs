@@ -141,7 +141,8 @@ impl Batch {
             heap: self.heap,
             argv: &self.argv,
             env: &self.env,
-            quiet: quiet(request.quiet_ms),
+            quiet: limit(request.quiet_ms, channel::QUIET),
+            park_after: limit(request.park_ms, channel::PARK_AFTER),
         };
         let (number, name) = fleet.christen(&self.prefix);
         let console = console(request.logs.as_deref(), &name)?;
@@ -164,9 +165,10 @@ impl Batch {
     }
 }
 
-fn quiet(wanted_ms: Option<u64>) -> Option<Duration> {
+/// The time that was asked for, 0 being never.
+fn limit(wanted_ms: Option<u64>, default: Duration) -> Option<Duration> {
     match wanted_ms {
-        None => Some(channel::QUIET),
+        None => Some(default),
         Some(0) => None,
         Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
     }

@@ -107,6 +107,7 @@ fn capture(
             argv: &image.argv,
             env: &image.env,
             quiet: None,
+            park_after: None,
         };
         zygote::spawn(&order, console.as_fd(), None).map(Started)
     };

@@ -38,6 +38,8 @@ pub struct Order<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// How long it waits for a request until it gives memory back; `None`: it never does.
     pub quiet: Option<Duration>,
+    /// Under KVM, how long it waits after that until it gives its virtual machine back; `None`: it never does.
+    pub park_after: Option<Duration>,
 }
 
 /// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel/).
@@ -105,6 +107,7 @@ fn enter(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors) -> Re
         heap: order.heap,
         argv: order.argv,
         env: order.env,
+        park_after: order.park_after,
     };
     tender::enter(order.tender, &spec, descriptors)?.run(arena)
 }
