@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::abi;
 use crate::error::Error;
 pub use crate::memory::PAGE;
+pub use loading::Outline;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct Frame {
 pub struct Module {
     pub name: String,
     pub pages: u64,
-    /// Its ELF file, for crash reports.
+    /// Its ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
 }
 
@@ -92,7 +93,7 @@ pub struct Image {
     pub extents: Vec<Extent>,
     /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
     pub page_tables: Option<Arc<File>>,
-    /// The ELF file for crash reports, if it is there.
+    /// The ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
     pub modules: Vec<Module>,
@@ -114,11 +115,11 @@ impl Image {
             Some(heap) if heap <= limit => Ok(heap),
             _ => Err(Error::BadRequest {
                 what: if self.is_random() {
-                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit})")
+                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit}; docs/limits.md)")
                 } else {
                     format!(
                         "memory: {memory} bytes are more than the {limit} that a fixed layout's addresses leave for the heap; under aslr \
-                         it can have {RANDOM_HEAP_LIMIT}"
+                         it can have {RANDOM_HEAP_LIMIT} (docs/limits.md)"
                     )
                 },
             }),

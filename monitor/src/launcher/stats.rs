@@ -19,7 +19,7 @@ const KVM_COUNTERS: &str = "/sys/kernel/debug/kvm";
 pub fn of(member: &Member) -> Result<Value, Refusal> {
     let (name, pid) = (&member.identity.name, member.identity.pid);
     if let Some(ending) = member.ending() {
-        return Err(ending.refusal(name, &member.identity.placed()));
+        return Err(ending.refusal(name, &member.identity.origin()));
     }
     let (text, status) = (read(name, pid, "smaps_rollup")?, read(name, pid, "status")?);
     let exits = match member.identity.tender {

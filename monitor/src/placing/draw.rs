@@ -3,6 +3,8 @@
 
 use rustix::rand::GetRandomFlags;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::image::{Image, PAGE};
 use crate::placing::placement::Placement;
@@ -29,7 +31,7 @@ const STACK_REACH: u64 = 2048;
 const INSTANCE_PAGES: u64 = 3;
 
 /// Where the parts of one instance lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draw {
     /// Of each module.
     pub bases: Box<[u64]>,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -115,13 +115,20 @@ def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
 def crash(session: Session, instance: str, as_json: bool) -> None:
     """Explain why an instance crashed: cause, registers, symbol, library, stack."""
     from unishare.fleet import launcher
-    from unishare.fleet.messages import Crash
+    from unishare.fleet.crash import explain, kept
 
-    async def ask() -> Crash:
-        async with await launcher.running(session.settings) as control:
-            return await control.crash(instance)
+    async def ask() -> dict[str, Any]:
+        control = await launcher.running_or_none(session.settings)
+        if control is not None:
+            async with control:
+                with contextlib.suppress(NotFoundError):
+                    return (await control.crash(instance)).record
+        evidence = kept(session.settings.run / "logs", instance)
+        if evidence is None:
+            raise NotFoundError(f"{instance} has not crashed, or is not known", "'unishare ps' shows its state")
+        return evidence
 
-    found = asyncio.run(ask())
+    found = explain(asyncio.run(ask()))
     if as_json:
         print_json(found.record)
     else:

@@ -14,9 +14,11 @@ from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    cpu_limit_option,
     fresh_option,
     gaps_option,
     image_or_own,
+    log_limit_option,
     memory_option,
     milliseconds,
     refuse_useless_seed,
@@ -40,6 +42,8 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
 @sharing_option
 @memory_option
 @time_limit_option
+@cpu_limit_option
+@log_limit_option
 @seed_option
 @gaps_option
 @fresh_option
@@ -69,6 +73,8 @@ def run(
     sharing: str,
     memory: int | None,
     time_limit: float | None,
+    cpu_limit: int | None,
+    log_limit: int | None,
     seed: int | None,
     gaps: int | None,
     fresh: bool,
@@ -106,6 +112,8 @@ def run(
         argv=list(argv) or None,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
+        cpu_limit_s=cpu_limit,
+        log_limit=log_limit,
         quiet_ms=quiet_ms,
         park_ms=park_ms,
         name=found.name,

@@ -27,6 +27,7 @@ class Hello(Message):
     pid: int
     tenders: list[str]
     pool: str
+    namespaces: list[str]
 
 
 class StartRequest(Message):
@@ -46,6 +47,8 @@ class StartRequest(Message):
     env: dict[str, str] | None = None
     logs: str | None = None
     time_limit_ms: int | None = None
+    cpu_limit_s: int | None = None
+    log_limit: int | None = None
     quiet_ms: int | None = None
     park_ms: int | None = None
     name: str | None = None
@@ -129,6 +132,12 @@ class Bases(Message):
     seed: int | None
     hypercall: str
     modules: list[ModuleBase]
+
+
+class CrashEvidence(Message):
+    """What a crash left: numbers only. `fleet.crash.explain` makes a report of it."""
+
+    record: dict[str, Any]
 
 
 class Crash(Message):

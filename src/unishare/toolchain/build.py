@@ -19,6 +19,7 @@ from typing import Literal, TypeVar
 from filelock import FileLock
 
 from unishare.errors import BadInputError, UnishareError
+from unishare.formats.addresses import RANDOM_HEAP_LIMIT, heap_limit
 from unishare.formats.image import ImageFacts, LibraryReference
 from unishare.settings import Settings
 from unishare.state import replace_folder
@@ -181,6 +182,7 @@ class Builder:
             stack=_at_least("stack", app, closure),
             state="none" if app.state == "none" else None,
         )
+        _refuse_heap(app, facts)
         addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(
             [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
@@ -234,6 +236,16 @@ def _at_least(field: Literal["heap", "stack"], app: AppRecipe, closure: Sequence
     if field in app.run.model_fields_set:
         return own
     return max([own, *(getattr(one.run, field) or 0 for one in closure)])
+
+
+def _refuse_heap(app: AppRecipe, facts: ImageFacts) -> None:
+    """A heap that the layout has no addresses for: said in the recipe's terms, before anything is linked."""
+    limit = heap_limit(facts.layout == "aslr", facts.stack)
+    if facts.heap > limit:
+        raise BadInputError(
+            f"{app.file}: field `run.heap`: {facts.heap} bytes are more than the {limit} that the layout {facts.layout} leaves",
+            f"Under the layout aslr a heap can have {RANDOM_HEAP_LIMIT} bytes (docs/limits.md).",
+        )
 
 
 def build_app(catalog: Catalog, name: str, layout: str, settings: Settings, jobs: int, progress: Progress | None) -> Image:

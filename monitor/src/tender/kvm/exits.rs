@@ -98,6 +98,6 @@ fn internal_error(run: &kvm_run) -> String {
 pub fn host_matter(what: &str) -> Error {
     Error::HostLacks {
         what: format!("this host's KVM could not run the guest on: {what}"),
-        hint: "run 'unishare doctor' and look at the kernel's log (dmesg); --tender process does without KVM",
+        hint: "run 'unishare doctor' and look at the kernel's log (dmesg); --tender process does without KVM".into(),
     }
 }

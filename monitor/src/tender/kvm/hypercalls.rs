@@ -164,7 +164,8 @@ impl Service {
     }
 
     fn send(&self, address: u64, bytes: u64) -> i64 {
-        if bytes > abi::MESSAGE_MAX as u64 {
+        // An empty message would be taken for a closed channel.
+        if !(1..=abi::MESSAGE_MAX as u64).contains(&bytes) {
             return -i64::from(libc::EMSGSIZE);
         }
         match self.memory.find(address, bytes, false) {
@@ -247,7 +248,7 @@ fn guest_may_send(host: u64, bytes: u64) -> bool {
     }
     // SAFETY: the callers checked that these bytes are the guest's, which does not run now.
     let message = unsafe { pointer(host).cast::<Message>().read_unaligned() };
-    message.kind != abi::MESSAGE_CRASH && message.kind < channel::MESSAGE_FAILED
+    message.kind != abi::MESSAGE_CRASH
 }
 
 fn set_fs_base(machine: &Machine, base: u64) -> i64 {

@@ -64,9 +64,8 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
 
 /// Confine the calling thread, for ever.
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
-    rustix::thread::set_no_new_privs(true).map_err(|error| Error::io("PR_SET_NO_NEW_PRIVS", error))?;
     seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
         what: format!("the seccomp filter was refused: {error}"),
-        hint: "the KVM tender needs a Linux kernel with seccomp filters",
+        hint: "the KVM tender needs a Linux kernel with seccomp filters".into(),
     })
 }

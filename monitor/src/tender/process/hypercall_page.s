@@ -150,8 +150,10 @@ unishare_received:
     syscall
     jmp     .Lreceived
 
+// An empty message would be taken for a closed channel.
 .Lchannel_send:
-    cmp     rdx, {MESSAGE_MAX}
+    lea     rax, [rdx - 1]
+    cmp     rax, {MESSAGE_MAX} - 1
     ja      .Ltoo_long
     mov     edi, {CHANNEL_FD}
     mov     r10d, {MSG_NOSIGNAL}
@@ -420,6 +422,9 @@ unishare_depart:
     mov     r14, rdi
     mov     r15, rsi
     mov     rbp, rdx
+    mov     edi, {WORD_FD}              // the sandbox is in force: there is nothing more to say
+    mov     eax, {SYS_close}
+    syscall
     mov     edi, {ARCH_SET_FS}
     xor     esi, esi
     mov     eax, {SYS_arch_prctl}

@@ -8,7 +8,7 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
-use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD, WORD_FD};
 use super::{ARCH_SET_FS, departure};
 use crate::abi;
 use crate::error::Error;
@@ -41,7 +41,7 @@ pub fn filter(page: u64, heap: &Range<u64>) -> Result<BpfProgram, Error> {
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
     seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
         what: format!("the seccomp filter was refused: {error}"),
-        hint: "the process tender needs a Linux kernel with seccomp filters",
+        hint: "the process tender needs a Linux kernel with seccomp filters".into(),
     })
 }
 
@@ -103,6 +103,7 @@ fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompil
             libc::SYS_sendto,
             rule(vec![
                 is(0, CHANNEL_FD as u64)?,
+                at_least(2, 1)?,
                 at_most(2, abi::MESSAGE_MAX as u64)?,
                 is(3, libc::MSG_NOSIGNAL as u64)?,
                 is(4, 0)?,
@@ -123,6 +124,7 @@ fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompil
         // Of what is left only the guest's own memory can be discarded; the page sees to what of it.
         (libc::SYS_madvise, rule(vec![is(2, libc::MADV_DONTNEED as u64)?])?),
         // The departure's. Afterwards nothing is there any more.
+        (libc::SYS_close, rule(vec![is(0, WORD_FD as u64)?])?),
         (
             libc::SYS_munmap,
             rule(vec![is(0, departure::UNMAP_FROM)?, is(1, departure::UNMAP_BYTES)?])?,
