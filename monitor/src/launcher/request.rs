@@ -25,7 +25,7 @@ const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4096..=1 << 40;
 #[derive(Debug)]
 pub enum Request {
     Hello,
-    Start(Start),
+    Start(Box<Start>),
     Invoke(Invoke, Vec<u8>),
     List,
     Stats(Named),
@@ -136,7 +136,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
     }
     Ok(match op.as_str() {
         "hello" => decode::<Nothing>(&op, fields).map(|_| Request::Hello)?,
-        "start" => Request::Start(decode::<Start>(&op, fields)?.check()?),
+        "start" => Request::Start(Box::new(decode::<Start>(&op, fields)?.check()?)),
         "invoke" => Request::Invoke(decode::<Invoke>(&op, fields)?.check()?, payload),
         "list" => decode::<Nothing>(&op, fields).map(|_| Request::List)?,
         "stats" => Request::Stats(decode(&op, fields)?),

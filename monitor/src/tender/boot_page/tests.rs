@@ -24,6 +24,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         argv: &argv,
         env: &env,
         park_after: None,
+        log_bytes: None,
         prepared: &Prepared::default(),
     };
     build(&spec, Clock::read(1000), spec.heap)
