@@ -17,7 +17,7 @@ export UNISHARE_HOME ?= $(CURDIR)/.state
 # Used by every recipe that needs Rust: found late, because `make setup` may be what installs it.
 CARGO_RUN = cargo=$$(packaging/find-cargo); export PATH="$$(dirname "$$cargo"):$$PATH" CARGO="$$cargo"
 
-.PHONY: help setup packages demo test lint format man clean distclean
+.PHONY: help setup packages demo test lint format man c-reference clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
@@ -25,6 +25,7 @@ help:
 	echo "make test    all tests: Python, Rust, style"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
 	echo "make man     manual pages of all commands, in build/man/man1"
+	echo "make c-reference   docs/c-api.md, from the guest's headers"
 	echo "make clean   remove what was built; make distclean also .venv and .state"
 
 setup: $(STAMPS)/python $(MONITOR)
@@ -75,6 +76,9 @@ format: setup
 man: setup
 	@$(VENV)/bin/python packaging/man-pages build/man/man1
 	echo "unishare: manual pages are in build/man: man -M build/man unishare-run"
+
+c-reference: setup
+	@$(VENV)/bin/python packaging/c-reference
 
 clean:
 	rm -rf build dist monitor/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache $(STAMPS)

@@ -140,7 +140,7 @@ file_lines = st.one_of(
 
 
 @given(st.lists(file_lines, min_size=1, max_size=40).map(lambda parts: [line for part in parts for line in part]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_files_are_as_on_linux(on_guest: Driver, on_kernel: Driver, script: list[str]) -> None:
     agree(on_guest, on_kernel, script)
 
@@ -191,6 +191,6 @@ def memory_scripts(draw: st.DrawFn) -> list[str]:
 
 
 @given(memory_scripts())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_memory_is_as_on_linux(on_guest: Driver, on_kernel: Driver, script: list[str]) -> None:
     agree(on_guest, on_kernel, script)

@@ -115,11 +115,11 @@ impl Image {
             Some(heap) if heap <= limit => Ok(heap),
             _ => Err(Error::BadRequest {
                 what: if self.is_random() {
-                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit})")
+                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit}; docs/limits.md)")
                 } else {
                     format!(
                         "memory: {memory} bytes are more than the {limit} that a fixed layout's addresses leave for the heap; under aslr \
-                         it can have {RANDOM_HEAP_LIMIT}"
+                         it can have {RANDOM_HEAP_LIMIT} (docs/limits.md)"
                     )
                 },
             }),
