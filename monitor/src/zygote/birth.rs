@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
@@ -97,11 +98,13 @@ impl Birth<'_> {
         let spec = Spec {
             placed,
             beginning: self.beginning,
+            log_bytes: self.order.limits.log_bytes,
             prepared: self.prepared,
             sharing: self.order.sharing,
             heap: self.heap,
             argv,
             env: &env,
+            park_after: self.order.park_after_ms.map(Duration::from_millis),
         };
         let duplicate = |descriptor: BorrowedFd<'_>| {
             rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1)
@@ -144,9 +147,6 @@ fn limit(limits: &Limits) -> Result<(), Error> {
         };
         rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
     };
-    if let Some(bytes) = limits.log_bytes {
-        set(Resource::Fsize, bytes, bytes, "RLIMIT_FSIZE")?;
-    }
     if let Some(seconds) = limits.cpu_seconds {
         // First SIGXCPU, which says what it was; a second later SIGKILL (setrlimit(2)).
         set(Resource::Cpu, seconds, seconds.saturating_add(1), "RLIMIT_CPU")?;

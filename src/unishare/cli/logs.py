@@ -87,6 +87,9 @@ def _follow(session: Session, instance: str, log: Path, stream: BinaryIO) -> Non
         if log.is_file() and log.stat().st_ino != _inode(stream):
             with log.open("rb") as fresh:
                 return _follow(session, instance, log, fresh)
+        if log.is_file() and log.stat().st_size < stream.tell():
+            stream.seek(0)  # it was set aside: its bytes were copied, and it was cut
+            continue
         if not live:
             return None
         time.sleep(LOOK_AGAIN_S)

@@ -23,6 +23,8 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         heap: 8192,
         argv: &argv,
         env: &env,
+        park_after: None,
+        log_bytes: None,
         prepared: &Prepared::default(),
     };
     build(&spec, Clock::read(1000), spec.heap)
