@@ -1,6 +1,6 @@
 //! What a waiting instance of the process tender has written: its registers and its pages, read from outside while it is stopped.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,6 @@ pub struct Captured {
 /// Stop the instance once it waits, and read it. It stays stopped.
 pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured, Error> {
     let registers = stop_waiting(pid, placed, deadline)?;
-    refuse_protected_heap(pid, placed)?;
     let memory = Memory::open(pid)?;
     let waiting = waiting(pid, &registers)?;
     let mut pages = Vec::new();
@@ -60,29 +59,6 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
     forget_dead_stack(&mut pages, placed, waiting.rsp);
     pages.sort_unstable_by_key(|(address, _)| *address);
     Ok(Captured { waiting, pages })
-}
-
-/// A snapshot holds what pages contain, and not what a guest has forbidden itself to do with them.
-fn refuse_protected_heap(pid: i32, placed: &Placed) -> Result<(), Error> {
-    let path = format!("/proc/{pid}/maps");
-    let maps = fs::read_to_string(&path).map_err(|error| Error::io(format!("reading {path}"), error))?;
-    let heap = placed.placement.heap_start..placed.placement.heap_start + placed.image.heap;
-    let is_protected = |line: &&str| {
-        let mut words = line.split(' ');
-        let start = words
-            .next()
-            .and_then(|range| u64::from_str_radix(range.split('-').next()?, 16).ok());
-        start.is_some_and(|start| heap.contains(&start)) && words.next().is_some_and(|rights| !rights.starts_with("rw"))
-    };
-    match maps.lines().find(is_protected) {
-        None => Ok(()),
-        Some(line) => Err(Error::BadSnapshot {
-            what: format!(
-                "{} has changed the rights of pages of its heap (mprotect), which a snapshot does not hold: {line}",
-                placed.image.name
-            ),
-        }),
-    }
 }
 
 /// Zero what lies below the stack pointer: no frame uses it, and requests have left their bytes there.

@@ -53,7 +53,6 @@ global_asm!(
     WAITING_X87_CONTROL = const offset_of!(abi::Waiting, x87_control),
     NO_WRFSBASE = const abi::BOOT_NO_WRFSBASE,
     RESET = const abi::BOOT_RESET,
-    READ_WRITE = const libc::PROT_READ | libc::PROT_WRITE,
     MADV_DONTNEED = const libc::MADV_DONTNEED,
     SYS_madvise = const libc::SYS_madvise,
     SIGNAL_PAGE = const SIGNAL_PAGE,

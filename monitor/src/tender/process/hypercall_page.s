@@ -242,15 +242,6 @@ unishare_received:
     mov     r12d, [rbx + {BOOT_RESETS}]
     mov     r13d, [rbx + {BOOT_RESETS_OFFSET}]
     add     r13, rbx
-    mov     rsi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
-    test    rsi, rsi
-    jz      1f
-    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
-    mov     edx, {READ_WRITE}           // what the guest forbade itself
-    mov     eax, {SYS_mprotect}
-    syscall
-    test    rax, rax
-    jnz     2f
 1:  test    r12d, r12d
     jz      .Lresume
     mov     rdi, [r13]
