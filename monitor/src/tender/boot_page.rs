@@ -64,7 +64,7 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64, resets: &[[u64; 2]]
         return Err(Error::BadRequest { what });
     }
     let resets_offset = end.next_multiple_of(size_of::<u64>());
-    let end_of_resets = resets_offset + resets.len() * size_of::<[u64; 2]>();
+    let end_of_resets = resets_offset + size_of_val(resets);
     if end_of_resets > PAGE as usize {
         let what = format!(
             "its {} ranges of writable memory and argv and env do not fit into the boot page",
