@@ -12,9 +12,16 @@ const FETCH: u32 = 1 << 4;
 pub fn describe(placed: &Placed, record: &abi::Crash) -> String {
     match record.exception {
         0 => "division by zero, or a quotient that is too large".into(),
+        1 => "a single step: the guest set its trap flag".into(),
         3 => "a breakpoint instruction".into(),
         6 if is_system_call(record) => "a system call instruction: guests call the hypercall page instead".into(),
         6 => "an instruction that does not exist, or a trap (abort, failed assertion)".into(),
+        8 => "a fault that the processor could not report".into(),
+        11 => "a segment that is not there".into(),
+        12 => "a stack address out of any range".into(),
+        13 if placed.placement.hypercall == record.rip / PAGE * PAGE => {
+            "a jump into the hypercall page beside its entry, or a port that is not the guest's".into()
+        }
         13 => "a general protection fault: an address out of any range, or a privileged instruction".into(),
         14 => page_fault(placed, record),
         16 | 19 => "a floating-point exception".into(),

@@ -11,6 +11,7 @@ use crate::abi;
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
 use crate::signals::Interruptions;
+use crate::tender::Tender;
 use crate::zygote::Child;
 
 /// The only request's id.
@@ -58,11 +59,15 @@ pub struct Conversation<'a> {
     answer: Vec<u8>,
     crash: Option<Box<abi::Crash>>,
     channel_open: bool,
+    /// Whether a failure is still the monitor's own to tell. A process's guest could send one itself once it runs, a virtual machine's not.
+    trusted: bool,
+    tender: Tender,
 }
 
 impl<'a> Conversation<'a> {
     pub fn new(
         child: &'a Child,
+        tender: Tender,
         request: Option<Vec<u8>>,
         deadline: Option<Instant>,
         interruptions: &'a Interruptions,
@@ -77,6 +82,8 @@ impl<'a> Conversation<'a> {
             answer,
             crash,
             channel_open: true,
+            trusted: true,
+            tender,
         }
     }
 
@@ -129,7 +136,10 @@ impl<'a> Conversation<'a> {
 
     fn take(&mut self, message: Incoming<'_>) -> Option<End> {
         match message {
-            Incoming::Ready => self.unsent = self.request.is_some().then_some(0),
+            Incoming::Ready => {
+                self.unsent = self.request.is_some().then_some(0);
+                self.trusted = self.tender == Tender::Kvm;
+            }
             Incoming::Reply {
                 id: REQUEST_ID,
                 last,
@@ -150,9 +160,9 @@ impl<'a> Conversation<'a> {
             }
             // The process ends right after it: its exit code comes with that.
             Incoming::Crash(record) => self.crash = Some(record),
-            Incoming::Failed(error) => return Some(End::Failed(error)),
+            Incoming::Failed(error) if self.trusted => return Some(End::Failed(error)),
             // An answer to nothing, or no message at all: the guest's own business.
-            Incoming::Reply { .. } | Incoming::Malformed => {}
+            Incoming::Reply { .. } | Incoming::Failed(_) | Incoming::Malformed => {}
         }
         None
     }

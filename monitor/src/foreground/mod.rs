@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     let deadline = arguments
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
-    let end = Conversation::new(&child, request, deadline, &interruptions).hold();
+    let end = Conversation::new(&child, arguments.tender, request, deadline, &interruptions).hold();
     finish(&child, &Placed::new(&image, &draw), end?)
 }
 

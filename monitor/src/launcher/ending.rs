@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::abi;
 use crate::crash;
+use crate::error::Error;
 use crate::placing::Placed;
 
 /// The protocol's states.
@@ -37,11 +38,18 @@ pub struct Ending {
     /// 128 + n for a signal.
     pub exit: i32,
     pub crash: Option<Box<abi::Crash>>,
+    /// What the tender could not go on for: the host's matter, not the guest's.
+    pub failure: Option<Box<Error>>,
 }
 
 impl Ending {
     /// From what was known before, and what the process left. A record counts only when the process ended as a crashed one does.
-    pub fn new(reason: Option<Reason>, status: Option<WaitStatus>, crash: Option<Box<abi::Crash>>) -> Self {
+    pub fn new(
+        reason: Option<Reason>,
+        status: Option<WaitStatus>,
+        crash: Option<Box<abi::Crash>>,
+        failure: Option<Box<Error>>,
+    ) -> Self {
         let exit = status.map_or(128 + libc::SIGKILL, |status| {
             let signal = || 128 + status.terminating_signal().unwrap_or(libc::SIGKILL);
             status.exit_status().unwrap_or_else(signal)
@@ -50,6 +58,7 @@ impl Ending {
             reason,
             exit,
             crash: crash.filter(|_| reason.is_none() && exit > 128),
+            failure: failure.filter(|_| reason.is_none()),
         }
     }
 
@@ -65,6 +74,9 @@ impl Ending {
     /// Why the instance `name` cannot answer any more.
     pub fn refusal(&self, name: &str, placed: &Placed) -> Refusal {
         let see_logs = || format!("'unishare logs {name}' shows what it wrote");
+        if let Some(failure) = &self.failure {
+            return Refusal::new(failure.code(), format!("{name} was ended: {failure}"), failure.hint());
+        }
         match (self.reason, &self.crash) {
             (Some(Reason::NoAnswer), _) => Refusal::new(
                 "time-limit",

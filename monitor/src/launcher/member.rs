@@ -90,6 +90,7 @@ struct Live {
     ready: bool,
     reason: Option<Reason>,
     crash: Option<Box<abi::Crash>>,
+    failure: Option<Box<Error>>,
     queue: VecDeque<Job>,
     exchange: Option<Box<Exchange>>,
     deadline: Option<Instant>,
@@ -117,6 +118,7 @@ impl Member {
             ready: false,
             reason: None,
             crash: None,
+            failure: None,
             queue: VecDeque::new(),
             exchange: None,
             deadline: forked.checked_add(READY_LIMIT),
@@ -228,7 +230,7 @@ impl Member {
         };
         poller.remove(&live.pidfd);
         live.close_channel(poller);
-        let ending = Ending::new(live.reason, status, live.crash.take());
+        let ending = Ending::new(live.reason, status, live.crash.take(), live.failure.take());
         let unanswered = live.exchange.take().map(|exchange| exchange.caller);
         let queued = std::mem::take(&mut live.queue).into_iter().map(|job| job.caller);
         let callers: Vec<Caller> = unanswered.into_iter().chain(queued).collect();
@@ -275,6 +277,8 @@ impl Member {
             Incoming::Crash(record) => live.crash = Some(record),
             // Only before the guest runs is it the monitor that says so.
             Incoming::Failed(error) if !live.ready => events.push(Event::Failed(number, error)),
+            // A virtual machine's guest cannot send that: it is its tender that says so.
+            Incoming::Failed(error) if self.identity.tender == Tender::Kvm => live.failure = Some(Box::new(error)),
             // A second READY, or no message at all: the guest's own business.
             Incoming::Ready | Incoming::Failed(_) | Incoming::Malformed => {}
         }
