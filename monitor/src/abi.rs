@@ -5,7 +5,7 @@
 use bytemuck::{Pod, Zeroable};
 
 pub const MAGIC: u64 = 0x4552_4148_5349_4e55;
-pub const VERSION: u32 = 0x0001_0000;
+pub const VERSION: u32 = 0x0001_0001;
 pub const APP_BASE: u64 = 0x0040_0000;
 pub const APP_END: u64 = 0x0800_0000;
 pub const INSTANCE_BASE: u64 = 0x0800_0000;
@@ -14,6 +14,8 @@ pub const LIBRARY_BASE: u64 = 0x2000_0000;
 pub const LIBRARY_END: u64 = 0x7f00_0000;
 pub const STACK_OFFSET: u64 = 0x4000;
 pub const BOOT_NO_WRFSBASE: u32 = 1;
+pub const BOOT_SNAPSHOT: u32 = 2;
+pub const BOOT_RESET: u32 = 4;
 
 pub const CALL_EXIT: u64 = 0;
 pub const CALL_CONSOLE_WRITE: u64 = 1;
@@ -24,6 +26,7 @@ pub const CALL_CHANNEL_RECEIVE: u64 = 5;
 pub const CALL_CHANNEL_SEND: u64 = 6;
 pub const CALL_HEAP_GROW: u64 = 7;
 pub const CALL_SET_FS_BASE: u64 = 8;
+pub const CALL_RESET: u64 = 11;
 pub const RANDOM_MAX: u64 = 256;
 
 pub const CRASH_STACK_MAX: usize = 1024;
@@ -68,6 +71,28 @@ pub struct Boot {
     pub argv_offset: u32,
     pub envc: u32,
     pub env_offset: u32,
+    pub generation: u64,
+    pub waiting: Waiting,
+    pub resets: u32,
+    pub resets_offset: u32,
+}
+
+/// `struct unishare_waiting`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Waiting {
+    pub rsp: u64,
+    pub rbx: u64,
+    pub rbp: u64,
+    pub r12: u64,
+    pub r13: u64,
+    pub r14: u64,
+    pub r15: u64,
+    pub fs_base: u64,
+    pub receive_address: u64,
+    pub receive_bytes: u64,
+    pub mxcsr: u32,
+    pub x87_control: u32,
 }
 
 /// `struct unishare_crash`.

@@ -12,6 +12,8 @@ pub enum Error {
     #[error("{what}")]
     BadManifest { what: String },
     #[error("{what}")]
+    BadSnapshot { what: String },
+    #[error("{what}")]
     DamagedPool { what: String },
     #[error("{what}")]
     BadRequest { what: String },
@@ -39,7 +41,7 @@ impl Error {
         match self {
             Self::Io { .. } => 74,
             Self::NotFound { .. } => 66,
-            Self::BadManifest { .. } | Self::DamagedPool { .. } => 65,
+            Self::BadManifest { .. } | Self::BadSnapshot { .. } | Self::DamagedPool { .. } => 65,
             Self::BadRequest { .. } => 2,
             Self::HostLacks { .. } => 69,
             Self::TimeLimit { .. } => 124,
@@ -75,6 +77,7 @@ impl Error {
             Self::Io { .. } => "io",
             Self::NotFound { .. } => "not-found",
             Self::BadManifest { .. } => "bad-manifest",
+            Self::BadSnapshot { .. } => "bad-snapshot",
             Self::DamagedPool { .. } => "damaged-pool",
             Self::BadRequest { .. } => "bad-request",
             Self::HostLacks { .. } => "host-lacks",
@@ -90,6 +93,7 @@ impl Error {
             Self::Io { .. } => "look at the named file or limit",
             Self::NotFound { .. } => "check the name",
             Self::BadManifest { .. } => "build the image again with 'unishare build'",
+            Self::BadSnapshot { .. } => "take it again with 'unishare snapshot', or start the image without one (--fresh)",
             Self::DamagedPool { .. } => {
                 "build the image again with 'unishare build', which puts it back; 'unishare pool verify' lists all that is damaged"
             }

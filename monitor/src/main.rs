@@ -14,6 +14,7 @@ mod launcher;
 mod memory;
 mod placing;
 mod signals;
+mod snapshot;
 mod tender;
 mod zygote;
 
@@ -68,6 +69,8 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Run an image until it waits for a request, and write down what it has written.
+    Snapshot(snapshot::take::Arguments),
     /// Print the bases that many starts of an aslr image would get.
     #[command(hide = true)]
     Draw(drawing::Arguments),
@@ -95,6 +98,7 @@ fn run(command: Command) -> Result<u8, Error> {
         Command::Check { manifest, pool } => {
             Image::load(&manifest, &Pool::open(&pool)?)?;
         }
+        Command::Snapshot(arguments) => snapshot::take::run(&arguments)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);

@@ -14,6 +14,7 @@ from unishare.host import common_views, kernel_memory, kernel_thread, kvm_counte
 from unishare.host.frame_sharers import read_sharers
 from unishare.host.frames import frames_visible
 from unishare.host.memory import read_processes, resident_bytes
+from unishare.host.page_contents import Contents
 
 PAGE = 4096
 SOURCE = Path(__file__).with_name("known_pages.c")
@@ -71,6 +72,23 @@ def test_frames_by_sharers(known: Known) -> None:
     assert after.zero - before.zero == 3 * 24
     assert after.mapped - before.mapped == 3 * 40 + 2 * 32
     assert after.merged == 0
+
+
+@needs_frames
+def test_pages_by_content(known: Known) -> None:
+    processes = [known() for _ in range(2)]
+    before, after = Contents(), Contents()
+    for one in processes:
+        before.add(one.pid)
+    for one in processes:
+        one.step("p")
+        one.step("s")
+    for one in processes:
+        after.add(one.pid)
+    # 40 pages in each that begin with a one and hold nothing else, and 32 of a file, all different.
+    assert after.shareable - before.shareable == 2 * 40 + 2 * 32
+    assert after.distinct - before.distinct == 1 + 32
+    assert after.unshared == before.unshared and after.zero == before.zero
 
 
 def test_pss_private_and_faults(known: Known) -> None:

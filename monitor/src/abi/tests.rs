@@ -30,6 +30,8 @@ fn mirror() -> BTreeMap<String, u64> {
         LIBRARY_END,
         STACK_OFFSET,
         BOOT_NO_WRFSBASE,
+        BOOT_SNAPSHOT,
+        BOOT_RESET,
         CALL_EXIT,
         CALL_CONSOLE_WRITE,
         CALL_CLOCK,
@@ -39,6 +41,7 @@ fn mirror() -> BTreeMap<String, u64> {
         CALL_CHANNEL_SEND,
         CALL_HEAP_GROW,
         CALL_SET_FS_BASE,
+        CALL_RESET,
         MESSAGE_MAX,
         MESSAGE_MORE,
         MESSAGE_REQUEST,
@@ -72,7 +75,27 @@ fn mirror() -> BTreeMap<String, u64> {
         argc,
         argv_offset,
         envc,
-        env_offset
+        env_offset,
+        generation,
+        waiting,
+        resets,
+        resets_offset
+    ));
+    mirror.extend(layout!(
+        Waiting,
+        "unishare_waiting",
+        rsp,
+        rbx,
+        rbp,
+        r12,
+        r13,
+        r14,
+        r15,
+        fs_base,
+        receive_address,
+        receive_bytes,
+        mxcsr,
+        x87_control
     ));
     mirror.extend(layout!(
         Crash,

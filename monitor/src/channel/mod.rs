@@ -111,6 +111,17 @@ fn parse_failure(data: &[u8]) -> Option<Error> {
     Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned(), i32::from_ne_bytes(*errno))
 }
 
+/// Say that a guest is ready that said so before its snapshot was taken.
+pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
+    let message = Message {
+        kind: abi::MESSAGE_READY,
+        ..Message::zeroed()
+    };
+    rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
+        .map(drop)
+        .map_err(|error| Error::io("saying that the instance is ready", error))
+}
+
 /// From the child: say why there will be no guest. Nothing can be done if that fails: the parent sees the channel close.
 pub fn send_failure(channel: BorrowedFd<'_>, error: &Error) {
     let mut bytes = bytemuck::bytes_of(&Message {

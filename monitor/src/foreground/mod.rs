@@ -16,6 +16,7 @@ use crate::image::pool::Pool;
 use crate::placing::draw::{self, Draw, Source};
 use crate::placing::{Placed, seed};
 use crate::signals;
+use crate::snapshot::{self, choice::Choice};
 use crate::tender::{self, Sharing, Tender};
 use crate::zygote::{self, Child, Order};
 use conversation::{Conversation, End};
@@ -46,6 +47,12 @@ pub struct Arguments {
     /// Pages that lie between the parts of an aslr image in all: more makes their distances harder to guess, and costs page tables.
     #[arg(long, default_value_t = draw::DEFAULT_GAPS)]
     gaps: u64,
+    /// A snapshot of the image to begin from; of several, one is picked at random.
+    #[arg(long)]
+    snapshot: Vec<PathBuf>,
+    /// Return to the snapshot after each answer.
+    #[arg(long, requires = "snapshot")]
+    reset: bool,
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
@@ -72,10 +79,16 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         &arguments.argv
     };
     let heap = image.heap_for(arguments.memory)?;
-    let draw = drawn(arguments, &image, heap)?;
+    let snapshot = snapshot(arguments, &image)?;
+    let draw = match &snapshot {
+        Some(snapshot) => snapshot.draw.clone(),
+        None => drawn(arguments, &image, heap)?,
+    };
     let order = Order {
         image: &image,
         draw: &draw,
+        snapshot: snapshot.as_ref(),
+        beginning: snapshot::beginning(snapshot.as_ref(), arguments.reset),
         tender: arguments.tender,
         sharing: arguments.sharing,
         heap,
@@ -93,6 +106,25 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
     let end = Conversation::new(&child, arguments.tender, request, deadline, &interruptions).hold();
     finish(&child, &Placed::new(&image, &draw), end?)
+}
+
+/// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
+fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Placed>>, Error> {
+    let Some(pool) = &arguments.pool else { return Ok(None) };
+    let mut choice = Choice::default();
+    if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
+        choice.check_reset(arguments.reset, &image.name)?;
+        return Ok(None);
+    }
+    let pool = Pool::open(pool)?;
+    for path in &arguments.snapshot {
+        choice.consider(path, snapshot::load(path, image, &pool));
+    }
+    for warning in &choice.warnings {
+        eprintln!("warning: {warning}");
+    }
+    choice.check_reset(arguments.reset, &image.name)?;
+    choice.pick()
 }
 
 /// Where the image will lie.

@@ -44,6 +44,7 @@ impl Image {
         let file = sealed::file("unishare-floor", |file| file.write_all(code))?;
         Ok(Self {
             name: "empty".into(),
+            identity: String::new(),
             entry: abi::APP_BASE,
             stack: STACK,
             heap: 0,

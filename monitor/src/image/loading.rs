@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
-use crate::image::pool::Pool;
+use crate::image::pool::{self, Pool};
 use crate::image::{Content, Extent, Frame, Image, Module, PAGE, Record};
 
 /// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
@@ -18,7 +18,8 @@ const ABSOLUTE: u64 = u32::MAX as u64;
 impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, Error> {
-        let manifest = Manifest::parse(&read(path)?, path)?;
+        let text = read(path)?;
+        let manifest = Manifest::parse(&text, path)?;
         let lies = |field: String, what: String| Error::BadManifest {
             what: format!("{}: {field}: {what}", path.display()),
         };
@@ -84,6 +85,7 @@ impl Image {
         Ok(Self {
             entry: manifest.entry(),
             name: manifest.name,
+            identity: pool::digest(&text),
             stack: manifest.stack,
             heap: manifest.heap,
             argv: manifest.argv,

@@ -2,7 +2,7 @@
 
 mod floor;
 mod loading;
-mod manifest;
+pub mod manifest;
 pub mod pool;
 
 use std::collections::BTreeMap;
@@ -78,6 +78,8 @@ pub struct Record {
 #[derive(Clone, Debug)]
 pub struct Image {
     pub name: String,
+    /// The SHA-256 of its manifest, which a snapshot names; empty for the floor guest.
+    pub identity: String,
     /// Relative to the app's own module, which is the first.
     pub entry: u64,
     /// Bytes, multiples of a page.

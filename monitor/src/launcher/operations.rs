@@ -60,8 +60,9 @@ impl Server {
         }
         self.last_pending += 1;
         let count = start.count;
-        self.starter.begin(self.last_pending, start, &mut self.images)?;
-        self.pending.insert(self.last_pending, Pending::start(caller, count));
+        let warnings = self.starter.begin(self.last_pending, start, &mut self.images)?;
+        self.pending
+            .insert(self.last_pending, Pending::start(caller, count, warnings));
         Ok(())
     }
 
@@ -212,7 +213,11 @@ impl Server {
         match &pending.goal {
             Goal::Started => {
                 let instances: Vec<Value> = members.map(answer::started).collect();
-                self.answer(caller, json!({"instances": instances}), Vec::new());
+                let mut fields = json!({"instances": instances});
+                if !pending.warnings.is_empty() {
+                    fields["warnings"] = json!(pending.warnings);
+                }
+                self.answer(caller, fields, Vec::new());
             }
             Goal::Stopped => {
                 let stopped: Vec<&str> = members.map(|member| &*member.identity.name).collect();

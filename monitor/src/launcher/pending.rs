@@ -24,17 +24,20 @@ pub struct Pending {
     waiting: BTreeSet<u64>,
     /// Instances that are still to be forked.
     unforked: u32,
+    /// What the caller of a start should know though it succeeds.
+    pub warnings: Vec<String>,
 }
 
 impl Pending {
     /// A start of `count` instances.
-    pub fn start(caller: Caller, count: u32) -> Self {
+    pub fn start(caller: Caller, count: u32, warnings: Vec<String>) -> Self {
         Self {
             caller: Some(caller),
             goal: Goal::Started,
             members: Vec::new(),
             waiting: BTreeSet::new(),
             unforked: count,
+            warnings,
         }
     }
 
@@ -46,6 +49,7 @@ impl Pending {
             waiting: members.iter().copied().collect(),
             members,
             unforked: 0,
+            warnings: Vec::new(),
         }
     }
 
@@ -100,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_start_waits_for_ready_or_ended_and_a_stop_for_ended() {
-        let mut start = Pending::start(CALLER, 2);
+        let mut start = Pending::start(CALLER, 2, Vec::new());
         start.forked(7);
         start.ready(7);
         assert!(!start.is_settled(), "one is not forked yet");
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_start_that_is_undone_waits_for_the_end_of_what_was_ready_too() {
-        let mut start = Pending::start(CALLER, 10);
+        let mut start = Pending::start(CALLER, 10, Vec::new());
         start.forked(7);
         start.ready(7);
         start.undo(Refusal::bad_request("no"), [7].into_iter());

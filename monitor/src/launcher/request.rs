@@ -36,6 +36,12 @@ pub struct Start {
     pub manifest: Option<PathBuf>,
     #[serde(default)]
     pub empty: bool,
+    /// Snapshots of the image: each instance begins from one of them.
+    #[serde(default)]
+    pub snapshots: Vec<PathBuf>,
+    /// Return to the snapshot after each answer.
+    #[serde(default)]
+    pub reset: bool,
     pub tender: Tender,
     #[serde(default = "pool")]
     pub sharing: Sharing,
@@ -146,6 +152,18 @@ impl Start {
     fn check(self) -> Result<Self, Refusal> {
         if self.manifest.is_some() == self.empty {
             return Err(Refusal::bad_request("start: give either a manifest or 'empty': true"));
+        }
+        let changes = [
+            self.memory.is_some(),
+            self.gaps.is_some(),
+            self.seed.is_some(),
+            self.argv.is_some(),
+            self.env.is_some(),
+        ];
+        if !self.snapshots.is_empty() && (self.sharing != Sharing::Pool || changes.contains(&true)) {
+            return Err(Refusal::bad_request(
+                "start: snapshots: they hold addresses, heap, argv and env, and map pages of the pool: nothing of that can be chosen",
+            ));
         }
         if !(1..=COUNT_MAX).contains(&self.count) {
             return Err(Refusal::bad_request(format!(

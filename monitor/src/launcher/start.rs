@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::placing::draw::{self, Draw, Source};
 use crate::placing::seed;
+use crate::snapshot::{self, choice::Choice};
 use crate::tender::{self, Tender};
 use crate::zygote::{self, Order};
 
@@ -37,6 +38,7 @@ struct Batch {
     pending: u64,
     request: Start,
     image: Arc<Image>,
+    choice: Choice,
     prefix: String,
     heap: u64,
     argv: Vec<String>,
@@ -45,8 +47,8 @@ struct Batch {
 }
 
 impl Starter {
-    /// Check a request and queue its instances for the pending answer of that number.
-    pub fn begin(&mut self, pending: u64, mut request: Start, images: &mut Images) -> Result<(), Error> {
+    /// Check a request and queue its instances for the pending answer of that number. Returns which snapshots are not used, and why.
+    pub fn begin(&mut self, pending: u64, mut request: Start, images: &mut Images) -> Result<Vec<String>, Error> {
         let image = match &request.manifest {
             Some(manifest) => images.load(manifest)?,
             None => images.floor()?,
@@ -58,6 +60,12 @@ impl Starter {
         if request.tender == Tender::Kvm && self.kvm.is_none() {
             self.kvm = tender::device(Tender::Kvm)?;
         }
+        let choice = match request.tender {
+            Tender::Process => images.snapshots(&image, &request.snapshots),
+            Tender::Kvm => Choice::default(),
+        };
+        choice.check_reset(request.reset, &image.name)?;
+        let warnings = choice.warnings.clone();
         let mut env = image.env.clone();
         env.extend(request.env.take().unwrap_or_default());
         self.batches.push_back(Batch {
@@ -67,10 +75,11 @@ impl Starter {
             env,
             prefix: request.name.take().unwrap_or_else(|| names::prefix_of(&image.name)),
             image,
+            choice,
             request,
             forked: 0,
         });
-        Ok(())
+        Ok(warnings)
     }
 
     pub fn is_idle(&self) -> bool {
@@ -112,12 +121,20 @@ impl Batch {
     fn fork(&self, kvm: Option<&OwnedFd>, fleet: &mut Fleet, poller: &Poller) -> Result<Member, Error> {
         let request = &self.request;
         let seed = request.seed.map(|seed| seed::of_instance(seed, self.forked));
-        let mut source = seed.map_or(Source::Kernel, Source::Seed);
-        let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
-        let draw = Draw::of(&self.image, self.heap, gaps, &mut source)?;
+        let snapshot = self.choice.pick()?;
+        let draw = match &snapshot {
+            Some(snapshot) => snapshot.draw.clone(),
+            None => {
+                let mut source = seed.map_or(Source::Kernel, Source::Seed);
+                let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
+                Draw::of(&self.image, self.heap, gaps, &mut source)?
+            }
+        };
         let order = Order {
             image: &self.image,
             draw: &draw,
+            snapshot: snapshot.as_ref(),
+            beginning: snapshot::beginning(snapshot.as_ref(), request.reset),
             tender: request.tender,
             sharing: request.sharing,
             heap: self.heap,

@@ -8,10 +8,10 @@ use crate::image::{Image, PAGE};
 use crate::placing::placement::Placement;
 
 /// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
-const REGION_PAGES: u64 = 1 << 18;
+pub const REGION_PAGES: u64 = 1 << 18;
 /// Below the first region nothing of ours or the kernel's is, above the last the monitor itself.
-const REGIONS_FROM: u64 = 4;
-const REGIONS_TO: u64 = 0x5000;
+pub const REGIONS_FROM: u64 = 4;
+pub const REGIONS_TO: u64 = 0x5000;
 /// Pages that one page-table page reaches. The heap has such pages for itself, so that they can be the same in all instances
 /// (tender/kvm/heap_tables.rs); it begins at one of the first `HEAP_OFFSETS` pages.
 pub const TABLE_PAGES: u64 = 512;

@@ -7,6 +7,7 @@ pub mod seed;
 
 use std::sync::Arc;
 
+use crate::abi::Waiting;
 use crate::image::{self, Content, Image, PAGE, Rights};
 use draw::Draw;
 use placement::Placement;
@@ -38,6 +39,15 @@ pub struct Placed {
     pub placement: Placement,
     /// Where each module lies: one base of 0 in fixed layouts.
     pub draw: Draw,
+    /// Of a snapshot: where it goes on.
+    pub resumption: Option<Resumption>,
+}
+
+/// What a snapshot adds to an image: the waiting guest's registers, and pages of its stack and heap.
+#[derive(Clone, Debug)]
+pub struct Resumption {
+    pub waiting: Waiting,
+    pub own: Vec<Extent>,
 }
 
 impl Placed {
@@ -63,6 +73,7 @@ impl Placed {
             extents,
             placement: draw.placement,
             draw: draw.clone(),
+            resumption: None,
         }
     }
 

@@ -9,7 +9,8 @@ use rustix::time::ClockId;
 use crate::abi::{self, Boot};
 use crate::error::Error;
 use crate::image::PAGE;
-use crate::tender::Spec;
+use crate::image::Rights;
+use crate::tender::{Beginning, Spec};
 
 pub type Page = [u8; PAGE as usize];
 
@@ -62,14 +63,23 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
         );
         return Err(Error::BadRequest { what });
     }
+    let resets = match spec.beginning {
+        Beginning::Snapshot { reset: true } => written_ranges(spec),
+        _ => Vec::new(),
+    };
+    let resets_offset = end.next_multiple_of(size_of::<u64>());
+    let end_of_resets = resets_offset + resets.len() * size_of::<[u64; 2]>();
+    if end_of_resets > PAGE as usize {
+        let what = format!(
+            "its {} ranges of writable memory and argv and env do not fit into the boot page",
+            resets.len()
+        );
+        return Err(Error::BadRequest { what });
+    }
     let boot = Boot {
         magic: abi::MAGIC,
         abi_version: abi::VERSION,
-        flags: if rustix::param::linux_hwcap().1 & HWCAP2_FSGSBASE == 0 {
-            abi::BOOT_NO_WRFSBASE
-        } else {
-            0
-        },
+        flags: flags(spec.beginning),
         hypercall: placement.hypercall,
         stack_bottom: placement.stack_bottom,
         stack_top: placement.stack_top,
@@ -81,17 +91,66 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
         monotonic_start: clock.monotonic_start,
         realtime_start: clock.realtime_start,
         image_base: spec.placed.image_base(),
-        random: seed()?,
+        random: match spec.beginning {
+            Beginning::BeforeSnapshot { seed } => seed,
+            _ => random()?,
+        },
         argc: spec.argv.len() as u32,
         argv_offset: argv_offset as u32,
         envc: env.len() as u32,
         env_offset: env_offset as u32,
+        generation: match spec.beginning {
+            Beginning::Snapshot { .. } => u64::from_le_bytes(random()?) | 1,
+            _ => 0,
+        },
+        waiting: spec
+            .placed
+            .resumption
+            .as_ref()
+            .map_or_else(abi::Waiting::default, |resumption| resumption.waiting),
+        resets: resets.len() as u32,
+        resets_offset: resets_offset as u32,
     };
     let mut page = [0; PAGE as usize];
     page[..argv_offset].copy_from_slice(bytemuck::bytes_of(&boot));
     pack(&mut page[argv_offset..env_offset], spec.argv);
     pack(&mut page[env_offset..end], &env);
+    page[resets_offset..end_of_resets].copy_from_slice(bytemuck::cast_slice(&resets));
     Ok(page)
+}
+
+fn flags(beginning: Beginning) -> u32 {
+    let host = if rustix::param::linux_hwcap().1 & HWCAP2_FSGSBASE == 0 {
+        abi::BOOT_NO_WRFSBASE
+    } else {
+        0
+    };
+    host | match beginning {
+        Beginning::BeforeSnapshot { .. } => abi::BOOT_SNAPSHOT,
+        Beginning::Snapshot { reset: true } => abi::BOOT_RESET,
+        Beginning::Entry | Beginning::Snapshot { reset: false } => 0,
+    }
+}
+
+/// Address and bytes of all that a guest can write: what a reset drops.
+fn written_ranges(spec: &Spec<'_>) -> Vec<[u64; 2]> {
+    let placement = &spec.placed.placement;
+    let writable = spec.placed.extents.iter().filter(|extent| extent.rights == Rights::ReadWrite);
+    let mut ranges: Vec<[u64; 2]> = writable.map(|extent| [extent.address, extent.pages * PAGE]).collect();
+    ranges.extend([
+        [placement.tender_page, PAGE],
+        [placement.stack_bottom, spec.placed.image.stack],
+        [placement.heap_start, spec.heap],
+    ]);
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, before| {
+        let joined = next[0] == before[0] + before[1];
+        if joined {
+            before[1] += next[1];
+        }
+        joined
+    });
+    ranges
 }
 
 fn packed_length(strings: &[String]) -> usize {
@@ -107,11 +166,11 @@ fn pack(room: &mut [u8], strings: &[String]) {
     }
 }
 
-fn seed() -> Result<[u8; 32], Error> {
-    let mut seed = [0; 32];
-    // Up to 256 bytes come whole.
-    rustix::rand::getrandom(&mut seed, GetRandomFlags::empty()).map_err(|error| Error::io("reading random bytes", error))?;
-    Ok(seed)
+/// Fresh bytes from the kernel: up to 256 come whole.
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
+    let mut bytes = [0; BYTES];
+    rustix::rand::getrandom(&mut bytes, GetRandomFlags::empty()).map_err(|error| Error::io("reading random bytes", error))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

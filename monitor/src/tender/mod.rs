@@ -61,9 +61,21 @@ impl Sharing {
     }
 }
 
+/// Where an instance begins.
+#[derive(Clone, Copy, Debug)]
+pub enum Beginning {
+    /// At its entry.
+    Entry,
+    /// At its entry, to be stopped where it first waits: the guest's own seed is given.
+    BeforeSnapshot { seed: [u8; 32] },
+    /// Where the snapshot that it was placed by was taken; there again after each answer if it is `reset`.
+    Snapshot { reset: bool },
+}
+
 /// One instance to be: a placed image and what differs from its defaults.
 pub struct Spec<'a> {
     pub placed: &'a Placed,
+    pub beginning: Beginning,
     pub sharing: Sharing,
     /// Heap in bytes, a multiple of a page.
     pub heap: u64,

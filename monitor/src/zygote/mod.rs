@@ -12,7 +12,7 @@ use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::placing::{Placed, draw::Draw};
-use crate::tender::{self, Descriptors, Prepared, Sharing, Spec, Tender};
+use crate::tender::{self, Beginning, Descriptors, Prepared, Sharing, Spec, Tender};
 
 /// A started instance. It is killed when the calling thread dies. The caller reaps it.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub struct Child {
 pub struct Order<'a> {
     pub image: &'a Arc<Image>,
     pub draw: &'a Draw,
+    /// The image with the pages of the snapshot that it begins from; `draw` is then the snapshot's.
+    pub snapshot: Option<&'a Arc<Placed>>,
+    pub beginning: Beginning,
     pub tender: Tender,
     pub sharing: Sharing,
     /// Heap in bytes, a multiple of a page.
@@ -87,9 +90,13 @@ fn become_instance(order: &Order<'_>, prepared: &Prepared, descriptors: Descript
 /// Place the image, and become it.
 fn enter(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors) -> Result<Infallible, Error> {
     let arena = Arena::switch()?;
-    let placed = Placed::new(order.image, order.draw);
+    let placed = match order.snapshot {
+        Some(snapshot) => Arc::clone(snapshot),
+        None => Arc::new(Placed::new(order.image, order.draw)),
+    };
     let spec = Spec {
         placed: &placed,
+        beginning: order.beginning,
         prepared,
         sharing: order.sharing,
         heap: order.heap,
@@ -97,6 +104,13 @@ fn enter(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors) -> Re
         env: order.env,
     };
     tender::enter(order.tender, &spec, descriptors)?.run(arena)
+}
+
+/// End an instance and reap it.
+pub fn end(child: &Child) {
+    // Gone already is as good.
+    let _ = rustix::process::pidfd_send_signal(&child.pidfd, Signal::KILL);
+    let _ = rustix::process::waitpid(Pid::from_raw(child.pid), WaitOptions::empty());
 }
 
 /// Die with the parent, also when it is gone already.

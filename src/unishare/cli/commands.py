@@ -14,6 +14,7 @@ from unishare.settings import Settings
 COMMANDS = {
     "init": "init:init",
     "build": "build:build",
+    "snapshot": "snapshot:snapshot",
     "run": "run:run",
     "invoke": "invoke:invoke",
     "test": "test:test",
@@ -24,6 +25,7 @@ COMMANDS = {
     "gdb": "gdb:gdb",
     "inspect": "inspect:inspect",
     "sizes": "inspect:sizes",
+    "analyze": "analyze:analyze",
     "library": "library:library",
     "map": "map:show_map",
     "pool": "pool:pool",
@@ -33,6 +35,7 @@ COMMANDS = {
     "schema": "schema:schema",
     "population": "population:population",
     "bench": "bench:bench",
+    "evaluate": "evaluate:evaluate",
     "demo": "demo:demo",
     "completion": "completion:completion",
     "version": "version:version",

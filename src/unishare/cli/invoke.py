@@ -14,6 +14,7 @@ from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    fresh_option,
     gaps_option,
     image_or_own,
     memory_option,
@@ -23,6 +24,7 @@ from unishare.cli.options import (
     sharing_option,
     tender_option,
     time_limit_option,
+    with_snapshots,
 )
 from unishare.cli.session import Session, pass_session
 from unishare.fleet.messages import Answer, Sharing, StartRequest
@@ -46,6 +48,7 @@ from unishare.fleet.messages import Answer, Sharing, StartRequest
 @time_limit_option
 @seed_option
 @gaps_option
+@fresh_option
 @pass_session
 def invoke(
     session: Session,
@@ -59,6 +62,7 @@ def invoke(
     time_limit: float | None,
     seed: int | None,
     gaps: int | None,
+    fresh: bool,
 ) -> None:
     """Send one request to a function and print its answer.
 
@@ -93,7 +97,7 @@ def invoke(
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
     )
-    _ask_new(session, target, payload, tender, wanted)
+    _ask_new(session, target, payload, tender, wanted, fresh)
 
 
 def _payload(data: str | None, file: BinaryIO | None) -> bytes:
@@ -119,7 +123,7 @@ async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: 
         return await control.invoke(target, payload, limit_ms)
 
 
-def _ask_new(session: Session, target: str, payload: bytes, tender: str | None, wanted: StartRequest) -> None:
+def _ask_new(session: Session, target: str, payload: bytes, tender: str | None, wanted: StartRequest, fresh: bool) -> None:
     """Become a monitor that starts the image, asks it and stops it; the request waits in memory as its stdin."""
     from unishare.fleet.foreground import foreground_command
     from unishare.fleet.references import resolve
@@ -127,7 +131,7 @@ def _ask_new(session: Session, target: str, payload: bytes, tender: str | None, 
     image = resolve(target, session.settings)
     refuse_useless_seed(image, wanted.seed)
     request = wanted.model_copy(update={"manifest": str(image.manifest), "tender": choose_tender(tender)})
-    command = foreground_command(session.settings, request, invoke="-")
+    command = foreground_command(session.settings, with_snapshots(request, fresh), invoke="-")
     stdin = os.memfd_create("request")
     with os.fdopen(os.dup(stdin), "wb") as stream:
         stream.write(payload)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from unishare.cli.session import note
 from unishare.errors import HostLacksError
-from unishare.fleet.messages import Sharing, Tender
+from unishare.fleet.messages import Sharing, StartRequest, Tender
 from unishare.formats.addresses import PAGE
 from unishare.formats.layouts import DEFAULT_LAYOUT, LAYOUTS
 from unishare.formats.sizes import parse_size
@@ -89,6 +90,22 @@ gaps_option = click.option(
     metavar="PAGES",
     help="Pages between an aslr image's parts in all: more makes their distances harder to guess, and costs page tables. Default: 512.",
 )
+
+
+fresh_option = click.option(
+    "--fresh", is_flag=True, help="Start the image itself, at addresses of a fresh draw, even if it has snapshots."
+)
+
+
+def with_snapshots(request: StartRequest, fresh: bool) -> StartRequest:
+    """The request to start from a snapshot, if the image has some and nothing asks for an instance that is not like them."""
+    changed = (request.memory, request.seed, request.gaps, request.argv, request.env)
+    if fresh or request.manifest is None or request.sharing != "pool" or any(value is not None for value in changed):
+        return request
+    from unishare.formats.snapshot import snapshots_of
+
+    found = [str(file) for file in snapshots_of(Path(request.manifest))]
+    return request.model_copy(update={"snapshots": found}) if found else request
 
 
 def refuse_useless_seed(image: ImageReference, seed: int | None) -> None:

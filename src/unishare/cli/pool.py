@@ -76,16 +76,23 @@ def verify(session: Session, as_json: bool) -> None:
     images = [image.manifest for image in opened.images()]
     users = {run: sorted({(one.layout, one.name) for one in images if run in one.runs}) for run, _ in damaged}
     names = {run: [f"{layout}:{name}" for layout, name in found] for run, found in users.items()}
+    snapshotted = set()
+    for found in opened.snapshots():
+        for run in names.keys() & found.snapshot.runs:
+            names[run].append(str(found.file))
+            snapshotted.add(str(found.file.parent.parent))
     if as_json:
         print_json([{"run": run, "reason": reason, "images": names[run]} for run, reason in damaged])
     elif not damaged:
         click.echo(f"{len(opened.runs())} runs are good")
     if damaged:
         lines = [f"{opened.run_file(run)}: {reason}; used by {', '.join(names[run]) or 'no image'}" for run, reason in damaged]
-        raise BadInputError("\n".join(lines), _remedy({user for found in users.values() for user in found}))
+        raise BadInputError("\n".join(lines), _remedy({user for found in users.values() for user in found}, snapshotted))
 
 
-def _remedy(users: set[tuple[str, str]]) -> str:
+def _remedy(users: set[tuple[str, str]], snapshotted: set[str]) -> str:
+    if not users and snapshotted:
+        return f"take again: {' && '.join(f'unishare snapshot {folder}' for folder in sorted(snapshotted))}"
     if not users:
         return "nothing is lost: no image uses them, and 'unishare pool gc' removes them"
     commands = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 from collections.abc import Sequence
@@ -77,30 +76,14 @@ def _build(
     session: Session, folder: Path, names: Sequence[str], layouts: Sequence[str], jobs: int | None
 ) -> list[tuple[str, ImageReference]]:
     """Build and pool all functions; layouts and images."""
-    from unishare.pool.store import Pool
-    from unishare.toolchain.build import Builder
-    from unishare.toolchain.recipes.catalog import Catalog
+    from unishare.evaluation.population.images import build_population
 
-    if not layouts:
-        return []
-    pool = Pool.create(session.settings.pool)
-    built = []
-    with contextlib.ExitStack() as stack:
-        step = stack.enter_context(steps())
-
-        def libraries_only(what: str, done: int, total: int) -> None:
-            """A line for each of a thousand apps would be noise."""
-            if not what.startswith("building "):
-                step(what, done, total)
-
-        builder = stack.enter_context(
-            Builder(Catalog([folder]), session.settings, jobs or os.cpu_count() or 1, libraries_only, publish=pool.publish)
-        )
-        for layout in layouts:
-            for number, image in enumerate(builder.images(names, layout)):
-                built.append((layout, ImageReference(image.name, pool.ensure_image(image.folder))))
-                step(f"built as {layout}", number + 1, len(names))
-    return built
+    with steps() as step:
+        return [
+            (layout, image)
+            for layout in layouts
+            for image in build_population(session.settings, folder, names, layout, jobs or os.cpu_count() or 1, step)
+        ]
 
 
 def _check(session: Session, folder: Path, built: Sequence[tuple[str, ImageReference]], tender: Tender) -> list[Wrong]:

@@ -14,6 +14,7 @@ from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    fresh_option,
     gaps_option,
     image_or_own,
     memory_option,
@@ -24,10 +25,11 @@ from unishare.cli.options import (
     tender_option,
     time_limit_option,
     warn_of_seed,
+    with_snapshots,
 )
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
 from unishare.errors import TimeLimitError, UnishareError
-from unishare.fleet.messages import Instance, Sharing, StartedInstance, StartRequest
+from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance, StartRequest
 
 
 @click.command()
@@ -40,6 +42,7 @@ from unishare.fleet.messages import Instance, Sharing, StartedInstance, StartReq
 @time_limit_option
 @seed_option
 @gaps_option
+@fresh_option
 @click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
@@ -55,6 +58,7 @@ def run(
     time_limit: float | None,
     seed: int | None,
     gaps: int | None,
+    fresh: bool,
     environment: tuple[tuple[str, str], ...],
     detach: bool,
     as_json: bool,
@@ -88,6 +92,7 @@ def run(
         time_limit_ms=milliseconds(time_limit),
         name=found.name,
     )
+    request = with_snapshots(request, fresh)
     if detach or count > 1:
         warn_of_seed(seed)
     if detach:
@@ -105,13 +110,20 @@ async def _start_detached(session: Session, request: StartRequest) -> list[Start
     logs.mkdir(parents=True, exist_ok=True)
     async with await launcher.resident(session.settings) as control:
         try:
-            return await control.start(request.model_copy(update={"logs": str(logs)}))
+            return _noted(await control.start_with_warnings(request.model_copy(update={"logs": str(logs)})))
         except UnishareError:
             # A launcher that has nothing to hold is not left behind.
             with contextlib.suppress(UnishareError):
                 if not await control.list():
                     await control.shutdown()
             raise
+
+
+def _noted(started: Started) -> list[StartedInstance]:
+    """The instances, once it is said why they do not begin from a snapshot."""
+    for warning in started.warnings:
+        note(f"warning: {warning}; 'unishare snapshot' takes new ones")
+    return started.instances
 
 
 def _print_started(started: list[StartedInstance], as_json: bool) -> None:
@@ -146,7 +158,7 @@ async def _hold(session: Session, request: StartRequest) -> int:
     from unishare.fleet import launcher
 
     async with launcher.private(session.settings) as (control, _pid):
-        started = await control.start(request)
+        started = _noted(await control.start_with_warnings(request))
         note(f"{sum(one.state in (None, 'ready') for one in started)} instances are running; Ctrl-C stops them")
         while True:
             found = await control.list()

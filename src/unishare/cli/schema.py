@@ -6,7 +6,7 @@ import click
 
 from unishare.cli.session import print_json
 
-FORMATS = ("manifest", "image", "library", "app", "language")
+FORMATS = ("manifest", "snapshot", "image", "library", "app", "language")
 
 
 @click.command()
@@ -16,6 +16,7 @@ def schema(format: str) -> None:
 
     \b
     manifest   manifest.json, an image's description file
+    snapshot   snapshots/N.json, an image as it first waited for a request
     image      image.json, what the linker hands to the pool
     library    libraries/NAME.toml
     app        app.toml
@@ -29,10 +30,11 @@ def schema(format: str) -> None:
 
     from unishare.formats.image import ImageFacts
     from unishare.formats.manifest import Manifest
+    from unishare.formats.snapshot import Snapshot
     from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
     from unishare.toolchain.recipes.template import Language
 
     models: dict[str, type[BaseModel]] = dict(
-        zip(FORMATS, (Manifest, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)
+        zip(FORMATS, (Manifest, Snapshot, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)
     )
     print_json(models[format].model_json_schema(by_alias=True))

@@ -137,10 +137,15 @@ class Control:
 
     async def start(self, request: messages.StartRequest) -> list[messages.StartedInstance]:
         """Start instances; returns once each is ready or has ended."""
+        return (await self.start_with_warnings(request)).instances
+
+    async def start_with_warnings(self, request: messages.StartRequest) -> messages.Started:
+        """Start instances, and hear which snapshots were not used."""
         fields = request.model_dump(exclude_none=True, exclude_defaults=False)
-        if not request.empty:
-            del fields["empty"]
-        return _parse(messages.Started, *await self.request("start", fields)).instances
+        for name in ("empty", "reset"):
+            if not fields[name]:
+                del fields[name]
+        return _parse(messages.Started, *await self.request("start", fields))
 
     async def invoke(self, instance: str, payload: bytes, time_limit_ms: int | None = None) -> messages.Answer:
         """Ask one instance and wait for its answer."""

@@ -11,6 +11,10 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
     """The argument vector that runs `request` once; with `invoke`, sends it the request in that file (`-`: stdin)."""
     command = [str(monitor_program()), "run", "--empty" if request.empty else str(request.manifest)]
     command += ["--pool", str(settings.pool), "--tender", request.tender, "--sharing", request.sharing]
+    for snapshot in request.snapshots or []:
+        command += ["--snapshot", snapshot]
+    if request.reset:
+        command.append("--reset")
     if request.memory is not None:
         command += ["--memory", str(request.memory)]
     if request.seed is not None:

@@ -34,6 +34,8 @@ class StartRequest(Message):
 
     manifest: str | None = None
     empty: bool = False
+    snapshots: list[str] | None = None
+    reset: bool = False
     tender: Tender = "kvm"
     sharing: Sharing = "pool"
     count: int = 1
@@ -57,7 +59,10 @@ class StartedInstance(Message):
 
 
 class Started(Message):
+    """`warnings`: which snapshots were not used, and why."""
+
     instances: list[StartedInstance]
+    warnings: list[str] = []
 
 
 class Answer(Message):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-ABI = 0x00010000
+ABI = 0x00010001
 ELF_NAME = "image.elf"
 JSON_NAME = "image.json"
 MANIFEST_NAME = "manifest.json"

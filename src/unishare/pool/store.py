@@ -7,7 +7,8 @@ the collector exclude each other by one lock; readers need none.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
+from unishare.formats.snapshot import PageStretch
 from unishare.pool import canonical
 from unishare.pool.cutting import Cutter, read_part
 from unishare.pool.images import AddedImage, Images
+from unishare.pool.page_index import PageIndex
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.runs import Runs
+from unishare.pool.snapshot_files import FoundSnapshot, living_snapshots
 from unishare.state import replace_file, replace_folder
 
 FORMAT = "unishare-pool 1\n"
@@ -47,6 +51,7 @@ class Pool:
         self._page_tables = PageTableCache(folder, self._runs)
         self._cutter = Cutter(folder, self._runs)
         self._images = Images(folder)
+        self._page_index = PageIndex(folder, self._runs)
 
     @classmethod
     def create(cls, folder: Path) -> Pool:
@@ -107,6 +112,19 @@ class Pool:
         """The images that were added, by name."""
         return self._images.all()
 
+    def locked(self) -> AbstractContextManager[object]:
+        """Nothing is added or collected by others until the context ends."""
+        return self._lock
+
+    def store_pages(self, pages: Sequence[tuple[int, bytes]]) -> list[PageStretch]:
+        """Put a snapshot's pages into runs. Under `locked` until the snapshot is in its place: a collection would drop them."""
+        return self._page_index.store(pages)
+
+    def snapshots(self) -> list[FoundSnapshot]:
+        """The snapshots of all images."""
+        outside = {place for image in self.images() for place in image.outside}
+        return list(living_snapshots(self.folder.parent / "images", sorted(outside)))
+
     def runs(self) -> dict[str, int]:
         """All runs and their bytes."""
         return self._runs.all()
@@ -121,6 +139,7 @@ class Pool:
         """Runs that are missing or not what their name says, with the reason."""
         # Before the runs: an image that is added meanwhile is then not missed, for its runs come first.
         named = {run for image in self.images() for run in image.manifest.runs}
+        named.update(run for found in self.snapshots() for run in found.snapshot.runs)
         for run in sorted(named | self.runs().keys()):
             fault = self._runs.fault(run)
             if fault is not None:
@@ -141,6 +160,7 @@ class Pool:
             living = self._images.living()
             dropped = self._images.drop_dead(living)
             kept = {run for manifest in living.values() for run in manifest.runs}
+            kept.update(run for found in self.snapshots() for run in found.snapshot.runs)
             freed = 0
             for run, size in self.runs().items():
                 if run not in kept:
@@ -148,6 +168,7 @@ class Pool:
                     freed += size
             self._forget_canonical(kept)
             self._page_tables.forget(kept)
+            self._page_index.forget(kept)
             _empty(self.folder / "incoming")
         return dropped, freed
 

@@ -18,6 +18,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         .collect();
     let spec = Spec {
         placed: &placed,
+        beginning: Beginning::Entry,
         sharing: Sharing::Pool,
         heap: 8192,
         argv: &argv,

@@ -56,19 +56,19 @@ fn rseq_area() -> Option<*mut c_void> {
     (size != 0).then(|| thread.wrapping_offset(offset).cast())
 }
 
-/// Leave the address space to the guest.
+/// Leave the address space to the guest: at its entry, or without one where the boot page's registers say that it waits.
 ///
 /// # Safety
 /// The hypercall page, the boot page and the stack of `placement` are mapped, `entry` is the guest's, and the kernel knows of no
 /// memory of the monitor that it would write to.
-pub unsafe fn depart(placement: &Placement, entry: u64) -> ! {
+pub unsafe fn depart(placement: &Placement, entry: Option<u64>) -> ! {
     // SAFETY: the caller's promise; the code never comes back.
     unsafe {
         asm!(
             "jmp {depart}",
             depart = in(reg) placement.hypercall + Label::Depart.offset(),
             in("rdi") placement.boot,
-            in("rsi") entry,
+            in("rsi") entry.unwrap_or(0),
             in("rdx") placement.stack_top,
             in("r8") UNMAP_FROM,
             in("r9") UNMAP_BYTES,

@@ -21,7 +21,7 @@ const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
 
 global_asm!(
     include_str!("hypercall_page.s"),
-    LAST_CALL = const abi::CALL_SET_FS_BASE,
+    LAST_CALL = const abi::CALL_RESET,
     RANDOM_MAX = const abi::RANDOM_MAX,
     MESSAGE_MAX = const abi::MESSAGE_MAX,
     MESSAGE_CRASH = const abi::MESSAGE_CRASH,
@@ -31,6 +31,27 @@ global_asm!(
     BOOT_HEAP_START = const BOOT_PAGE + offset_of!(Boot, heap_start),
     BOOT_STACK_BOTTOM = const BOOT_PAGE + offset_of!(Boot, stack_bottom),
     BOOT_STACK_TOP = const BOOT_PAGE + offset_of!(Boot, stack_top),
+    BOOT_PAGE = const BOOT_PAGE,
+    BOOT_FLAGS = const offset_of!(Boot, flags),
+    BOOT_RESETS = const offset_of!(Boot, resets),
+    BOOT_RESETS_OFFSET = const offset_of!(Boot, resets_offset),
+    WAITING = const offset_of!(Boot, waiting),
+    WAITING_RSP = const offset_of!(abi::Waiting, rsp),
+    WAITING_RBX = const offset_of!(abi::Waiting, rbx),
+    WAITING_RBP = const offset_of!(abi::Waiting, rbp),
+    WAITING_R12 = const offset_of!(abi::Waiting, r12),
+    WAITING_R13 = const offset_of!(abi::Waiting, r13),
+    WAITING_R14 = const offset_of!(abi::Waiting, r14),
+    WAITING_R15 = const offset_of!(abi::Waiting, r15),
+    WAITING_FS_BASE = const offset_of!(abi::Waiting, fs_base),
+    WAITING_RECEIVE_ADDRESS = const offset_of!(abi::Waiting, receive_address),
+    WAITING_RECEIVE_BYTES = const offset_of!(abi::Waiting, receive_bytes),
+    WAITING_MXCSR = const offset_of!(abi::Waiting, mxcsr),
+    WAITING_X87_CONTROL = const offset_of!(abi::Waiting, x87_control),
+    NO_WRFSBASE = const abi::BOOT_NO_WRFSBASE,
+    RESET = const abi::BOOT_RESET,
+    MADV_DONTNEED = const libc::MADV_DONTNEED,
+    SYS_madvise = const libc::SYS_madvise,
     SIGNAL_PAGE = const SIGNAL_PAGE,
     RECORD = const RECORD,
     STACK_COPY = const RECORD + offset_of!(abi::Crash, stack),
@@ -64,6 +85,8 @@ unsafe extern "C" {
     static FAULT: [u8; 0];
     #[link_name = "unishare_fault_return"]
     static FAULT_RETURN: [u8; 0];
+    #[link_name = "unishare_received"]
+    static RECEIVED: [u8; 0];
     #[link_name = "unishare_depart"]
     static DEPART: [u8; 0];
 }
@@ -73,6 +96,8 @@ unsafe extern "C" {
 pub enum Label {
     Fault,
     FaultReturn,
+    /// Behind the system call that takes a message.
+    Received,
     Depart,
     End,
 }
@@ -83,6 +108,7 @@ impl Label {
         let symbol = match self {
             Self::Fault => &raw const FAULT,
             Self::FaultReturn => &raw const FAULT_RETURN,
+            Self::Received => &raw const RECEIVED,
             Self::Depart => &raw const DEPART,
             Self::End => &raw const CODE_END,
         };

@@ -34,6 +34,9 @@ unishare_hypercall_page:
     .long   .Lchannel_send - .Lcalls
     .long   .Lheap_grow - .Lcalls
     .long   .Lset_fs_base - .Lcalls
+    .long   .Lunknown - .Lcalls
+    .long   .Lunknown - .Lcalls
+    .long   .Lreset - .Lcalls
 
 .Lunknown:
     mov     rax, -{ENOSYS}
@@ -110,6 +113,8 @@ unishare_hypercall_page:
     xor     r9d, r9d
     mov     eax, {SYS_recvfrom}
     syscall
+    .globl unishare_received
+unishare_received:
     test    rax, rax
     js      1f
     cmp     rax, rdx
@@ -141,6 +146,74 @@ unishare_hypercall_page:
     mov     eax, {SYS_arch_prctl}
     syscall
     ret
+
+// Drop every page that was written since the snapshot, then wait as it did. From the first call of madvise on there is no stack: what
+// it held is gone. The ranges are in the boot page, which the guest cannot write.
+.Lreset:
+    lea     rbx, [rip + unishare_hypercall_page + {BOOT_PAGE}]
+    test    dword ptr [rbx + {BOOT_FLAGS}], {RESET}
+    jz      .Lunknown
+    mov     r12d, [rbx + {BOOT_RESETS}]
+    mov     r13d, [rbx + {BOOT_RESETS_OFFSET}]
+    add     r13, rbx
+1:  test    r12d, r12d
+    jz      .Lresume
+    mov     rdi, [r13]
+    mov     rsi, [r13 + 8]
+    mov     edx, {MADV_DONTNEED}
+    mov     eax, {SYS_madvise}
+    syscall
+    test    rax, rax
+    jnz     2f
+    add     r13, 16
+    dec     r12d
+    jmp     1b
+2:  mov     edi, 70                     // memory that cannot be reset must not be used again
+    mov     eax, {SYS_exit_group}
+    syscall
+    ud2
+
+// Wait for a request as a snapshot did: its registers are in the boot page, all others are as in a new process.
+.Lresume:
+    lea     rbx, [rip + unishare_hypercall_page + {BOOT_PAGE}]
+    lea     rsp, [rip + .Lflags]        // a page that cannot be written: popfq only reads
+    popfq
+    mov     eax, -1
+    mov     edx, eax
+    xrstor  [rip + .Linitial_state]
+    ldmxcsr [rbx + {WAITING} + {WAITING_MXCSR}]
+    fldcw   [rbx + {WAITING} + {WAITING_X87_CONTROL}]
+    xor     eax, eax
+    test    dword ptr [rbx + {BOOT_FLAGS}], {NO_WRFSBASE}
+    jnz     1f
+    wrgsbase rax
+1:  mov     rsi, [rbx + {WAITING} + {WAITING_FS_BASE}]
+    mov     edi, {ARCH_SET_FS}
+    mov     eax, {SYS_arch_prctl}
+    syscall
+    mov     rsi, [rbx + {WAITING} + {WAITING_RECEIVE_ADDRESS}]
+    mov     rdx, [rbx + {WAITING} + {WAITING_RECEIVE_BYTES}]
+    mov     rsp, [rbx + {WAITING} + {WAITING_RSP}]
+    mov     rbp, [rbx + {WAITING} + {WAITING_RBP}]
+    mov     r12, [rbx + {WAITING} + {WAITING_R12}]
+    mov     r13, [rbx + {WAITING} + {WAITING_R13}]
+    mov     r14, [rbx + {WAITING} + {WAITING_R14}]
+    mov     r15, [rbx + {WAITING} + {WAITING_R15}]
+    mov     rbx, [rbx + {WAITING} + {WAITING_RBX}]
+    jmp     .Lchannel_receive
+
+    .balign 8
+.Lflags:
+    .quad   0x202                       // interrupts, and the flag that is always 1
+
+// An XSAVE area whose header names no component: XRSTOR puts all of them into their initial state, and takes MXCSR from here (Intel SDM
+// vol. 1, 13.8).
+    .balign 64
+.Linitial_state:
+    .zero   24
+    .long   0x1f80
+    .zero   484
+    .zero   64
 
 // The handler of every fault signal: rdi = signal, rdx = ucontext_t, on the alternate stack in the signal page. It builds
 // one CRASH message at the bottom of that page, below the kernel's frame, sends it and ends the process.
@@ -259,7 +332,7 @@ unishare_fault_return:
     ud2
 
 // The departure: rdi = boot page, rsi = entry, rdx = stack top, r8 = address and r9 = length of what to unmap, r12 and r13
-// of a second part (length 0: none). All in 64-bit addresses above the guest's 2 GiB.
+// of a second part (length 0: none). Without an entry (0) the guest goes on where the boot page says that it waits. All in 64-bit addresses above the guest's 2 GiB.
     .globl unishare_depart
 unishare_depart:
     mov     r14, rdi
@@ -286,7 +359,9 @@ unishare_depart:
 1:  mov     edi, 70
     mov     eax, {SYS_exit_group}
     syscall
-2:  mov     rsp, rbp
+2:  test    r15, r15
+    jz      .Lresume
+    mov     rsp, rbp
     push    r15
     mov     rdi, r14
     xor     eax, eax

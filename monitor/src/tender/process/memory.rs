@@ -27,7 +27,7 @@ pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Re
         };
         map_extent(extent, spec.sharing).map_err(|error| Error::io(what(), error))?;
     }
-    if spec.placed.image.is_random() {
+    if spec.placed.image.is_random() && spec.placed.resumption.is_none() {
         frames::map(spec.placed, spec.sharing)?;
     }
     map_instance(spec, placement, boot)
@@ -80,6 +80,13 @@ fn map_instance(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) 
     anonymous(placement.stack_bottom, spec.placed.image.stack as usize).map_err(failed("stack"))?;
     if spec.heap > 0 {
         anonymous(placement.heap_start, spec.heap as usize).map_err(failed("heap"))?;
+    }
+    for extent in spec.placed.resumption.iter().flat_map(|resumption| &resumption.own) {
+        if let Content::Run { file, first } = &extent.content {
+            let private = (READ_WRITE, MapFlags::PRIVATE);
+            mapping::of_file(extent.address, extent.pages, private, (file, *first), Over::Reservation)
+                .map_err(failed("snapshot"))?;
+        }
     }
     Ok(())
 }

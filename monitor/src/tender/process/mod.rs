@@ -13,16 +13,18 @@ mod memory;
 mod sandbox;
 
 use std::convert::Infallible;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Prepared, Spec};
+use crate::channel;
 use crate::error::Error;
+use crate::placing::placement::Placement;
 use crate::tender::boot_page::{self, Clock};
-use hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
@@ -64,10 +66,21 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     limit(&spec.placed.image.name)?;
     faults::install(placement)?;
     departure::forget_rseq()?;
+    // A guest that goes on where a snapshot was taken said READY before.
+    let resumed = spec.placed.resumption.is_some();
+    let says_ready = resumed.then(|| channel::duplicate(&descriptors.channel)).transpose()?;
+    if let Some(channel) = says_ready {
+        channel::send_ready(channel.as_fd())?;
+    }
     keep_only(descriptors)?;
     sandbox::enter(filter)?;
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
-    unsafe { departure::depart(placement, spec.placed.entry) }
+    unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
+}
+
+/// Whether a guest that was stopped at `rip`, in the system call of that number, waits for its next request.
+pub fn is_waiting_at(placement: &Placement, rip: u64, call: i64) -> bool {
+    call == libc::SYS_recvfrom && rip == placement.hypercall + Label::Received.offset()
 }
 
 /// What the process may not have, beyond what the filter keeps it from.

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <unishare/clock.h>
-
 #include "tree.h"
 
 /* The block at an index if it was written. */
@@ -101,7 +99,7 @@ int64_t content_write(struct node *file, const void *from, size_t size, uint64_t
         if (offset > file->size)
             file->size = offset;
     }
-    file->changed = (int64_t)unishare_clock_real();
+    file->changed = tree_time_of_change(file);
     return done || !size ? (int64_t)done : -ENOSPC;
 }
 
@@ -125,7 +123,7 @@ int content_resize(struct node *file, uint64_t size)
             file->base_size = size;
     }
     file->size = size;
-    file->changed = (int64_t)unishare_clock_real();
+    file->changed = tree_time_of_change(file);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <unishare/clock.h>
+#include <unishare/console.h>
 #include <unishare/platform.h>
 
 #include "tree.h"
@@ -11,6 +12,30 @@
 struct node *tree_current;
 static struct node *root;
 static uint64_t last_number, last_place;
+static int archive_is_read;
+
+/*
+ * When `node` changes: now. The archive's files have no time, so that two instances hold the same tree, byte for byte.
+ * Before a snapshot nothing may change, for it would be in every instance: the console says so, and then none is taken.
+ */
+int64_t tree_time_of_change(const struct node *node)
+{
+    static const char why[] = " was written before the snapshot\n";
+
+    if (!archive_is_read)
+        return 0;
+    if (unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT) {
+        unishare_console_write(node->name, node->name_length);
+        unishare_console_write(why, sizeof why - 1);
+    }
+    return (int64_t)unishare_clock_real();
+}
+
+/* Before a snapshot nothing has been read either: the time of day would be in it. */
+int64_t tree_time_of_access(void)
+{
+    return !archive_is_read || unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT ? 0 : (int64_t)unishare_clock_real();
+}
 
 static struct node *new_node(const char *name, size_t length, enum kind kind)
 {
@@ -23,10 +48,11 @@ static struct node *new_node(const char *name, size_t length, enum kind kind)
     node->kind = kind;
     node->mode = kind == FOLDER_NODE ? 0755 : kind == FILE_NODE ? 0644 : 0666;
     node->number = ++last_number;
-    node->changed = node->accessed = (int64_t)unishare_clock_real();
     node->name_length = length;
     memcpy(node->name, name, length);
     node->name[length] = 0;
+    node->changed = tree_time_of_change(node);
+    node->accessed = tree_time_of_access();
     return node;
 }
 
@@ -46,6 +72,7 @@ struct node *tree_root(void)
         devices_add(devices);
     if (unishare_image->files_size)
         archive_read(root, (const uint8_t *)unishare_image->files_start, unishare_image->files_size);
+    archive_is_read = 1;
     return root;
 }
 
@@ -64,7 +91,7 @@ static void link_child(struct node *folder, struct node *node)
     node->place = ++last_place;
     node->next = folder->children;
     folder->children = node;
-    folder->changed = (int64_t)unishare_clock_real();
+    folder->changed = tree_time_of_change(folder);
 }
 
 struct node *tree_add(struct node *folder, const char *name, size_t length, enum kind kind)
@@ -83,7 +110,7 @@ static void unlink_child(struct node *node)
     while (*link != node)
         link = &(*link)->next;
     *link = node->next;
-    node->parent->changed = (int64_t)unishare_clock_real();
+    node->parent->changed = tree_time_of_change(node);
 }
 
 /* A removed folder still leads to its parent by "..", so it holds it. */

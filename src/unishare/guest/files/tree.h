@@ -45,6 +45,10 @@ struct found {
 /* The root; the archive is read when first asked for. NULL without memory. */
 struct node *tree_root(void);
 
+/* The time for `node->changed` when it changes, and for `node->accessed`. */
+int64_t tree_time_of_change(const struct node *node);
+int64_t tree_time_of_access(void);
+
 /* Follow a path from a folder; 0, or -errno if a part before the last is missing or no folder. */
 int tree_find(struct node *from, const char *path, struct found *found);
 

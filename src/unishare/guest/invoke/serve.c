@@ -14,6 +14,8 @@
 #include <unishare/function.h>
 #include <unishare/platform.h>
 
+#include "snapshot.h"
+
 enum { HEADER = sizeof(struct unishare_message), PAYLOAD_MAX = UNISHARE_MESSAGE_MAX - HEADER, FIRST_ROOM = 2048, OVERFLOWN = 255 };
 
 /* Bytes that grow. The first HEADER bytes are room for a message's header, so that sending copies nothing. */
@@ -152,17 +154,33 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
+/* Give the memory of both buffers back, then let nothing of what they held stay: a snapshot will be taken. */
+static void leave_nothing(struct buffer *request, struct buffer *answer)
+{
+    free(request->data);
+    free(answer->data);
+    *request = *answer = (struct buffer){0};
+    snapshot_prepare();
+}
+
 int unishare_serve(unishare_function function)
 {
     struct unishare_message header = {.kind = UNISHARE_MESSAGE_READY};
     struct unishare_answer answer = {{0}, 0};
     struct buffer request = {0};
+    uint64_t generation = unishare_boot_page->generation;
     int got;
 
+    if (snapshot_is_wanted())
+        leave_nothing(&request, &answer.buffer);
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
     while ((got = receive(&request, &header)) > 0) {
         int status;
 
+        if (generation != unishare_boot_page->generation) {
+            generation = unishare_boot_page->generation;
+            snapshot_resumed();
+        }
         if (!reserve(&answer.buffer, HEADER))
             return out_of_memory();
         unishare_answer_clear(&answer);
@@ -174,6 +192,10 @@ int unishare_serve(unishare_function function)
         reply(&answer.buffer, header.id, status & 255);
         reset(&request);
         reset(&answer.buffer);
+        if (unishare_boot_page->flags & UNISHARE_BOOT_RESET)
+            unishare_hypercall(UNISHARE_CALL_RESET, 0, 0, 0);
+        if (snapshot_is_wanted())
+            leave_nothing(&request, &answer.buffer);
     }
     return got ? out_of_memory() : 0;
 }

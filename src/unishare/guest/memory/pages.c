@@ -18,6 +18,7 @@ static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
 static size_t break_end; /* the growing range's end, in bytes from heap_start */
 static int break_begun;
+static int held;
 
 static size_t round_to_pages(size_t size)
 {
@@ -42,7 +43,7 @@ static char *address_of(page number)
 /* Move the untouched end up by `size` bytes; NULL if the limit does not allow it, else where it was. */
 void *pages_advance(size_t size)
 {
-    if (size > unishare_boot_page->heap_limit - used)
+    if (held || size > unishare_boot_page->heap_limit - used)
         return NULL;
     if (!ready)
         ready = unishare_boot_page->heap_ready;
@@ -94,7 +95,7 @@ void *unishare_pages_take(size_t size)
     size_t wanted = round_to_pages(size);
     struct range found;
 
-    if (!wanted || wanted < size)
+    if (held || !wanted || wanted < size)
         return NULL;
     if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
         return reuse(found.first, found.first + page_of(wanted));
@@ -224,4 +225,9 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+void unishare_pages_hold(int hold)
+{
+    held = hold;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include <unishare/function.h>
+#include <unishare/random.h>
 
 #define HANDLER "/app/handler.lua"
 #define MODULES "/app/?.lua;/app/?/init.lua"
@@ -70,6 +71,33 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     return status;
 }
 
+/* Let math.random begin anew. */
+static void seed(uint64_t first, uint64_t second)
+{
+    int top = lua_gettop(state);
+
+    lua_getglobal(state, "math");
+    lua_getfield(state, -1, "randomseed");
+    lua_pushinteger(state, (lua_Integer)first);
+    lua_pushinteger(state, (lua_Integer)second);
+    lua_pcall(state, 2, 0, 0);
+    lua_settop(state, top);
+}
+
+/* Instances of one snapshot have the same state until here. */
+static void resumed(void)
+{
+    uint64_t drawn[2] = {0};
+
+    if (unishare_random_fill(drawn, sizeof drawn) == sizeof drawn)
+        seed(drawn[0], drawn[1]);
+}
+
+static void collect_garbage(void)
+{
+    lua_gc(state, LUA_GCCOLLECT);
+}
+
 /* Leaves the handler's function at FUNCTION; 0 if there is none, and the console says why. */
 static int load(void)
 {
@@ -94,5 +122,8 @@ int main(void)
     lua_setfield(state, -2, "path");
     lua_settop(state, 0);
     lua_pushcfunction(state, explain);
+    seed(unishare_seed(UNISHARE_SEED_RANDOM), unishare_seed(UNISHARE_SEED_RANDOM + 1));
+    unishare_on_resume(resumed);
+    unishare_on_snapshot(collect_garbage);
     return load() ? unishare_serve(handle) : FAILED;
 }

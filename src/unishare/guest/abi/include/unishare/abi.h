@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define UNISHARE_ABI_MAGIC 0x4552414853494e55ULL /* "UNISHARE", little-endian */
-#define UNISHARE_ABI_VERSION 0x00010000u         /* major << 16 | minor; another major is refused */
+#define UNISHARE_ABI_VERSION 0x00010001u         /* major << 16 | minor; another major is refused */
 #define UNISHARE_PAGE_SIZE 4096u
 
 /*
@@ -64,6 +64,9 @@ enum unishare_call {
     UNISHARE_CALL_HEAP_GROW = 7,
     /* a = FS base. Only for hosts where WRFSBASE is not available (boot->flags). Returns 0. */
     UNISHARE_CALL_SET_FS_BASE = 8,
+    /* Only with UNISHARE_BOOT_RESET: forget all that was written since the snapshot and wait for the next request, as the snapshot
+     * did. Does not return here but from the snapshot's UNISHARE_CALL_CHANNEL_RECEIVE. -UNISHARE_ENOSYS without the flag. */
+    UNISHARE_CALL_RESET = 11,
     /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3: reading and
      * writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot keep track. */
     UNISHARE_CALL_PROTECT = 12,
@@ -90,6 +93,19 @@ struct unishare_message {
 };
 
 #define UNISHARE_BOOT_NO_WRFSBASE 1u /* boot->flags: use UNISHARE_CALL_SET_FS_BASE */
+#define UNISHARE_BOOT_SNAPSHOT 2u    /* a snapshot will be taken where this guest waits: leave nothing of a request in memory */
+#define UNISHARE_BOOT_RESET 4u       /* call UNISHARE_CALL_RESET after each answer */
+
+/* Where a snapshot was taken: the registers that a C function keeps, at the hypercall UNISHARE_CALL_CHANNEL_RECEIVE, whose return
+ * address is at `rsp`. For the tender; the guest has no use for it. */
+struct unishare_waiting {
+    uint64_t rsp, rbx, rbp, r12, r13, r14, r15;
+    uint64_t fs_base;
+    uint64_t receive_address; /* the call's arguments */
+    uint64_t receive_bytes;
+    uint32_t mxcsr;
+    uint32_t x87_control;
+};
 
 /* The boot page: one read-only page. Offsets in it are from its start. */
 struct unishare_boot {
@@ -112,6 +128,11 @@ struct unishare_boot {
     uint32_t argv_offset;     /* argc strings, each NUL-terminated, one after another */
     uint32_t envc;
     uint32_t env_offset;      /* envc "NAME=value" strings, likewise */
+    /* From version 1.1 on. */
+    uint64_t generation;      /* 0: the guest was started; else it began from a snapshot, and this number is this instance's alone */
+    struct unishare_waiting waiting; /* of a snapshot */
+    uint32_t resets;          /* ranges of memory that UNISHARE_CALL_RESET drops: {uint64 address, uint64 bytes} each */
+    uint32_t resets_offset;
 };
 
 /* The image table: what differs per app, at one place, so that library pages stay equal. The linker script puts it at the

@@ -37,6 +37,16 @@ int unishare_serve(unishare_function function);
 void unishare_answer_write(unishare_answer *answer, const void *data, size_t size);
 void unishare_answer_printf(unishare_answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Many instances can begin from one snapshot of memory (docs/snapshots.md). What must differ between them, such as the state of a
+ * random generator, is made anew by hooks. They run in the order in which they were added, 16 at most; -1 when there is no room.
+ *
+ * resume: before the first request of an instance that began from a snapshot, and of every request where instances are reset.
+ * snapshot: before a snapshot is taken, after each warm-up request: forget what requests left (collect garbage, empty caches).
+ */
+int unishare_on_resume(void (*hook)(void));
+int unishare_on_snapshot(void (*hook)(void));
+
 /* Throw away what was appended so far: for an error message in place of half an answer. */
 void unishare_answer_clear(unishare_answer *answer);
 

@@ -31,4 +31,7 @@ void *unishare_pages_break(void *wanted);
  * and writable. */
 void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int may_move);
 
+/* While held, no pages are handed out: an allocator then has only what was freed to it. */
+void unishare_pages_hold(int held);
+
 #endif

@@ -1,0 +1,132 @@
+//! What a snapshot must fulfil beyond its form: it lies where its image may lie, and replaces only what a guest writes.
+
+use super::Stretch;
+use super::manifest::DrawText;
+use crate::abi::Waiting;
+use crate::image::{Content, Image, PAGE, Rights};
+use crate::placing::Placed;
+use crate::placing::draw::{Draw, REGION_PAGES, REGIONS_FROM, REGIONS_TO};
+use crate::placing::placement::Placement;
+
+/// Hypercall page, boot page, tender's page.
+const INSTANCE_PAGES: u64 = 3;
+
+/// The addresses that a snapshot's image lay at: there if the image's are drawn, in one region, none over another.
+pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Draw, String> {
+    let text = match (text, Draw::fixed(image)) {
+        (None, Some(fixed)) => return Ok(fixed),
+        (Some(text), None) => text,
+        _ => return Err("draw: is for the layout aslr, and there for every image of it".into()),
+    };
+    if text.modules.len() != image.modules.len() {
+        return Err(format!(
+            "draw.modules: {} addresses for {} modules",
+            text.modules.len(),
+            image.modules.len()
+        ));
+    }
+    let bases: Vec<u64> = text.modules.iter().map(|address| address.0).collect();
+    let sizes = image.modules.iter().map(|module| module.pages);
+    let mut blocks: Vec<(u64, u64)> = bases.iter().copied().zip(sizes).collect();
+    let heap_pages = image.heap / PAGE;
+    blocks.extend([
+        (text.instance.0, INSTANCE_PAGES),
+        (text.stack.0, image.stack / PAGE),
+        (text.heap.0, heap_pages),
+    ]);
+    blocks.sort_unstable();
+    let region = blocks[0].0 / PAGE / REGION_PAGES;
+    if !(REGIONS_FROM..REGIONS_TO).contains(&region) {
+        return Err(format!("draw: {:#x} is outside all regions", blocks[0].0));
+    }
+    let mut free = region * REGION_PAGES;
+    for &(address, pages) in &blocks {
+        let first = address / PAGE;
+        let end = first.saturating_add(pages);
+        if address % PAGE != 0 || first < free || end > (region + 1) * REGION_PAGES {
+            return Err(format!(
+                "draw: {pages} pages at {address:#x} overlap others or leave the region"
+            ));
+        }
+        free = end;
+    }
+    Ok(Draw {
+        bases: bases.into(),
+        placement: Placement {
+            hypercall: text.instance.0,
+            boot: text.instance.0 + PAGE,
+            tender_page: text.instance.0 + 2 * PAGE,
+            stack_bottom: text.stack.0,
+            stack_top: text.stack.0 + image.stack,
+            heap_start: text.heap.0,
+        },
+    })
+}
+
+/// Stretches ascend, do not overlap, and each replaces writable pages or an aslr image's tables.
+pub fn stretches(stretches: &[Stretch], placed: &Placed) -> Result<(), String> {
+    let places = replaceable(placed);
+    let mut free = 0;
+    for (index, stretch) in stretches.iter().enumerate() {
+        let end = stretch
+            .pages
+            .checked_mul(PAGE)
+            .and_then(|bytes| stretch.address.checked_add(bytes));
+        let Some(end) = end.filter(|_| stretch.address % PAGE == 0 && stretch.pages > 0 && stretch.address >= free) else {
+            return Err(format!("pages[{index}]: {:#x} is out of order, or no page", stretch.address));
+        };
+        if !places.iter().any(|&(from, to)| from <= stretch.address && end <= to) {
+            return Err(format!(
+                "pages[{index}]: {} pages at {:#x} are not all writable memory of {}",
+                stretch.pages, stretch.address, placed.image.name
+            ));
+        }
+        free = end;
+    }
+    Ok(())
+}
+
+/// The stack and the place for a message are the guest's own writable memory.
+pub fn waiting(waiting: &Waiting, placed: &Placed) -> Result<(), String> {
+    let Placement {
+        stack_bottom, stack_top, ..
+    } = placed.placement;
+    if !(stack_bottom..=stack_top - 8).contains(&waiting.rsp) || waiting.rsp % 8 != 0 {
+        return Err(format!("waiting.rsp: {:#x} is not in the stack", waiting.rsp));
+    }
+    let end = waiting.receive_address.checked_add(waiting.receive_bytes);
+    let inside = |&(from, to): &(u64, u64)| waiting.receive_address >= from && end.is_some_and(|end| end <= to);
+    if replaceable(placed).iter().any(inside) {
+        Ok(())
+    } else {
+        Err(format!(
+            "waiting.receive_address: {:#x} is not writable memory",
+            waiting.receive_address
+        ))
+    }
+}
+
+/// From and to of all that a snapshot may replace, what touches each other joined.
+fn replaceable(placed: &Placed) -> Vec<(u64, u64)> {
+    let written = |rights: Rights, content: &Content| rights == Rights::ReadWrite || matches!(content, Content::Frames { .. });
+    let extents = placed.extents.iter().filter(|extent| written(extent.rights, &extent.content));
+    let mut places: Vec<(u64, u64)> = extents
+        .map(|extent| (extent.address, extent.address + extent.pages * PAGE))
+        .collect();
+    let Placement {
+        stack_bottom,
+        stack_top,
+        heap_start,
+        ..
+    } = placed.placement;
+    places.extend([(stack_bottom, stack_top), (heap_start, heap_start + placed.image.heap)]);
+    places.sort_unstable();
+    places.dedup_by(|next, before| {
+        let joined = next.0 == before.1;
+        if joined {
+            before.1 = next.1;
+        }
+        joined
+    });
+    places
+}

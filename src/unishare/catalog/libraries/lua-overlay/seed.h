@@ -1,0 +1,2 @@
+/* Declares what lua.toml defines luai_makeseed as. */
+#include <unishare/random.h>

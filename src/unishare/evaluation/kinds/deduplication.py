@@ -1,0 +1,78 @@
+"""The cost of deduplication: what finding equal pages takes while instances run, against doing it when images are stored.
+
+KSM begins when the whole fleet stands; until it has converged memory is high: the burn-down curve, with ksmd's processor time along it. For the pool
+the same is read without waiting. `start work`: processor seconds of launcher and instances until all have answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from unishare.evaluation.run.context import Task
+from unishare.evaluation.run.fleet import Fleet, running_fleet
+from unishare.evaluation.run.memory_readings import Before, PoolPages, fleet_readings, total_now
+from unishare.evaluation.run.samples import Reading
+from unishare.evaluation.scenario import BurnSize
+from unishare.host import ksm
+from unishare.host.kernel_thread import find_thread, thread_ns
+from unishare.host.processor import processor_ns
+
+EVERY_S = 0.5
+
+
+async def measure(task: Task) -> list[Reading]:
+    """One fleet, merged while it stands."""
+    assert isinstance(task.size, BurnSize)
+    functions = task.functions()
+    pool = PoolPages(task.settings, functions, shared=task.configuration.sharing == "pool")
+    before = Before.read()
+    async with running_fleet(task.settings, task.configuration) as fleet:
+        await fleet.grow(functions, task.size.instances, task.counter("start", task.size.instances))
+        work = sum(processor_ns(pid) for pid in [fleet.launcher_pid, *fleet.pids]) / 1e9
+        readings = [Reading("start work", "s", work), *fleet_readings(fleet, before, pool, "unmerged", frames=False)]
+        if task.configuration.sharing == "ksm":
+            readings += await asyncio.to_thread(_burn_down, task, before, pool)
+        else:
+            readings += _at_once(fleet, before, pool)
+    return readings
+
+
+def _burn_down(task: Task, before: Before, pool: PoolPages) -> list[Reading]:
+    assert isinstance(task.size, BurnSize)
+    readings: list[Reading] = []
+    merger = find_thread("ksmd")
+    with task.merging() as merging:
+        assert merging is not None
+        began, worked = time.monotonic(), thread_ns(merger)
+        shown = -EVERY_S
+
+        def watch(counters: ksm.Counters) -> None:
+            nonlocal shown
+            now = time.monotonic() - began
+            if now - shown < EVERY_S:
+                return
+            shown = now
+            task.progress(f"deduplication: {task.configuration.title}: KSM", round(now), round(now) + 1)
+            readings.append(Reading("total", "bytes", total_now(before, pool), "curve", now))
+            readings.append(Reading("ksmd", "s", (thread_ns(merger) - worked) / 1e9, "curve", now))
+            readings.append(Reading("ksm saved", "pages", counters.saved, "curve", now))
+
+        merging.converge(task.size.limit_s, watch)
+        readings.append(Reading("converged after", "s", time.monotonic() - began, "end"))
+        readings.append(Reading("ksmd", "s", (thread_ns(merger) - worked) / 1e9, "end"))
+        # Its figure is taken while KSM still holds the merged pages; stopping it unmerges them.
+        readings.append(Reading("total merged", "bytes", total_now(before, pool), "end"))
+        readings.append(Reading("ksm metadata", "bytes", ksm.read_counters().metadata, "end"))
+    return readings
+
+
+def _at_once(fleet: Fleet, before: Before, pool: PoolPages) -> list[Reading]:
+    """What is shared when it is mapped needs no curve: two points at the same height."""
+    total = total_now(before, pool)
+    return [
+        *(Reading("total", "bytes", total, "curve", moment) for moment in (0.0, 1.0)),
+        Reading("converged after", "s", 0.0, "end"),
+        Reading("ksmd", "s", 0.0, "end"),
+        Reading("total merged", "bytes", total, "end"),
+    ]

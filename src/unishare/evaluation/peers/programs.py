@@ -1,0 +1,104 @@
+"""The peers: how each is started, and why one cannot be here. Each reads a line on stdin and answers it on stdout.
+
+A peer is given a folder of its own for what it needs (a program, a container's root). Nothing is installed: what the machine lacks is said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.errors import UnishareError
+
+HERE = Path(__file__).parent
+_NODE = "process.stdin.on('data', line => process.stdout.write('hello, ' + line))"
+_PYTHON = "import sys\nfor line in sys.stdin:\n    sys.stdout.write('hello, ' + line)\n    sys.stdout.flush()"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`command`: of instance N, when the folder is prepared. `clean`: what ends instance N if closing its stdin does not."""
+
+    name: str
+    missing: Callable[[], str | None]
+    prepare: Callable[[Path], None]
+    command: Callable[[Path, int], list[str]]
+    clean: Callable[[Path, int], None] = lambda folder, number: None
+
+
+def _needs(program: str, package: str) -> Callable[[], str | None]:
+    return lambda: None if shutil.which(program) else f"{program} is not installed (Debian: {package})"
+
+
+def _nothing(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _compile(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["gcc", "-O2", "-static", "-o", str(folder / "server"), str(HERE / "line_server.c")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UnishareError(f"the peers' program does not compile: {done.stderr.strip()}")
+
+
+def _bundle(folder: Path) -> None:
+    """An OCI bundle for each instance number is one folder; its root, read-only, is one for all."""
+    root = folder / "root"
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "proc").mkdir(exist_ok=True)
+    _compile(root)
+    config = {
+        "ociVersion": "1.0.2",
+        "process": {"user": {"uid": 0, "gid": 0}, "args": ["/server"], "env": [], "cwd": "/", "noNewPrivileges": True},
+        "root": {"path": "root", "readonly": True},
+        "mounts": [],
+        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "network")]},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _container(number: int) -> str:
+    return f"unishare-{os.getpid()}-{number}"
+
+
+def _crun(folder: Path) -> list[str]:
+    return ["crun", "--root", str(folder / "state"), "--cgroup-manager", "disabled"]
+
+
+def _crun_problem() -> str | None:
+    if os.geteuid():
+        return "containers need root here"
+    return _needs("crun", "crun")()
+
+
+def _end_container(folder: Path, number: int) -> None:
+    subprocess.run([*_crun(folder), "delete", "--force", _container(number)], capture_output=True, check=False)
+
+
+PEERS = {
+    one.name: one
+    for one in (
+        Peer("static", _needs("gcc", "gcc"), _compile, lambda folder, _: [str(folder / "server")]),
+        Peer(
+            "crun", _crun_problem, _bundle,
+            lambda folder, number: [*_crun(folder), "run", "--detach", "--bundle", str(folder), _container(number)],
+            _end_container,
+        ),
+        Peer(
+            "wasmtime", _needs("wasmtime", "none; a release of Bytecode Alliance"), _nothing,
+            lambda _, __: ["wasmtime", "run", str(HERE / "line_server.wat")],
+        ),
+        Peer("node", _needs("node", "nodejs"), _nothing, lambda _, __: ["node", "-e", _NODE]),
+        Peer("python", _needs("python3", "python3"), _nothing, lambda _, __: ["python3", "-I", "-S", "-c", _PYTHON]),
+    )
+}  # fmt: skip

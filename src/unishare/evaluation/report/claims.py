@@ -1,0 +1,150 @@
+"""The claims that the evaluation is about: what is claimed, what was measured, and by what it is held where it is not reached.
+
+Each is judged by numbers of the same report; a claim whose numbers were not measured says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from unishare.evaluation.report.measured import Number
+
+Numbers = Mapping[str, Sequence[Number]]
+NOT_MEASURED = "not measured in this run"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`holds`: None where it was not measured."""
+
+    claim: str
+    claimed: str
+    measured: str
+    holds: bool | None
+    held_by: str
+
+
+def claims(numbers: Numbers) -> list[Claim]:
+    """All of them."""
+    return [_alignment(numbers), _size(numbers), _speed(numbers), _lowest(numbers), _flushes(numbers), _no_merging(numbers)]
+
+
+def find(numbers: Numbers, scenario: str, configuration: str, measure: str) -> Number | None:
+    """One number."""
+    return next(
+        (
+            one
+            for one in numbers.get(scenario, [])
+            if one.configuration == configuration and one.measure == measure and not one.subject
+        ),
+        None,
+    )
+
+
+def _alignment(numbers: Numbers) -> Claim:
+    name, claimed = "alignment makes KSM worth while", "up to 3x less memory than dce under KSM, by alignment"
+    dce, aligned = (find(numbers, "memory", f"{layout}+ksm", "each above floor") for layout in ("dce", "aligned"))
+    whole_dce, whole = (find(numbers, "memory", f"{layout}+ksm", "each") for layout in ("dce", "aligned"))
+    if not dce or not aligned or not whole or not whole_dce:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    ratio = dce.median / aligned.median
+    spread = f"{dce.low / aligned.high:.2f} to {dce.high / aligned.low:.2f}"
+    return Claim(
+        name, claimed,
+        f"{ratio:.2f}x less above the floor ({spread}), {whole_dce.median / whole.median:.2f}x in total: "
+        f"{_kib(dce)} against {_kib(aligned)} an instance above the floor",
+        ratio >= 3, "" if ratio >= 3 else "what requests leave behind is private to each instance in both, and no layout makes it equal",
+    )  # fmt: skip
+
+
+def _size(numbers: Numbers) -> Claim:
+    name, claimed = "alignment costs no significant ELF size", "file within 5 % of the default layout's"
+    found = find(numbers, "sizes", "aligned", "file / default")
+    if not found:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    holds = found.median <= 1.05
+    return Claim(
+        name, claimed, f"{found.median:.3f} of the default file, geometric mean of {found.n} apps ({found.low:.3f} to {found.high:.3f})",
+        holds, "" if holds else "a program header and a section header for each window, and padding between windows",
+    )  # fmt: skip
+
+
+def _speed(numbers: Numbers) -> Claim:
+    name, claimed = "alignment costs no significant speed", "work a second within 2 % of the default layout's"
+    found = [one for layout in ("aligned", "aslr") if (one := find(numbers, "speed", "process", f"{layout}/default"))]
+    if not found:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    words = "; ".join(f"{one.measure} {one.median:.3f} ({one.low:.3f} to {one.high:.3f})" for one in found)
+    holds = all(one.median >= 0.98 for one in found)
+    return Claim(
+        name, claimed, words, holds, "" if holds else "calls through linkage tables, or where loops happen to lie in the caches"
+    )
+
+
+def _lowest(numbers: Numbers) -> Claim:
+    name, claimed = "ours is the lowest memory over time", "a pool configuration takes the least memory of all once idle"
+    totals = [
+        one
+        for one in numbers.get("memory", [])
+        if one.measure == "each" and not one.configuration.startswith("floor") and not one.configuration.endswith("kvm")
+    ]
+    ours = [one for one in totals if one.configuration.startswith("pool")]
+    others = [one for one in totals if not one.configuration.startswith("pool")]
+    if not ours or not others:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    best, rival = min(ours, key=lambda one: one.median), min(others, key=lambda one: one.median)
+    holds = best.median < rival.median
+    return Claim(
+        name, claimed, f"{best.configuration} {_kib(best)} an instance, the best other {rival.configuration} {_kib(rival)}",
+        holds, "" if holds else _what_holds(numbers, best.configuration, rival.configuration),
+    )  # fmt: skip
+
+
+def _what_holds(numbers: Numbers, best: str, rival: str) -> str:
+    """Where our memory is, by kind, an instance."""
+    instances = find(numbers, "memory", best, "instances")
+    count = instances.median if instances else 1
+    kinds = []
+    for measure in ("private", "kernel page tables", "pool resident"):
+        if (ours := find(numbers, "memory", best, measure)) and (theirs := find(numbers, "memory", rival, measure)):
+            kinds.append(f"{measure} {ours.median / count / 1024:.0f} KiB (there {theirs.median / count / 1024:.0f})")
+    return (
+        f"of {best}, an instance: "
+        + ", ".join(kinds)
+        + "; KSM also merges what requests leave behind where it is equal or zero"
+    )
+
+
+def _flushes(numbers: Numbers) -> Claim:
+    name, claimed = "fewest TLB flushes", "fewer than any configuration under KSM, for the same work"
+    totals: dict[str, float] = {}
+    for one in numbers.get("tlb", []):
+        if one.measure in ("by ksmd", "by instances local", "by instances asked"):
+            totals[one.configuration] = totals.get(one.configuration, 0) + one.median
+    ours = {title: count for title, count in totals.items() if title.startswith("pool")}
+    others = {title: count for title, count in totals.items() if not title.startswith("pool")}
+    if not ours or not others:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    most, least = max(ours.items(), key=lambda one: one[1]), min(others.items(), key=lambda one: one[1])
+    holds = most[1] < least[1]
+    return Claim(
+        name, claimed, f"at most {most[1]:,.0f} ({most[0]}), under KSM at least {least[1]:,.0f} ({least[0]})",
+        holds, "" if holds else "flushes of the instances' own copies on write",
+    )  # fmt: skip
+
+
+def _no_merging(numbers: Numbers) -> Claim:
+    name, claimed = "the pool needs no merging", "no flush by ksmd, no processor time of ksmd"
+    found = [
+        one for one in numbers.get("tlb", []) if one.configuration.startswith("pool") and one.measure in ("by ksmd", "ksmd")
+    ]
+    if not found:
+        return Claim(name, claimed, NOT_MEASURED, None, "")
+    holds = all(one.high == 0 for one in found)
+    words = ", ".join(f"{one.configuration}: {one.measure} {one.median:g} {one.unit}" for one in found)
+    return Claim(name, claimed, words, holds, "" if holds else "KSM was at work for something else on this machine")
+
+
+def _kib(number: Number) -> str:
+    return f"{number.median / 1024:,.0f} KiB"

@@ -1,0 +1,134 @@
+"""A snapshot: an image as it was when it first waited for a request (docs/formats/snapshot.md). This model is the format's source of
+truth.
+
+Whatever contradicts itself is refused here, and again by the monitor, which trusts nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.addresses import PAGE
+from unishare.formats.manifest import Digest, HexAddress, Pages
+
+# Beside an image's manifest: one file a snapshot, named by its number.
+FOLDER_NAME = "snapshots"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SnapshotDraw(_Model):
+    """Where an image of the layout `aslr` lay: its modules, the instance's own three pages, the stack and the heap."""
+
+    modules: list[HexAddress]
+    instance: HexAddress
+    stack: HexAddress
+    heap: HexAddress
+
+
+class WaitingRegisters(_Model):
+    """The registers that a C function keeps, in the hypercall for the next request, and that call's arguments."""
+
+    rsp: HexAddress
+    rbx: HexAddress
+    rbp: HexAddress
+    r12: HexAddress
+    r13: HexAddress
+    r14: HexAddress
+    r15: HexAddress
+    fs_base: HexAddress
+    receive_address: HexAddress
+    receive_bytes: Annotated[int, Field(ge=0)]
+    mxcsr: Annotated[int, Field(ge=0, le=0xFFFF)]
+    x87_control: Annotated[int, Field(ge=0, le=0xFFFF)]
+
+
+class PageStretch(_Model):
+    """`pages` pages from `address` on hold what page `first` of a run, and those behind it, hold."""
+
+    address: HexAddress
+    pages: Pages
+    run: Digest
+    first: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def start(self) -> int:
+        """Its first address."""
+        return int(self.address, 16)
+
+    @property
+    def end(self) -> int:
+        """The first address behind it."""
+        return self.start + self.pages * PAGE
+
+
+class Snapshot(_Model):
+    """`snapshots/N.json`."""
+
+    format: Literal["unishare-snapshot"] = "unishare-snapshot"
+    version: Literal[1] = 1
+    name: str
+    image: Digest
+    processor: list[str]
+    draw: SnapshotDraw | None = None
+    waiting: WaitingRegisters
+    pages: list[PageStretch]
+
+    @model_validator(mode="after")
+    def _check(self) -> Snapshot:
+        for stretch in self.pages:
+            if stretch.start % PAGE:
+                raise ValueError(f"address {stretch.address} is not the start of a page")
+        for before, after in pairwise(self.pages):
+            if before.end > after.start:
+                raise ValueError(f"the pages at {after.address} overlap those before them, or are out of order")
+        return self
+
+    @property
+    def runs(self) -> frozenset[str]:
+        """All runs that it names."""
+        return frozenset(stretch.run for stretch in self.pages)
+
+    def to_text(self) -> str:
+        """The file's text, a stretch of pages a line: the same for the same snapshot."""
+        fields = self.model_dump(mode="json", exclude={"pages"} | ({"draw"} if self.draw is None else set()))
+        lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
+        stretches = ",\n  ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.pages)
+        lines.append(f' "pages": [\n  {stretches}\n ]')
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    @classmethod
+    def parse(cls, data: bytes, where: str) -> Snapshot:
+        """Read a snapshot's bytes; `where` names them in errors."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            field = ".".join(str(part) for part in detail["loc"])
+            raise BadInputError(
+                f"{where}: {field + ': ' if field else ''}{detail['msg'].removeprefix('Value error, ')}",
+                "Take it again with 'unishare snapshot'; docs/formats/snapshot.md describes the format.",
+            ) from None
+
+    @classmethod
+    def read(cls, file: Path) -> Snapshot:
+        """Read a snapshot file."""
+        try:
+            return cls.parse(file.read_bytes(), str(file))
+        except FileNotFoundError:
+            raise NotFoundError(f"{file}: no such snapshot", "unishare snapshot takes one") from None
+        except OSError as error:
+            raise BadInputError(f"{file}: {error.strerror}") from None
+
+
+def snapshots_of(manifest: Path) -> list[Path]:
+    """The snapshots beside an image's manifest, by number."""
+    return sorted((manifest.parent / FOLDER_NAME).glob("*.json"), key=lambda file: (len(file.name), file.name))

@@ -1,0 +1,54 @@
+"""Each claim is judged by its numbers: it holds, it misses and says by what it is held, or it was not measured."""
+
+from __future__ import annotations
+
+from unishare.evaluation.report.claims import claims
+from unishare.evaluation.report.measured import Number
+
+
+def number(configuration: str, measure: str, value: float, unit: str = "bytes") -> Number:
+    return Number(configuration, measure, unit, value, value, value, 3)
+
+
+def memory(**each: float) -> list[Number]:
+    found = []
+    for title, value in each.items():
+        title = title.replace("_plus_", "+").replace("_", " ")
+        found += [
+            number(title, "each", value + 70_000),
+            number(title, "each above floor", value),
+            number(title, "instances", 100, ""),
+        ]
+    return found
+
+
+def test_nothing_measured() -> None:
+    assert {claim.measured for claim in claims({})} == {"not measured in this run"}
+    assert {claim.holds for claim in claims({})} == {None}
+
+
+def test_claims_that_hold_and_that_miss() -> None:
+    good = memory(dce_plus_ksm=480_000, aligned_plus_ksm=150_000, pool_aslr=40_000)
+    bad = memory(dce_plus_ksm=300_000, aligned_plus_ksm=150_000, pool_aslr=390_000)
+    for numbers, holds in ((good, True), (bad, False)):
+        by_name = {claim.claim: claim for claim in claims({"memory": numbers})}
+        for name in ("alignment makes KSM worth while", "ours is the lowest memory over time"):
+            assert by_name[name].holds is holds, name
+            assert bool(by_name[name].held_by) is not holds
+    assert "3.20x less above the floor" in claims({"memory": good})[0].measured
+
+
+def test_flushes() -> None:
+    def rows(ours: float, theirs: float) -> dict[str, list[Number]]:
+        return {
+            "tlb": [
+                number("pool aslr", "by ksmd", 0, "flushes"),
+                number("pool aslr", "ksmd", 0, "s"),
+                number("pool aslr", "by instances local", ours, "flushes"),
+                number("aligned+ksm published", "by ksmd", theirs, "flushes"),
+            ]
+        }
+
+    by_name = {claim.claim: claim for claim in claims(rows(3, 5))}
+    assert by_name["fewest TLB flushes"].holds and by_name["the pool needs no merging"].holds
+    assert not {claim.claim: claim for claim in claims(rows(6, 5))}["fewest TLB flushes"].holds
