@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from pathlib import Path
@@ -53,12 +54,13 @@ class Shell:
         self._socket.sendall(line.encode() + b"\n")
 
     def _read(self, limit_s: float) -> tuple[str, int]:
-        mark, deadline = f"{MARK} {self._number} ".encode(), time.monotonic() + limit_s
+        # A terminal that echoes shows the command first, with the variable in place of the code.
+        mark = re.compile(rf"{MARK} {self._number} (\d+)\r?\n".encode())
+        deadline = time.monotonic() + limit_s
         while True:
-            head, found, tail = self._got.partition(mark)
-            if found and b"\n" in tail:
-                code, _, self._got = tail.partition(b"\n")
-                return head.decode(errors="replace").replace("\r", ""), int(code)
+            if found := mark.search(self._got):
+                head, self._got = self._got[: found.start()], self._got[found.end() :]
+                return head.decode(errors="replace").replace("\r", ""), int(found[1])
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 more = self._socket.recv(65536)

@@ -37,8 +37,9 @@ export LD_PRELOAD=@PRELOAD@
 unset LD_PRELOAD
 while [ ! -e /run/control ]; do usleep 20000; done
 /bin/bridge /dev/ttyS1 /run/control &
+exec 3<>/dev/ttyS2
 stty -F /dev/ttyS2 raw -echo
-exec setsid sh </dev/ttyS2 >/dev/ttyS2 2>&1
+cat <&3 | sh >&3 2>/dev/null
 """
 
 
