@@ -26,6 +26,8 @@ pub const CALL_CHANNEL_RECEIVE: u64 = 5;
 pub const CALL_CHANNEL_SEND: u64 = 6;
 pub const CALL_HEAP_GROW: u64 = 7;
 pub const CALL_SET_FS_BASE: u64 = 8;
+pub const CALL_DISCARD: u64 = 9;
+pub const CALL_CHANNEL_RECEIVE_SOON: u64 = 10;
 pub const CALL_RESET: u64 = 11;
 pub const RANDOM_MAX: u64 = 256;
 

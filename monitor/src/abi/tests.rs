@@ -41,6 +41,8 @@ fn mirror() -> BTreeMap<String, u64> {
         CALL_CHANNEL_SEND,
         CALL_HEAP_GROW,
         CALL_SET_FS_BASE,
+        CALL_DISCARD,
+        CALL_CHANNEL_RECEIVE_SOON,
         CALL_RESET,
         MESSAGE_MAX,
         MESSAGE_MORE,

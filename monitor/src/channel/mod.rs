@@ -3,10 +3,11 @@
 
 use std::mem::size_of;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use bytemuck::Zeroable;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt, sockopt::Timeout};
 
 use crate::abi::{self, Message};
 use crate::error::Error;
@@ -46,8 +47,12 @@ pub enum Received<'a> {
     Closed,
 }
 
-/// A channel's two ends: the parent's and the instance's.
-pub fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
+/// How long an instance waits for a request until it gives memory back.
+pub const QUIET: Duration = Duration::from_millis(100);
+
+/// A channel's two ends: the parent's and the instance's. The instance's receives give up after `quiet`, if that is given (abi.h,
+/// CHANNEL_RECEIVE_SOON).
+pub fn pair(quiet: Option<Duration>) -> Result<(OwnedFd, OwnedFd), Error> {
     let failed = |error| Error::io("making an instance's channel", error);
     let (parent, instance) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(failed)?;
@@ -55,6 +60,7 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), Error> {
         // A whole message has to fit, with the kernel's own accounting of it.
         sockopt::set_socket_send_buffer_size(end, 4 * abi::MESSAGE_MAX).map_err(failed)?;
     }
+    sockopt::set_socket_timeout(&instance, Timeout::Recv, quiet).map_err(failed)?;
     Ok((parent, instance))
 }
 

@@ -13,7 +13,7 @@ fn message(kind: u32, flags: u32, data: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_request_is_cut_into_parts_that_fit() {
-    let (parent, instance) = pair().expect("a channel");
+    let (parent, instance) = pair(None).expect("a channel");
     let payload: Vec<u8> = (0..150_000_u32).map(|number| number as u8).collect();
     let (mut offset, mut received, mut buffer) = (Some(0), Vec::new(), vec![0; abi::MESSAGE_MAX]);
     while let Some(start) = offset {
@@ -29,7 +29,7 @@ fn a_request_is_cut_into_parts_that_fit() {
 
 #[test]
 fn a_full_channel_makes_no_progress_and_does_not_wait() {
-    let (parent, _instance) = pair().expect("a channel");
+    let (parent, _instance) = pair(None).expect("a channel");
     let payload = vec![0; 64 << 20];
     let mut offset = 0;
     while let Some(next) = send_request_part(parent.as_fd(), 5, &payload, offset).expect("a part") {
@@ -43,7 +43,7 @@ fn a_full_channel_makes_no_progress_and_does_not_wait() {
 
 #[test]
 fn the_other_sides_end_is_told() {
-    let (parent, instance) = pair().expect("a channel");
+    let (parent, instance) = pair(None).expect("a channel");
     let mut buffer = vec![0; abi::MESSAGE_MAX];
     assert!(matches!(receive(parent.as_fd(), &mut buffer), Ok(Received::Empty)));
     drop(instance);
@@ -56,7 +56,7 @@ fn the_other_sides_end_is_told() {
 
 #[test]
 fn a_failure_reaches_the_parent() {
-    let (parent, instance) = pair().expect("a channel");
+    let (parent, instance) = pair(None).expect("a channel");
     send_failure(
         instance.as_fd(),
         &Error::BadRequest {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::image::pool::Pool;
@@ -88,12 +89,13 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         image: &image,
         draw: &draw,
         snapshot: snapshot.as_ref(),
-        beginning: snapshot::beginning(snapshot.as_ref(), arguments.reset),
+        beginning: snapshot::beginning(snapshot.as_ref()),
         tender: arguments.tender,
         sharing: arguments.sharing,
         heap,
         argv,
         env: &env,
+        quiet: Some(channel::QUIET),
     };
 
     let interruptions = signals::Interruptions::catch()?;
@@ -113,7 +115,7 @@ fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Plac
     let Some(pool) = &arguments.pool else { return Ok(None) };
     let mut choice = Choice::default();
     if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
-        choice.check_reset(arguments.reset, &image.name)?;
+        choice.check_reset(arguments.reset, image)?;
         return Ok(None);
     }
     let pool = Pool::open(pool)?;
@@ -123,7 +125,7 @@ fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Plac
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");
     }
-    choice.check_reset(arguments.reset, &image.name)?;
+    choice.check_reset(arguments.reset, image)?;
     choice.pick()
 }
 

@@ -50,6 +50,7 @@ impl Image {
             heap: 0,
             argv: Vec::new(),
             env: BTreeMap::new(),
+            is_stateless: false,
             extents: vec![Extent {
                 module: 0,
                 offset: abi::APP_BASE,

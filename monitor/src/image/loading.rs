@@ -90,6 +90,7 @@ impl Image {
             heap: manifest.heap,
             argv: manifest.argv,
             env: manifest.env,
+            is_stateless: manifest.state.is_some(),
             extents,
             page_tables,
             elf,

@@ -100,6 +100,13 @@ struct Library {
     _hash: Digest,
 }
 
+/// What a function keeps between requests, where the manifest says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateText {
+    None,
+}
+
 /// `rights` as the manifest spells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 enum RightsText {
@@ -207,6 +214,9 @@ pub struct Manifest {
     pub heap: u64,
     pub argv: Vec<String>,
     pub env: BTreeMap<String, String>,
+    /// `none`: the function keeps nothing between requests.
+    #[serde(default)]
+    pub state: Option<StateText>,
     libraries: Vec<Library>,
     pub extents: Vec<Extent>,
     #[serde(default)]

@@ -87,6 +87,8 @@ pub struct Image {
     pub heap: u64,
     pub argv: Vec<String>,
     pub env: BTreeMap<String, String>,
+    /// It says that it keeps nothing between requests, so it may be reset after each.
+    pub is_stateless: bool,
     pub extents: Vec<Extent>,
     /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
     pub page_tables: Option<Arc<File>>,

@@ -18,6 +18,7 @@ use super::names;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::placing::draw::{self, Draw, Source};
@@ -64,7 +65,7 @@ impl Starter {
             Tender::Process => images.snapshots(&image, &request.snapshots),
             Tender::Kvm => Choice::default(),
         };
-        choice.check_reset(request.reset, &image.name)?;
+        choice.check_reset(request.reset, &image)?;
         let warnings = choice.warnings.clone();
         let mut env = image.env.clone();
         env.extend(request.env.take().unwrap_or_default());
@@ -134,12 +135,13 @@ impl Batch {
             image: &self.image,
             draw: &draw,
             snapshot: snapshot.as_ref(),
-            beginning: snapshot::beginning(snapshot.as_ref(), request.reset),
+            beginning: snapshot::beginning(snapshot.as_ref()),
             tender: request.tender,
             sharing: request.sharing,
             heap: self.heap,
             argv: &self.argv,
             env: &self.env,
+            quiet: Some(channel::QUIET),
         };
         let (number, name) = fleet.christen(&self.prefix);
         let console = console(request.logs.as_deref(), &name)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustix::rand::GetRandomFlags;
 
 use crate::error::Error;
+use crate::image::Image;
 use crate::placing::Placed;
 
 /// The usable snapshots of an image, and why the others are not.
@@ -26,8 +27,16 @@ impl Choice {
         }
     }
 
-    /// A reset needs a snapshot to return to.
-    pub fn check_reset(&self, reset: bool, name: &str) -> Result<(), Error> {
+    /// A reset needs a function that keeps nothing, and a snapshot to return to.
+    pub fn check_reset(&self, reset: bool, image: &Image) -> Result<(), Error> {
+        let name = &image.name;
+        if reset && !image.is_stateless {
+            return Err(Error::BadRequest {
+                what: format!(
+                    "{name} keeps state between requests, so it is not reset; if it does not, say state = \"none\" in app.toml"
+                ),
+            });
+        }
         if reset && self.usable.is_empty() {
             return Err(Error::BadSnapshot {
                 what: format!("{name} cannot be reset: it has no usable snapshot"),

@@ -87,10 +87,12 @@ pub fn load(path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<Placed, Erro
     Ok(with_pages(placed, waiting, &stretches))
 }
 
-/// Where an instance begins that has this snapshot or none.
-pub fn beginning(snapshot: Option<&Arc<Placed>>, reset: bool) -> Beginning {
+/// Where an instance begins that has this snapshot or none. A function that keeps nothing is reset after each answer.
+pub fn beginning(snapshot: Option<&Arc<Placed>>) -> Beginning {
     match snapshot {
-        Some(_) => Beginning::Snapshot { reset },
+        Some(placed) => Beginning::Snapshot {
+            reset: placed.image.is_stateless,
+        },
         None => Beginning::Entry,
     }
 }

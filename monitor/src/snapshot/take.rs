@@ -106,6 +106,7 @@ fn capture(
             heap: image.heap,
             argv: &image.argv,
             env: &image.env,
+            quiet: None,
         };
         zygote::spawn(&order, console.as_fd(), None).map(Started)
     };

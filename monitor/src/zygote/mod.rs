@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 
@@ -35,13 +36,15 @@ pub struct Order<'a> {
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
+    /// How long it waits for a request until it gives memory back; `None`: it never does.
+    pub quiet: Option<Duration>,
 }
 
 /// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel/).
 /// The calling process must have one thread only.
 pub fn spawn(order: &Order<'_>, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
     let prepared = tender::prepare(order.tender, order.image)?;
-    let (parent_end, instance_end) = channel::pair()?;
+    let (parent_end, instance_end) = channel::pair(order.quiet)?;
     let duplicate = |descriptor: BorrowedFd<'_>| {
         rustix::io::fcntl_dupfd_cloexec(descriptor, 0).map_err(|error| Error::io("duplicating a descriptor", error))
     };

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from unishare.cli.names import app_argument
 from unishare.cli.options import layouts_option
 from unishare.cli.progress import steps
-from unishare.cli.session import Session, json_option, pass_session, print_json
+from unishare.cli.session import Session, json_option, note, pass_session, print_json
+from unishare.errors import UnishareError
 from unishare.formats.layouts import DEFAULT_LAYOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unishare.pool.store import Pool
+    from unishare.toolchain.recipes.recipe import AppRecipe
 
 
 @click.command()
@@ -69,13 +77,29 @@ def build_apps(
     from unishare.toolchain.build import Builder
     from unishare.toolchain.recipes.catalog import Catalog
 
-    pool = Pool.create(session.settings.pool)
+    pool, catalog = Pool.create(session.settings.pool), Catalog.from_here()
     built = []
     with (
         steps() as step,
-        Builder(Catalog.from_here(), session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
+        Builder(catalog, session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
     ):
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))
+            _take_snapshots(pool, image.folder, catalog.app(image.name))
         step("built", len(names), len(names))
     return built
+
+
+def _take_snapshots(pool: Pool, folder: Path, recipe: AppRecipe) -> None:
+    """Take the snapshots that a recipe wants, unless they are there. A language's own are a gift: without them the image starts too."""
+    from unishare.pool import snapshots
+
+    wanted = recipe.wanted_snapshots
+    if wanted is None or snapshots.are_current(pool, folder):
+        return
+    try:
+        snapshots.take(pool, folder, count=wanted.count, warm=[recipe.folder / file for file in wanted.warm])
+    except UnishareError as error:
+        if recipe.snapshot is not None:
+            raise
+        note(f"note: {error.message}")

@@ -44,6 +44,9 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
 @gaps_option
 @fresh_option
 @click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
+@click.option(
+    "--reset", is_flag=True, help='Insist that it returns to its snapshot after each answer (state = "none" in app.toml).'
+)
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
 @pass_session
@@ -60,6 +63,7 @@ def run(
     gaps: int | None,
     fresh: bool,
     environment: tuple[tuple[str, str], ...],
+    reset: bool,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -92,7 +96,7 @@ def run(
         time_limit_ms=milliseconds(time_limit),
         name=found.name,
     )
-    request = with_snapshots(request, fresh)
+    request = with_snapshots(request, fresh).model_copy(update={"reset": reset})
     if detach or count > 1:
         warn_of_seed(seed)
     if detach:

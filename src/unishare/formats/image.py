@@ -66,6 +66,7 @@ class ImageFacts(BaseModel):
     env: dict[str, str]
     heap: int
     stack: int
+    state: Literal["none"] | None = None
     modules: list[PlacedModule] | None = None
     relocations: RelocationsReference | None = None
 

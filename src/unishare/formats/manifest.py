@@ -110,6 +110,7 @@ class Manifest(_Model):
     heap: SizeInPages
     argv: list[str]
     env: dict[str, str]
+    state: Literal["none"] | None = None
     libraries: list[LibraryReference]
     modules: list[ModuleReference] | None = None
     relocations: RelocationRun | None = None
@@ -172,8 +173,9 @@ class Manifest(_Model):
         absent: dict[str, Any] = {}
         if self.modules is None:
             absent = {"modules": True, "relocations": True, "frames": True, "extents": {"__all__": {"module", "frame"}}}
-        if self.page_tables is None:
-            absent["page_tables"] = True
+        for name in ("page_tables", "state"):
+            if getattr(self, name) is None:
+                absent[name] = True
         return absent
 
     @classmethod

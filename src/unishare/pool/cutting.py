@@ -121,6 +121,7 @@ def _manifest(
             "heap": facts.heap,
             "argv": facts.argv,
             "env": facts.env,
+            "state": facts.state,
             "libraries": facts.libraries,
             "extents": extents,
             **(own or {}),

@@ -21,7 +21,7 @@ from unishare.errors import BadInputError, InputOutputError, TimeLimitError, Uni
 from unishare.formats.addresses import PAGE
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
-from unishare.formats.snapshot import FOLDER_NAME, Snapshot
+from unishare.formats.snapshot import FOLDER_NAME, Snapshot, snapshots_of
 from unishare.monitor_program import monitor_program
 from unishare.pool.store import Pool
 from unishare.state import replace_file, replace_folder
@@ -62,6 +62,17 @@ def take(
             f"{folder.name}: no space is left for its snapshots: {error.filename or pool.folder}",
             "Free some ('unishare pool gc'); the image starts without them.",
         ) from None
+
+
+def are_current(pool: Pool, folder: Path) -> bool:
+    """Whether an image has snapshots, all of this build and with all their pages."""
+    files = snapshots_of(folder / MANIFEST_NAME)
+    image = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
+    try:
+        found = [Snapshot.read(file) for file in files]
+    except UnishareError:
+        return False
+    return bool(found) and all(snapshot.image == image and all(map(pool.has_run, snapshot.runs)) for snapshot in found)
 
 
 def remove(folder: Path) -> None:

@@ -85,6 +85,10 @@ class Pool:
         """Where a run is."""
         return self._runs.file(run)
 
+    def has_run(self, run: str) -> bool:
+        """Whether a run is there, undamaged."""
+        return self._runs.is_intact(run)
+
     def read_run(self, run: str) -> bytes:
         """A run's bytes."""
         return self._runs.read(run)

@@ -158,6 +158,7 @@ class Builder:
             env=app.run.env,
             heap=app.run.heap,
             stack=app.run.stack,
+            state="none" if app.state == "none" else None,
         )
         addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(

@@ -48,7 +48,7 @@ fn what_is_wrong_is_named_with_its_field() {
         ("/name", json!(""), "m.json: name: "),
         ("/name", json!("a\u{1b}[2J"), "m.json: name: "),
         ("/abi", json!(0x0002_0000), "m.json: abi: 2.0 is not"),
-        ("/abi", json!(0x0001_0001), "m.json: abi: 1.1 is not"),
+        ("/abi", json!(0x0001_0002), "m.json: abi: 1.2 is not"),
         (
             "/entry",
             json!("0x400000"),

@@ -48,7 +48,9 @@ impl Service {
             abi::CALL_RANDOM => self.fill_random(a, b),
             abi::CALL_POLL => self.poll(a, b),
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
+            abi::CALL_CHANNEL_RECEIVE_SOON => self.receive_soon(a, b),
             abi::CALL_CHANNEL_SEND => self.send(a, b),
+            abi::CALL_DISCARD => self.discard(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
             // Only where the boot page says so: else the guest has WRFSBASE.
             abi::CALL_SET_FS_BASE => set_fs_base(machine, a),
@@ -111,7 +113,19 @@ impl Service {
         answer(unsafe { libc::ppoll(&raw mut waited, what, limit_pointer, std::ptr::null()) } as isize)
     }
 
+    /// The socket's own time limit ends each wait: then one without a limit follows, or an instance that nobody asks would wake up again
+    /// and again.
     fn receive(&self, address: u64, room: u64) -> i64 {
+        loop {
+            match self.receive_soon(address, room) {
+                got if got == -i64::from(libc::EAGAIN) => {}
+                got => return got,
+            }
+            self.poll(1, u64::MAX);
+        }
+    }
+
+    fn receive_soon(&self, address: u64, room: u64) -> i64 {
         let Some(host) = self.memory.find(address, room, true) else {
             return -i64::from(libc::EFAULT);
         };
@@ -134,6 +148,30 @@ impl Service {
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
+    }
+
+    /// The pages of the slot become zeros on demand again. KVM forgets what it had mapped of them.
+    fn discard(&self, address: u64, bytes: u64) -> i64 {
+        match self.memory.find(address, bytes, true) {
+            Some(host) if self.is_own(address, bytes) && (address | bytes) % PAGE == 0 => {
+                // SAFETY: memory of the guest that no reference of ours leads to.
+                answer(unsafe { libc::madvise(pointer(host), bytes as usize, libc::MADV_DONTNEED) } as isize)
+            }
+            _ => -i64::from(libc::EINVAL),
+        }
+    }
+
+    /// Whether memory that the guest has is all in the stack or all in the heap.
+    fn is_own(&self, address: u64, bytes: u64) -> bool {
+        let Placement {
+            stack_bottom,
+            stack_top,
+            heap_start,
+            ..
+        } = self.placement;
+        [stack_bottom..stack_top, heap_start..heap_start + self.heap_ready]
+            .into_iter()
+            .any(|range| range.contains(&address) && bytes <= range.end - address)
     }
 
     /// Make at least `wanted` bytes of the heap usable: one more memory slot, as large as what is there.

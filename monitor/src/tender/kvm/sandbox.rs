@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
+};
 
 use crate::error::Error;
 
@@ -29,13 +32,21 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     if let Some(filter) = FILTER.get() {
         return Ok(filter);
     }
-    let rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
-    let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64)
+    let filter = rules()
+        .and_then(|rules| SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, TargetArch::x86_64))
         .and_then(BpfProgram::try_from)
         .map_err(|error| Error::Defect {
             what: format!("the KVM tender's sandbox: {error}"),
         })?;
     Ok(FILTER.get_or_init(|| filter))
+}
+
+/// Memory is only ever given up.
+fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
+    let discards = SeccompCondition::new(2, Length::Qword, Compare::Eq, libc::MADV_DONTNEED as u64)?;
+    let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    rules.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![discards])?]);
+    Ok(rules)
 }
 
 /// Confine the calling thread, for ever.

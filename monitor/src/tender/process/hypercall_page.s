@@ -34,8 +34,8 @@ unishare_hypercall_page:
     .long   .Lchannel_send - .Lcalls
     .long   .Lheap_grow - .Lcalls
     .long   .Lset_fs_base - .Lcalls
-    .long   .Lunknown - .Lcalls
-    .long   .Lunknown - .Lcalls
+    .long   .Ldiscard - .Lcalls
+    .long   .Lchannel_receive_soon - .Lcalls
     .long   .Lreset - .Lcalls
 
 .Lunknown:
@@ -105,7 +105,8 @@ unishare_hypercall_page:
     add     rsp, 24
     ret
 
-// MSG_TRUNC makes the kernel return the message's true length, also when it did not fit.
+// MSG_TRUNC makes the kernel return the message's true length, also when it did not fit. The socket's own time limit ends each wait: then
+// one without a limit follows, or an instance that nobody asks would wake up again and again. Snapshots are taken and begin in this call.
 .Lchannel_receive:
     mov     edi, {CHANNEL_FD}
     mov     r10d, {MSG_TRUNC}
@@ -115,11 +116,38 @@ unishare_hypercall_page:
     syscall
     .globl unishare_received
 unishare_received:
+    cmp     rax, -{EAGAIN}
+    je      2f
+.Lreceived:
     test    rax, rax
     js      1f
     cmp     rax, rdx
     ja      .Ltoo_long
 1:  ret
+2:  push    rsi
+    push    rdx
+    mov     rax, {CHANNEL_FD} | {POLLIN} << 32
+    push    rax
+    mov     rdi, rsp
+    mov     esi, 1
+    xor     edx, edx
+    xor     r10d, r10d
+    mov     r8d, 8
+    mov     eax, {SYS_ppoll}
+    syscall
+    pop     rax
+    pop     rdx
+    pop     rsi
+    jmp     .Lchannel_receive
+
+.Lchannel_receive_soon:
+    mov     edi, {CHANNEL_FD}
+    mov     r10d, {MSG_TRUNC}
+    xor     r8d, r8d
+    xor     r9d, r9d
+    mov     eax, {SYS_recvfrom}
+    syscall
+    jmp     .Lreceived
 
 .Lchannel_send:
     cmp     rdx, {MESSAGE_MAX}
@@ -147,6 +175,32 @@ unishare_received:
     syscall
     ret
 
+// Only what the boot page calls stack or heap, and whole pages of it.
+.Ldiscard:
+    mov     rdi, rsi
+    mov     rsi, rdx
+    mov     rax, rdi
+    or      rax, rsi
+    test    eax, {PAGE} - 1
+    jnz     .Linvalid
+    mov     rax, rdi
+    add     rax, rsi
+    jc      .Linvalid
+    lea     r8, [rip + unishare_hypercall_page]
+    cmp     rdi, [r8 + {BOOT_STACK_BOTTOM}]
+    jb      1f
+    cmp     rax, [r8 + {BOOT_STACK_TOP}]
+    jbe     2f
+1:  mov     rdx, [r8 + {BOOT_HEAP_START}]
+    cmp     rdi, rdx
+    jb      .Linvalid
+    add     rdx, [r8 + {BOOT_HEAP_LIMIT}]
+    cmp     rax, rdx
+    ja      .Linvalid
+2:  mov     edx, {MADV_DONTNEED}
+    mov     eax, {SYS_madvise}
+    syscall
+    ret
 // Drop every page that was written since the snapshot, then wait as it did. From the first call of madvise on there is no stack: what
 // it held is gone. The ranges are in the boot page, which the guest cannot write.
 .Lreset:

@@ -108,6 +108,7 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
             ])?,
         ),
         (libc::SYS_arch_prctl, rule(vec![is(0, ARCH_SET_FS)?])?),
+        // Of what is left only the guest's own memory can be discarded; the page sees to what of it.
         (libc::SYS_madvise, rule(vec![is(2, libc::MADV_DONTNEED as u64)?])?),
         // The departure's. Afterwards nothing is there any more.
         (

@@ -2,7 +2,8 @@
  * Serving requests over the channel.
  *
  * A request is received straight to where the function reads it, and an answer sent from where it was written: every copy would be
- * private pages of every instance.
+ * private pages of every instance. Both lie in pages of their own, not in the C heap, so that an instance which has nothing to do can give
+ * them back whole, whatever the function has allocated meanwhile.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -12,11 +13,18 @@
 #include <unistd.h>
 
 #include <unishare/function.h>
+#include <unishare/memory.h>
 #include <unishare/platform.h>
 
 #include "snapshot.h"
 
-enum { HEADER = sizeof(struct unishare_message), PAYLOAD_MAX = UNISHARE_MESSAGE_MAX - HEADER, FIRST_ROOM = 2048, OVERFLOWN = 255 };
+/* The C library's allocator (musl-malloc-overlay/give_back.h). */
+void unishare_malloc_give_back(void);
+
+enum { HEADER = sizeof(struct unishare_message), PAYLOAD_MAX = UNISHARE_MESSAGE_MAX - HEADER, OVERFLOWN = 255 };
+
+/* Below the waiting frame: the red zone, and what a call of the tender pushes. */
+enum { LIVE_STACK = 512 };
 
 /* Bytes that grow. The first HEADER bytes are room for a message's header, so that sending copies nothing. */
 struct buffer {
@@ -32,16 +40,16 @@ struct unishare_answer {
 /* Make room for `more` further bytes; 0 without memory. */
 static int reserve(struct buffer *buffer, size_t more)
 {
-    size_t wanted = buffer->size + more, room = buffer->room ? buffer->room : FIRST_ROOM;
+    size_t wanted = buffer->size + more, room = 2 * buffer->room > wanted ? 2 * buffer->room : wanted;
     uint8_t *data;
 
     if (wanted < more)
         return 0;
     if (wanted <= buffer->room)
         return 1;
-    while (room < wanted)
-        room *= 2;
-    if (!(data = realloc(buffer->data, room)))
+    room = (room + UNISHARE_PAGE_SIZE - 1) & ~(size_t)(UNISHARE_PAGE_SIZE - 1);
+    data = buffer->data ? unishare_pages_resize(buffer->data, buffer->room, room, 1) : unishare_pages_take(room);
+    if (!data)
         return 0;
     buffer->data = data;
     buffer->room = room;
@@ -51,8 +59,8 @@ static int reserve(struct buffer *buffer, size_t more)
 /* Give memory back that an exceptional request needed. */
 static void reset(struct buffer *buffer)
 {
-    if (buffer->room > PAYLOAD_MAX) {
-        free(buffer->data);
+    if (buffer->room > 2 * UNISHARE_MESSAGE_MAX) {
+        unishare_pages_give(buffer->data, buffer->room);
         *buffer = (struct buffer){0};
     }
     buffer->size = 0;
@@ -99,11 +107,48 @@ void unishare_answer_clear(unishare_answer *answer)
     answer->failed = 0;
 }
 
+static void (*collect_garbage)(void);
+
+void unishare_when_quiet(void (*collect)(void))
+{
+    collect_garbage = collect;
+}
+
+/* Everything that was touched for earlier requests and is not needed to wait for the next one. Neither buffer holds anything now. */
+static void give_back(struct buffer *request, struct buffer *answer)
+{
+    uintptr_t live = ((uintptr_t)__builtin_frame_address(0) - LIVE_STACK) & ~(uintptr_t)(UNISHARE_PAGE_SIZE - 1);
+
+    if (collect_garbage)
+        collect_garbage();
+    unishare_pages_discard(request->data, request->room);
+    unishare_pages_discard(answer->data, answer->room);
+    unishare_malloc_give_back();
+    unishare_pages_give_back();
+    unishare_pages_discard((void *)unishare_boot_page->stack_bottom, live - unishare_boot_page->stack_bottom);
+}
+
+/* The first part of the next request. A guest that waits for long gives memory back first, once. */
+static int64_t await(struct buffer *request, struct buffer *answer)
+{
+    uint64_t part = (uint64_t)request->data;
+    /* Snapshots are taken in a call that waits without a limit. */
+    uint64_t call = snapshot_is_wanted() ? UNISHARE_CALL_CHANNEL_RECEIVE : UNISHARE_CALL_CHANNEL_RECEIVE_SOON;
+    int64_t got = unishare_hypercall(call, part, UNISHARE_MESSAGE_MAX, 0);
+
+    if (got != -EAGAIN)
+        return got;
+    give_back(request, answer);
+    while (unishare_hypercall(UNISHARE_CALL_POLL, 1, UINT64_MAX, 0) == -EINTR)
+        ;
+    return unishare_hypercall(UNISHARE_CALL_CHANNEL_RECEIVE, part, UNISHARE_MESSAGE_MAX, 0);
+}
+
 /*
- * Receive all parts of the next request behind each other; 0 when there will be no more, -1 without memory for it. Each part arrives with its header where
- * the last one ended, and is closed up over the header.
+ * Receive all parts of the next request behind each other; 0 when there will be no more, -1 without memory for it. Each part arrives with
+ * its header where the last one ended, and is closed up over the header.
  */
-static int receive(struct buffer *request, struct unishare_message *header)
+static int receive(struct buffer *request, struct buffer *answer, struct unishare_message *header)
 {
     for (;;) {
         uint8_t *part;
@@ -112,7 +157,8 @@ static int receive(struct buffer *request, struct unishare_message *header)
         if (!reserve(request, UNISHARE_MESSAGE_MAX + 1))
             return -1;
         part = request->data + request->size;
-        got = unishare_hypercall(UNISHARE_CALL_CHANNEL_RECEIVE, (uint64_t)part, UNISHARE_MESSAGE_MAX, 0);
+        got = request->size ? unishare_hypercall(UNISHARE_CALL_CHANNEL_RECEIVE, (uint64_t)part, UNISHARE_MESSAGE_MAX, 0)
+                            : await(request, answer);
         if (got == -EINTR)
             continue;
         if (got < HEADER)
@@ -154,13 +200,11 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
-/* Give the memory of both buffers back, then let nothing of what they held stay: a snapshot will be taken. */
+/* Let nothing stay of what the buffers held, and the free memory: a snapshot will be taken. */
 static void leave_nothing(struct buffer *request, struct buffer *answer)
 {
-    free(request->data);
-    free(answer->data);
-    *request = *answer = (struct buffer){0};
     snapshot_prepare();
+    give_back(request, answer);
 }
 
 int unishare_serve(unishare_function function)
@@ -174,7 +218,7 @@ int unishare_serve(unishare_function function)
     if (snapshot_is_wanted())
         leave_nothing(&request, &answer.buffer);
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
-    while ((got = receive(&request, &header)) > 0) {
+    while ((got = receive(&request, &answer.buffer, &header)) > 0) {
         int status;
 
         if (generation != unishare_boot_page->generation) {

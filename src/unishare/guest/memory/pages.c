@@ -1,7 +1,9 @@
 /*
  * The heap's pages: first fit over the free ranges, else from the untouched end.
  *
- * Pages from the untouched end are zero already; used ones are cleared when they are taken again. One thread: no locks.
+ * Pages from the untouched end are zero already, and so are those that were discarded; other free ones are cleared when they are taken
+ * again. A function that frees and takes the same pages while it is busy should pay for neither system calls nor page faults: so only much
+ * is discarded at once, the rest when the instance has nothing to do. One thread: no locks.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -13,6 +15,9 @@
 
 void *memcpy(void *restrict, const void *restrict, size_t);
 void *memset(void *, int, size_t);
+
+/* From here on pages are discarded when they are given back: clearing them later would cost as much. */
+enum { LARGE = 1 << 20 };
 
 static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
@@ -84,10 +89,17 @@ void *unishare_pages_break(void *wanted)
 }
 
 /* Take pages of one free range again. */
-static void *reuse(page first, page end)
+static void *reuse(page first, page end, enum state state)
 {
     ranges_set(first, end, WRITABLE);
+    if (state == CLEAN)
+        return address_of(first);
     return memset(address_of(first), 0, (size_t)(end - first) * UNISHARE_PAGE_SIZE);
+}
+
+int unishare_pages_discard(void *start, size_t size)
+{
+    return size ? (int)unishare_hypercall(UNISHARE_CALL_DISCARD, (uint64_t)start, size, 0) : 0;
 }
 
 void *unishare_pages_take(size_t size)
@@ -98,7 +110,7 @@ void *unishare_pages_take(size_t size)
     if (held || !wanted || wanted < size)
         return NULL;
     if (wanted <= used && !ranges_reserve() && (found = ranges_free(page_of(wanted))).end)
-        return reuse(found.first, found.first + page_of(wanted));
+        return reuse(found.first, found.first + page_of(wanted), found.state);
     return pages_advance(wanted);
 }
 
@@ -110,6 +122,7 @@ static int change(page first, page end, enum state state)
         [READABLE] = UNISHARE_PAGES_READ,
         [UNREACHABLE] = UNISHARE_PAGES_NONE,
         [FREE] = UNISHARE_PAGES_WRITE,
+        [CLEAN] = UNISHARE_PAGES_WRITE,
     };
 
     while (first < end) {
@@ -131,15 +144,43 @@ static int change(page first, page end, enum state state)
     return 0;
 }
 
+static int discarding_clears(void)
+{
+    return !unishare_boot_page->generation;
+}
+
 int unishare_pages_give(void *start, size_t size)
 {
+    enum state state = FREE;
     struct range given;
 
     if (!in_heap(start, round_to_pages(size), &given))
         return -EINVAL;
     if (given.end > page_of(used))
         given.end = page_of(used);
-    return change(given.first, given.end, FREE);
+    if (size >= LARGE && discarding_clears() && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
+        state = CLEAN;
+    return change(given.first, given.end, state);
+}
+
+/* What ends at the untouched end becomes part of it. */
+void unishare_pages_give_back(void)
+{
+    struct range range = {0, 0, WRITABLE};
+
+    for (page at = 0; at < page_of(used); at = range.end) {
+        range = ranges_at(at, page_of(used));
+        if (range.state == FREE
+            && !unishare_pages_discard(address_of(range.first), (size_t)(range.end - range.first) * UNISHARE_PAGE_SIZE)) {
+            if (discarding_clears())
+                ranges_set(range.first, range.end, CLEAN);
+            range = ranges_at(at, page_of(used));
+        }
+    }
+    if (range.state == CLEAN) {
+        ranges_set(range.first, range.end, WRITABLE);
+        used = (size_t)range.first * UNISHARE_PAGE_SIZE;
+    }
 }
 
 /* The end of the taken pages from `first` on, `end` at most. */
@@ -148,7 +189,7 @@ static page taken_until(page first, page end)
     while (first < end) {
         struct range next = ranges_at(first, end);
 
-        if (next.state == FREE)
+        if (next.state >= FREE)
             break;
         first = next.end;
     }
@@ -202,9 +243,9 @@ static int extend(page end, page more)
 
     if (end == page_of(used))
         return pages_advance((size_t)more * UNISHARE_PAGE_SIZE) != NULL;
-    if (behind.state != FREE || behind.end - end < more || ranges_reserve())
+    if (behind.state < FREE || behind.end - end < more || ranges_reserve())
         return 0;
-    reuse(end, end + more);
+    reuse(end, end + more, behind.state);
     return 1;
 }
 

@@ -110,7 +110,7 @@ struct range ranges_at(page at, page limit)
 struct range ranges_free(page wanted)
 {
     for (size_t number = 0; number < count; number++)
-        if (ranges[number].state == FREE && ranges[number].end - ranges[number].first >= wanted)
+        if (ranges[number].state >= FREE && ranges[number].end - ranges[number].first >= wanted)
             return ranges[number];
     return (struct range){0, 0, FREE};
 }

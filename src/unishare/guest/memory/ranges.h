@@ -8,7 +8,8 @@
 /* Pages are numbered from the heap's start. */
 typedef uint32_t page;
 
-enum state { WRITABLE, READABLE, UNREACHABLE, FREE };
+/* Those that nobody has come last; CLEAN ones are zeros. */
+enum state { WRITABLE, READABLE, UNREACHABLE, FREE, CLEAN };
 
 /* Pages of one state, from `first` to below `end`. */
 struct range {
@@ -25,7 +26,7 @@ void ranges_set(page first, page end, enum state state);
 /* The range with a page; one of WRITABLE pages ends at `limit` at the latest. */
 struct range ranges_at(page at, page limit);
 
-/* The first FREE range of at least that many pages; `end` is 0 if there is none. */
+/* The first FREE or CLEAN range of at least that many pages; `end` is 0 if there is none. */
 struct range ranges_free(page count);
 
 /* Of pages.c: the heap's start, and pages from its untouched end; NULL at its limit. */

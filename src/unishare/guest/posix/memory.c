@@ -8,6 +8,7 @@
 
 #include <unishare/files.h>
 #include <unishare/memory.h>
+#include <unishare/platform.h>
 
 #include "calls.h"
 
@@ -90,6 +91,17 @@ static long remap(const struct call *call)
     return moved ? (long)moved : -ENOMEM;
 }
 
+/* Both kinds of advice are obeyed at once: pages that may be lost are worth nothing to their owner. Other advice is refused, as by a kernel
+ * that was built without it; so is all advice in an instance of a snapshot, whose discarded pages are not zeros. */
+static long advise(long start, size_t size, long advice)
+{
+    size_t whole = (size + OFFSET_IN_PAGE) & ~(size_t)OFFSET_IN_PAGE;
+
+    if (unishare_boot_page->generation || (advice != MADV_DONTNEED && advice != MADV_FREE) || start & OFFSET_IN_PAGE || whole < size)
+        return -EINVAL;
+    return unishare_pages_discard((void *)start, whole);
+}
+
 int memory_call(const struct call *call, long *result)
 {
     switch (call->number) {
@@ -112,7 +124,7 @@ int memory_call(const struct call *call, long *result)
         *result = 0;
         return 1;
     case SYS_madvise:
-        *result = -EINVAL;
+        *result = advise(call->a, (size_t)call->b, call->c);
         return 1;
     default:
         return 0;

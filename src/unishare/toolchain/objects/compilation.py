@@ -52,7 +52,8 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
             )
         found.update(paths)
     chosen = tuple(sorted(found - excluded))
-    if odd := [file for file in chosen if Path(file).suffix not in COMPILED]:
+    # A file that is named is meant: a header may be a library when it is compiled with its own definition.
+    if odd := [file for file in chosen if Path(file).suffix not in COMPILED and file not in files]:
         raise BadInputError(
             f"{recipe.file}:{line_of(recipe.file, files[0])}: field `build.files`: takes {odd[0]}, which is no source file",
             f"Name files that are compiled ({' '.join(sorted(COMPILED))}), such as '*.c', or add it to build.exclude.",

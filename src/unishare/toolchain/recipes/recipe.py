@@ -149,6 +149,13 @@ class AppRun(_Model):
     stack: PageBytes = 256 << 10
 
 
+class AppSnapshot(_Model):
+    """The snapshots that a build takes of an app: how many (None: as many as its layout usually gets), and after which requests."""
+
+    count: Annotated[int, Field(ge=0, le=256)] | None = None
+    warm: list[SourcePath] = []
+
+
 class Example(_Model):
     """One request and what must be answered."""
 
@@ -221,6 +228,8 @@ class AppRecipe(_Recipe):
     build: AppBuild = AppBuild()
     files: dict[GuestPath, SourcePath | Database] = {}
     run: AppRun = AppRun()
+    state: Literal["kept", "none"] = "kept"
+    snapshot: AppSnapshot | None = None
     example: list[Example] = []
     work: Work | None = None
 
@@ -236,6 +245,13 @@ class AppRecipe(_Recipe):
     def argv(self) -> list[str]:
         """The argument vector an instance starts with."""
         return self.run.argv or [self.name]
+
+    @property
+    def wanted_snapshots(self) -> AppSnapshot | None:
+        """Its snapshots; without a word, those of an app without code of its own: the start of its interpreter is work."""
+        if self.snapshot is None:
+            return None if self.build.files else AppSnapshot()
+        return None if self.snapshot.count == 0 else self.snapshot
 
 
 _R = TypeVar("_R", LibraryRecipe, AppRecipe)

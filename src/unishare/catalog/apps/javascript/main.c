@@ -22,10 +22,16 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     return failed ? 1 : 0;
 }
 
+static void collect(void)
+{
+    js_gc(state, 0);
+}
+
 int main(void)
 {
     state = js_newstate(NULL, NULL, JS_STRICT);
     if (!state || js_dofile(state, "/app/handler.js"))
         return 1;
+    unishare_when_quiet(collect);
     return unishare_serve(handle);
 }

@@ -26,6 +26,11 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     return status;
 }
 
+static void collect(void)
+{
+    lua_gc(state, LUA_GCCOLLECT);
+}
+
 int main(void)
 {
     if (!(state = luaL_newstate()))
@@ -40,5 +45,6 @@ int main(void)
         fprintf(stderr, "/app/handler.lua: must return a function\n");
         return 1;
     }
+    unishare_when_quiet(collect);
     return unishare_serve(handle);
 }

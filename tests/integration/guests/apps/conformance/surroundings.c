@@ -51,7 +51,7 @@ static size_t all_there_is(void)
 
 void check_memory(void)
 {
-    char *blocks[64], *whole;
+    char *blocks[64], *whole, *part;
     size_t got;
 
     for (int round = 0; round < 50; round++) {
@@ -74,7 +74,16 @@ void check_memory(void)
     CHECK(got > 8 << 20);
     CHECK(all_there_is() + (1 << 20) > got); /* it came back */
     CHECK((whole = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED && !whole[99]);
-    CHECK(munmap(whole, 1 << 20) == 0);
+    memset(whole, 1, 1 << 20);
+    CHECK(madvise(whole + 4096, 8192, MADV_DONTNEED) == 0 && whole[4095] == 1 && !whole[4096] && !whole[12287] && whole[12288] == 1);
+    CHECK(madvise(whole, 4096, MADV_FREE) == 0 && (whole[0] == 0 || whole[0] == 1));
+    CHECK(madvise(whole + 1, 4096, MADV_DONTNEED) == -1 && errno == EINVAL);
+    CHECK(madvise((void *)(uintptr_t)main, 4096, MADV_DONTNEED) == -1 && errno == EINVAL);
+    CHECK(munmap(whole + (256 << 10), 256 << 10) == 0);
+    CHECK((part = mmap(NULL, 128 << 10, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED);
+    for (int i = 0; i < 128 << 10; i += 64)
+        CHECK(!part[i]);
+    CHECK(munmap(part, 128 << 10) == 0 && munmap(whole, 1 << 20) == 0);
 }
 
 void check_time(void)

@@ -171,6 +171,13 @@ static int load(void)
     return 1;
 }
 
+/* Twice: what has a finaliser is freed by the second. */
+static void collect(void)
+{
+    duk_gc(context, 0);
+    duk_gc(context, DUK_GC_COMPACT);
+}
+
 /* Duktape calls this where it cannot throw: without memory, say. */
 static void give_up(void *unused, const char *text)
 {
@@ -184,5 +191,6 @@ int main(void)
     if (!(context = duk_create_heap(NULL, NULL, NULL, NULL, give_up)))
         return FAILED;
     define_globals();
+    unishare_when_quiet(collect);
     return load() ? unishare_serve(handle) : FAILED;
 }

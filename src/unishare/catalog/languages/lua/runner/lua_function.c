@@ -125,5 +125,6 @@ int main(void)
     seed(unishare_seed(UNISHARE_SEED_RANDOM), unishare_seed(UNISHARE_SEED_RANDOM + 1));
     unishare_on_resume(resumed);
     unishare_on_snapshot(collect_garbage);
+    unishare_when_quiet(collect_garbage);
     return load() ? unishare_serve(handle) : FAILED;
 }

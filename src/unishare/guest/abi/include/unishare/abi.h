@@ -64,6 +64,13 @@ enum unishare_call {
     UNISHARE_CALL_HEAP_GROW = 7,
     /* a = FS base. Only for hosts where WRFSBASE is not available (boot->flags). Returns 0. */
     UNISHARE_CALL_SET_FS_BASE = 8,
+    /* a = address, b = bytes, both multiples of the page size, all of it in the stack or all of it in the usable heap. What the pages
+     * hold is lost: they cost the host nothing until they are touched again, and then they are zeros, or with boot->generation what they
+     * were in the snapshot. Returns 0 or -EINVAL. Since 1.1. */
+    UNISHARE_CALL_DISCARD = 9,
+    /* Like CHANNEL_RECEIVE, but returns -EAGAIN when no message has come for the instance's quiet time, which whoever starts it chooses:
+     * the moment to give memory back. Since 1.1. */
+    UNISHARE_CALL_CHANNEL_RECEIVE_SOON = 10,
     /* Only with UNISHARE_BOOT_RESET: forget all that was written since the snapshot and wait for the next request, as the snapshot
      * did. Does not return here but from the snapshot's UNISHARE_CALL_CHANNEL_RECEIVE. -UNISHARE_ENOSYS without the flag. */
     UNISHARE_CALL_RESET = 11,

@@ -33,6 +33,10 @@ typedef int (*unishare_function)(const unishare_request *request, unishare_answe
 /* Tell the tender that the instance is ready, then answer requests until there will be no more. Returns main's exit code. */
 int unishare_serve(unishare_function function);
 
+/* Have a function called when no request has come for a short time, before free memory goes back to the host: the place to collect
+ * garbage. Once, until the next request has been answered. */
+void unishare_when_quiet(void (*collect)(void));
+
 /* Append bytes, or text as printf would write it. An answer that is larger than memory ends with status 255. */
 void unishare_answer_write(unishare_answer *answer, const void *data, size_t size);
 void unishare_answer_printf(unishare_answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,13 @@ void *unishare_pages_take(size_t size);
 /* Give pages back: any part of what was taken, or was given back before. -EINVAL outside the heap, -ENOMEM if it cannot be noted. */
 int unishare_pages_give(void *start, size_t size);
 
+/* Let pages of the heap or of the stack cost the host nothing until they are touched; what they hold is lost. They become zeros, or what
+ * they were in the snapshot that the instance began from. */
+int unishare_pages_discard(void *start, size_t size);
+
+/* Discard what was given back. For an instance that has nothing to do: taking it again costs a page fault a page. */
+void unishare_pages_give_back(void);
+
 /* Change what may be done with pages that are taken: -ENOMEM if some are not, -EACCES outside the heap, -ENOSYS where the tender
  * cannot do it. */
 int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights);

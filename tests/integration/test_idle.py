@@ -1,0 +1,108 @@
+"""What an idle instance keeps: freed heap, dead stack and buffers go back to the host, and a thousand requests leave no more than one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unishare.evaluation.bench.workload import Function, load_functions
+from unishare.fleet import launcher
+from unishare.fleet.control import Control
+from unishare.fleet.messages import StartedInstance, StartRequest
+from unishare.host.memory import kilobyte_fields
+from unishare.settings import Settings
+from unishare.toolchain.recipes.catalog import Catalog
+
+KIB = 1024
+PATIENCE_S = 20.0
+# Longer than an instance waits until it gives memory back.
+QUIET_S = 0.5
+REQUESTS = 1000
+# These keep what they have learnt: a pattern that was compiled, a page of a database, a string that was interned.
+CACHES = 16 * KIB
+ANSWERING = ("hello", "gzip", "json", "regex", "thumbnail", "zstd")
+
+
+def with_launcher(settings: Settings, act: Callable[[Control], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        async with launcher.private(settings) as (control, _):
+            return await act(control)
+
+    return asyncio.run(run())
+
+
+async def start(control: Control, function: Function, tender: str) -> StartedInstance:
+    request = StartRequest(manifest=str(function.image.manifest), tender=tender, name=function.name)  # type: ignore[arg-type]
+    return (await control.start(request))[0]
+
+
+def private(started: StartedInstance) -> int:
+    """Bytes of the instance's own: not those of the pool's files, even where only this instance has touched them so far."""
+    return kilobyte_fields(Path(f"/proc/{started.pid}/smaps_rollup"))["Anonymous"]
+
+
+async def settled(started: StartedInstance, most: int) -> int:
+    """Private bytes once they are no more than `most`, or after long patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (now := private(started)) > most and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    return now
+
+
+async def ask(control: Control, started: StartedInstance, function: Function, times: int) -> None:
+    for number in range(times):
+        await function.expectations[number % len(function.expectations)].check(control, started.instance, 60_000)
+
+
+@pytest.mark.parametrize("layout", ["aligned", "aslr"])
+def test_what_requests_left_behind_goes_back_to_the_host(aslr_home: Settings, tender: str, layout: str) -> None:
+    async def act(control: Control) -> None:
+        for function in load_functions(aslr_home, ANSWERING, layout):
+            started = await start(control, function, tender)
+            ready = private(started)
+            await ask(control, started, function, len(function.expectations))
+            # Data that was touched for the first time, a page at each end of the C library's heap, one of the request's.
+            most = ready + 24 * KIB
+            assert await settled(started, most) <= most, function.name
+            # It is as good as before.
+            await ask(control, started, function, len(function.expectations))
+
+    with_launcher(aslr_home, act)
+
+
+def test_a_large_request_leaves_no_more_than_a_small_one(home: Settings, tender: str) -> None:
+    async def act(control: Control) -> None:
+        (function,) = load_functions(home, ("gzip",), "aligned")
+        started = await start(control, function, tender)
+        await ask(control, started, function, 1)
+        await asyncio.sleep(QUIET_S)
+        small = private(started)
+        await control.invoke(started.instance, b"x" * (3 << 20), 60_000)
+        assert await settled(started, small + 8 * KIB) <= small + 8 * KIB
+
+    with_launcher(home, act)
+
+
+def test_a_thousand_requests_leave_no_more_than_the_first(home: Settings, tender: str) -> None:
+    functions = load_functions(home, [app.name for app in Catalog().apps() if app.example], "aligned")
+
+    async def act(control: Control) -> dict[str, tuple[int, int]]:
+        leaks = {}
+        for function in functions:
+            started = await start(control, function, tender)
+            await ask(control, started, function, len(function.expectations))
+            await asyncio.sleep(QUIET_S)
+            first = private(started)
+            await ask(control, started, function, REQUESTS)
+            last = await settled(started, first + CACHES)
+            if last > first + CACHES:
+                leaks[function.name] = (first, last)
+            await control.stop(started.instance)
+        return leaks
+
+    assert with_launcher(home, act) == {}

@@ -1,0 +1,226 @@
+"""Functions that keep nothing: after each answer an instance is what it was, and no byte of a request is readable in the next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from integration.conftest import ROOT, build
+from unishare.errors import UnishareError
+from unishare.fleet import launcher
+from unishare.fleet.control import Control
+from unishare.fleet.messages import StartRequest
+from unishare.formats.snapshot import snapshots_of
+from unishare.pool import snapshots
+from unishare.pool.store import Pool
+from unishare.settings import Settings
+from unishare.toolchain.recipes.catalog import Catalog
+
+# Every place that a guest can leave a request in: heap, data, a mapping, a file, the stack, and all registers that C code leaves alone.
+# It answers with what it finds of a former request.
+MAIN = r"""
+#include <immintrin.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <unishare/function.h>
+
+static char in_data[64] = "nothing";
+static char *in_heap;
+static uint64_t drawn;
+
+static void draw(void) { getrandom(&drawn, sizeof drawn, 0); }
+
+__attribute__((noinline)) static void on_stack(const char *text)
+{
+    volatile char room[30000];
+    for (unsigned i = 0; i < sizeof room; i++)
+        room[i] = text[i % 32];
+}
+
+static int in_registers(void)
+{
+    uint64_t vectors[8][2], base, floats;
+    uint16_t status;
+    uint32_t mxcsr;
+    __asm__ volatile("movups %%xmm8, 0(%0)\nmovups %%xmm9, 16(%0)\nmovups %%xmm10, 32(%0)\nmovups %%xmm11, 48(%0)\n"
+                     "movups %%xmm12, 64(%0)\nmovups %%xmm13, 80(%0)\nmovups %%xmm14, 96(%0)\nmovups %%xmm15, 112(%0)"
+                     : : "r"(vectors) : "memory");
+    __asm__ volatile("rdgsbase %0" : "=r"(base));
+    __asm__ volatile("fnstsw %0" : "=a"(status));
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    __asm__ volatile("movq %%mm3, %0\nemms" : "=r"(floats));
+    for (int i = 0; i < 8; i++)
+        if (vectors[i][0] || vectors[i][1])
+            return 1;
+    return base || floats || mxcsr != 0x1f80 || (status & 0x3f);
+}
+
+static void into_registers(const char *text)
+{
+    uint64_t word;
+    uint32_t mxcsr = 0x7f80;
+    memcpy(&word, text, 8);
+    __asm__ volatile("movups (%0), %%xmm8\nmovups (%0), %%xmm9\nmovups (%0), %%xmm10\nmovups (%0), %%xmm11\n"
+                     "movups (%0), %%xmm12\nmovups (%0), %%xmm13\nmovups (%0), %%xmm14\nmovups (%0), %%xmm15"
+                     : : "r"(text) : "memory");
+    __asm__ volatile("wrgsbase %0" : : "r"(word & 0x7fffffffffff));
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+    __asm__ volatile("movq %0, %%mm3" : : "r"(word));
+}
+
+static int handle(const unishare_request *request, unishare_answer *answer)
+{
+    int registers = in_registers();
+    char *mapping;
+    FILE *file;
+
+    unishare_answer_printf(answer, "%d %d %d %d %016llx", registers, strcmp(in_data, "nothing") != 0, in_heap != NULL,
+                           access("/tmp/note", F_OK) == 0, (unsigned long long)drawn);
+    if (request->size < 64)
+        return 0;
+    memcpy(in_data, request->data, 64);
+    in_heap = malloc(100000);
+    for (int i = 0; i < 100000; i++)
+        in_heap[i] = (char)request->data[i % 32];
+    mapping = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(mapping + 500000, request->data, request->size);
+    file = fopen("/tmp/note", "w");
+    fwrite(request->data, 1, request->size, file);
+    fclose(file);
+    on_stack((const char *)request->data);
+    into_registers((const char *)request->data);
+    return 0;
+}
+
+int main(void) { unishare_on_resume(draw); return unishare_serve(handle); }
+"""
+RECIPE = """
+name = "{name}"
+libraries = ["unishare-invoke"]
+{state}
+[build]
+defines = ["_GNU_SOURCE"]
+flags = ["-w", "-O1", "-mfsgsbase"]
+"""
+LAYOUTS = ("aligned", "aslr")
+WINDOW = 8
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with the function, once as one that keeps nothing and once as one that keeps state, and snapshots of both."""
+    folder = tmp_path_factory.mktemp("reset")
+    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
+    (folder / "home").mkdir()
+    for name in ("sources", "objects"):
+        (warm / name).mkdir(parents=True, exist_ok=True)
+        (folder / "home" / name).symlink_to(warm / name)
+    for name, state in (("forgetful", 'state = "none"'), ("stateful", "")):
+        app = folder / "apps" / name
+        app.mkdir(parents=True)
+        (app / "main.c").write_text(MAIN)
+        (app / "app.toml").write_text(RECIPE.format(name=name, state=state))
+    settings = Settings(folder / "home")
+    build(settings, Catalog([folder]), ("forgetful", "stateful"), LAYOUTS)
+    for layout in LAYOUTS:
+        for name in ("forgetful", "stateful"):
+            snapshots.take(Pool.open(settings.pool), settings.image_folder(layout, name), count=1)
+    return settings
+
+
+def request(home: Settings, name: str, layout: str, tender: str, *, reset: bool = False) -> StartRequest:
+    manifest = home.image_folder(layout, name) / "manifest.json"
+    return StartRequest(
+        manifest=str(manifest),
+        tender="kvm" if tender == "kvm" else "process",
+        snapshots=[str(file) for file in snapshots_of(manifest)],
+        reset=reset,
+    )
+
+
+def memory_of(pid: int) -> bytes:
+    """All that a process has mapped, but for what cannot be read."""
+    found = []
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in maps:
+            start, end, rights = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line).groups()  # type: ignore[union-attr]
+            if "r" in rights and "[v" not in line:
+                memory.seek(int(start, 16))
+                found.append(memory.read(int(end, 16) - int(start, 16)))
+    return b"\0".join(found)
+
+
+async def ask_twice(home: Settings, wanted: StartRequest, secret: bytes) -> tuple[list[str], str, bool]:
+    """What it finds before and after a request, and whether any of that request is in its memory while it waits."""
+    async with launcher.private(home) as (control, _):
+        (started,) = await control.start(wanted)
+        before = (await control.invoke(started.instance, b"")).payload.decode().split()
+        await control.invoke(started.instance, secret)
+        await _waits(control)
+        memory = memory_of(started.pid)
+        found = any(secret[at : at + WINDOW] in memory for at in range(len(secret) - WINDOW))
+        after = (await control.invoke(started.instance, b"")).payload.decode().split()
+        return before, " ".join(after), found
+
+
+async def _waits(control: Control) -> None:
+    """An instance resets itself after its answer is out; answering something else takes longer."""
+    for _ in range(3):
+        await control.list()
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_byte_of_a_request_is_there_in_the_next(home: Settings, layout: str) -> None:
+    secret = os.urandom(4096)
+    wanted = request(home, "forgetful", layout, "process", reset=True)
+    before, after, found = asyncio.run(ask_twice(home, wanted, secret))
+    assert before[:4] == ["0", "0", "0", "0"]
+    assert after.split()[:4] == ["0", "0", "0", "0"]
+    assert not found
+    # Its hook ran again.
+    assert before[4] != after.split()[4]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_test_finds_what_a_function_keeps(home: Settings, layout: str) -> None:
+    secret = os.urandom(4096)
+    _, after, found = asyncio.run(ask_twice(home, request(home, "stateful", layout, "process"), secret))
+    assert after.split()[1:4] == ["1", "1", "1"]
+    assert found
+
+
+def test_private_memory_is_where_it_was_after_many_requests(home: Settings) -> None:
+    async def private() -> list[int]:
+        async with launcher.private(home) as (control, _):
+            (started,) = await control.start(request(home, "forgetful", "aslr", "process"))
+            found = []
+            for _ in range(4):
+                for _ in range(25):
+                    await control.invoke(started.instance, os.urandom(4096))
+                await _waits(control)
+                found.append((await control.stats(started.instance)).private)
+            return found
+
+    first, *later = asyncio.run(private())
+    assert max(later) <= first
+
+
+def test_a_function_that_keeps_state_is_not_reset(home: Settings) -> None:
+    async def start(name: str, **change: object) -> None:
+        async with launcher.private(home) as (control, _):
+            await control.start(request(home, name, "aligned", "process", reset=True).model_copy(update=change))
+
+    with pytest.raises(UnishareError, match=r"stateful keeps state .* state = \"none\""):
+        asyncio.run(start("stateful"))
+    with pytest.raises(UnishareError, match="no usable snapshot"):
+        asyncio.run(start("forgetful", snapshots=None))
