@@ -21,18 +21,25 @@ from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUTS = ("aligned", "aslr")
+APPS = tuple(Catalog().app_names())
 CHOSEN = os.environ.get("UNISHARE_HARDWARE", "amd-v").split()
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home with the catalogue and the guests that go wrong."""
+def guests(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with the guests that go wrong."""
     home = Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
     folder = tmp_path_factory.mktemp("hardware")
     project(folder)
-    names = (*Catalog().app_names(), *(f"hostile-{name}" for name in GUESTS))
-    build(home, Catalog([folder]), names, LAYOUTS)
+    build(home, Catalog([folder]), tuple(f"hostile-{name}" for name in GUESTS), LAYOUTS)
     return home
+
+
+@pytest.fixture(scope="session")
+def images(guests: Settings) -> Settings:
+    """The same home with the catalogue."""
+    build(guests, Catalog(), APPS, LAYOUTS)
+    return guests
 
 
 @pytest.fixture(scope="session", params=CHOSEN)
@@ -45,7 +52,7 @@ def machine(request: pytest.FixtureRequest, images: Settings) -> Iterator[Virtua
         stock = kernel(images.home / "hardware" / "kernel")
     except UnavailableError as error:
         pytest.skip(f"no stock kernel to test with: {error}")
-    names = (*Catalog().app_names(), *(f"hostile-{name}" for name in GUESTS))
+    names = (*APPS, *(f"hostile-{name}" for name in GUESTS))
     manifests = [images.image_folder(layout, name) / "manifest.json" for layout in LAYOUTS for name in names]
     with virtual_machine(host, stock, Path(monitor_program()), manifests, images.pool) as running:
         yield running

@@ -67,7 +67,7 @@ def _qemu(emulated: Emulated, lines: Lines) -> list[str]:
         "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt", "-smp", "2",
         "-m", str(MIB_OF["qemu"]), "-display", "none", "-nic", "none", "-no-reboot",
         "-kernel", str(emulated.kernel), "-initrd", str(emulated.initrd), "-append", emulated.arguments,
-        "-serial", f"file:{lines.console}", *line(lines.control), *line(lines.shell),
+        *line(lines.shell), *line(lines.control), "-serial", f"file:{lines.console}",
     ]  # fmt: skip
 
 
@@ -78,9 +78,9 @@ vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1, gameport=0, iodebug=0
 ata0-master: type=cdrom, path={folder}/disc, status=inserted
 boot: cdrom
-com1: enabled=1, mode=file, dev={console}
+com1: enabled=1, mode=socket-client, dev=127.0.0.1:{shell}
 com2: enabled=1, mode=socket-client, dev=127.0.0.1:{control}
-com3: enabled=1, mode=socket-client, dev=127.0.0.1:{shell}
+com3: enabled=1, mode=file, dev={console}
 display_library: term
 log: {folder}/log
 panic: action=fatal

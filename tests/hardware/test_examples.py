@@ -27,7 +27,7 @@ async def _ask(machine: VirtualMachine, app: str, layout: str, tender: Tender) -
     limit = LIMIT_MS * machine.host.slowness
     async with await Control.connect(machine.control) as control:
         (started,) = await control.start(StartRequest(manifest=machine.manifest(layout, app), tender=tender))
-        assert started.state is None
+        assert started.state is None, f"{started.state}: is this machine too busy for an emulator?"
         for expectation in expectations(Catalog().app(app)):
             await expectation.check(control, started.instance, limit)
         await control.stop(started.instance)

@@ -22,25 +22,25 @@ SEED = 7
 
 @pytest.mark.kvm
 @pytest.mark.parametrize(("name", "way", "layout"), CASES)
-def test_it_is_told_here(images: Settings, name: str, way: str, layout: str) -> None:
-    report, code = asyncio.run(_here(images, name, way, layout))
+def test_it_is_told_here(guests: Settings, name: str, way: str, layout: str) -> None:
+    report, code = asyncio.run(_here(guests, name, way, layout))
     assert GUESTS[name].says in report
     assert code == GUESTS[name].code
 
 
 @pytest.mark.parametrize(("name", "way", "layout"), CASES)
-def test_it_is_told_there(machine: VirtualMachine, images: Settings, name: str, way: str, layout: str) -> None:
+def test_it_is_told_there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> None:
     there, code = asyncio.run(_there(machine, name, way, layout))
     assert GUESTS[name].says in there
     assert code == GUESTS[name].code
     if kvm_problem() is None:
-        here, _ = asyncio.run(_here(images, name, way, layout))
+        here, _ = asyncio.run(_here(guests, name, way, layout))
         assert _steady(there) == _steady(here)
 
 
-async def _here(images: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
-    async with launcher.private(images) as (control, _):
-        return await _report(control, str(images.image_folder(layout, f"hostile-{name}") / "manifest.json"), way, layout)
+async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
+    async with launcher.private(guests) as (control, _):
+        return await _report(control, str(guests.image_folder(layout, f"hostile-{name}") / "manifest.json"), way, layout)
 
 
 async def _there(machine: VirtualMachine, name: str, way: str, layout: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """A virtual machine that hosts virtual machines: a stock kernel under an emulator, in it a launcher that this machine's client talks to.
 
-In: a home with built images, the kind of host. Out: the launcher's control socket, and a shell. The first serial line is the kernel's
-console, the second the launcher's (programs/bridge.c), the third a shell's.
+In: a home with built images, the kind of host. Out: the launcher's control socket, and a shell. The first serial line is a shell's, the
+second the launcher's (programs/bridge.c), the third the kernel's console.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from hardware.kernel import Kernel
 from hardware.serial_shell import Shell
 
 PROGRAMS = Path(__file__).with_name("programs")
-ARGUMENTS = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable nowatchdog 8250.nr_uarts=4"
+ARGUMENTS = "console=ttyS2 quiet panic=-1 mitigations=off nokaslr tsc=reliable nowatchdog 8250.nr_uarts=4"
 # The home inside.
 HOME = Path("/home")
 INIT = r"""#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
 mount -t debugfs debug /sys/kernel/debug
+# The third line shares an interrupt with the first: nothing holds it open.
+exec >/run/init.log 2>&1 </dev/null
 dmesg -n 1
 for module in @MODULES@; do insmod /modules/$module @PARAMETERS@ 2>/dev/null; done
 export LD_PRELOAD=@PRELOAD@
@@ -37,9 +39,9 @@ export LD_PRELOAD=@PRELOAD@
 unset LD_PRELOAD
 while [ ! -e /run/control ]; do usleep 20000; done
 /bin/bridge /dev/ttyS1 /run/control &
-exec 3<>/dev/ttyS2
-stty -F /dev/ttyS2 raw -echo
-cat <&3 | sh >&3 2>/dev/null
+exec 3<>/dev/ttyS0
+stty -F /dev/ttyS0 raw -echo
+while read -r line; do eval "$line" </dev/null; done <&3 >&3 2>/dev/null
 """
 
 
