@@ -22,7 +22,7 @@ EMULATORS := qemu-system-x86 busybox-static
 MORE_EMULATORS := bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso bsdutils
 HOSTS := amd-v amd-v-npt=0 vt-x vt-x-eptad=0 vt-x-ept=0
 
-.PHONY: help setup packages demo test test-hardware lint format man clean distclean
+.PHONY: help setup packages demo test test-hardware lint format man c-reference clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
@@ -31,6 +31,7 @@ help:
 	echo "make test-hardware  the KVM tests on emulated AMD-V and VT-x hosts, all kinds: an hour or more"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
 	echo "make man     manual pages of all commands, in build/man/man1"
+	echo "make c-reference   docs/c-api.md, from the guest's headers"
 	echo "make clean   remove what was built; make distclean also .venv and .state"
 
 setup: $(STAMPS)/python $(MONITOR)
@@ -86,6 +87,9 @@ format: setup
 man: setup
 	@$(VENV)/bin/python packaging/man-pages build/man/man1
 	echo "unishare: manual pages are in build/man: man -M build/man unishare-run"
+
+c-reference: setup
+	@$(VENV)/bin/python packaging/c-reference
 
 clean:
 	rm -rf build dist monitor/target src/*.egg-info .pytest_cache .mypy_cache .ruff_cache $(STAMPS)

@@ -29,8 +29,13 @@ pub const CALL_SET_FS_BASE: u64 = 8;
 pub const CALL_DISCARD: u64 = 9;
 pub const CALL_CHANNEL_RECEIVE_SOON: u64 = 10;
 pub const CALL_RESET: u64 = 11;
+pub const CALL_PROTECT: u64 = 12;
+/// Of CALL_PROTECT: nothing, reading, reading and writing.
+pub const PROTECT_RIGHTS: [u64; 3] = [0, 1, 3];
 pub const RANDOM_MAX: u64 = 256;
 
+/// A crash's fault address that no one knows.
+pub const CRASH_ADDRESS_UNKNOWN: u64 = u64::MAX;
 pub const CRASH_STACK_MAX: usize = 1024;
 pub const MESSAGE_MAX: usize = 65536;
 pub const MESSAGE_MORE: u32 = 1;

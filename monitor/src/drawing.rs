@@ -33,7 +33,7 @@ pub struct Arguments {
 /// Separated by tabs.
 pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let image = Arc::new(Image::load(&arguments.manifest, &Pool::open(&arguments.pool)?)?);
-    seed::check(&image)?;
+    seed::check(&image.name, image.is_random())?;
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut line =
         |cells: Vec<String>| writeln!(output, "{}", cells.join("\t")).map_err(|error| Error::io("writing the bases", error));

@@ -1,6 +1,9 @@
 //! One error type: what was wrong and where, what to do, the exit code and the control protocol's error code.
 
+use std::borrow::Cow;
 use std::io;
+
+use serde::{Deserialize, Serialize};
 
 /// Whatever ends a command of the monitor. Display is the first line (`error: ...`), `hint` the second.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +21,7 @@ pub enum Error {
     #[error("{what}")]
     BadRequest { what: String },
     #[error("{what}")]
-    HostLacks { what: String, hint: &'static str },
+    HostLacks { what: String, hint: Cow<'static, str> },
     #[error("{what}")]
     TimeLimit { what: String },
     #[error("{what}")]
@@ -50,25 +53,19 @@ impl Error {
         }
     }
 
-    /// What a child meant that ended with `code` and said `what`, with the kernel's `errno` for code 74; `None` for a code that no
-    /// error has.
-    pub fn from_exit_code(code: u8, what: String, errno: i32) -> Option<Self> {
-        Some(match code {
-            74 => Self::Io {
-                what,
-                source: io::Error::from_raw_os_error(errno),
-            },
-            66 => Self::NotFound { what },
-            65 => Self::BadManifest { what },
-            2 => Self::BadRequest { what },
-            69 => Self::HostLacks {
-                what,
-                hint: "run 'unishare doctor'",
-            },
-            1 => Self::Ended { what },
-            70 => Self::Defect { what },
-            _ => return None,
-        })
+    /// For another process of ours.
+    pub fn to_failure(&self) -> Failure {
+        let (what, errno) = match self {
+            Self::Io { what, source } => (what.clone(), source.raw_os_error().unwrap_or(0)),
+            Self::Defect { what } => (what.clone(), 0),
+            _ => (self.to_string(), 0),
+        };
+        Failure {
+            code: self.code().into(),
+            what,
+            errno,
+            hint: self.hint().into(),
+        }
     }
 
     /// The control protocol's `error.code`.
@@ -88,7 +85,7 @@ impl Error {
     }
 
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
             Self::Io { .. } => "look at the named file or limit",
             Self::NotFound { .. } => "check the name",
@@ -102,6 +99,37 @@ impl Error {
             Self::TimeLimit { .. } => "give it more time with --time-limit, or look for a loop",
             Self::Ended { .. } => "see 'unishare logs' and 'unishare crash'",
             Self::Defect { .. } => "please report it",
+        }
+    }
+}
+
+/// An error on its way from one process of ours to another.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: String,
+    pub what: String,
+    /// For code `io`.
+    pub errno: i32,
+    pub hint: String,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let Failure { code, what, errno, hint } = failure;
+        match code.as_str() {
+            "io" => Self::Io {
+                what,
+                source: io::Error::from_raw_os_error(errno),
+            },
+            "not-found" => Self::NotFound { what },
+            "bad-manifest" => Self::BadManifest { what },
+            "bad-snapshot" => Self::BadSnapshot { what },
+            "damaged-pool" => Self::DamagedPool { what },
+            "bad-request" => Self::BadRequest { what },
+            "host-lacks" => Self::HostLacks { what, hint: hint.into() },
+            "time-limit" => Self::TimeLimit { what },
+            "ended" => Self::Ended { what },
+            _ => Self::Defect { what },
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod abi;
 mod allocator;
+mod capture;
 mod channel;
 mod crash;
 mod drawing;
@@ -54,6 +55,9 @@ enum Command {
         /// End when this process does.
         #[arg(long)]
         parent_pid: Option<u32>,
+        /// Put instances into this cgroup, a folder of a version 2 hierarchy.
+        #[arg(long)]
+        cgroup: Option<PathBuf>,
     },
     /// Validate a manifest and the runs that it names.
     Check {
@@ -69,8 +73,14 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
+    /// Explain a crash: reads the launcher's `record` of one from stdin, and looks up symbols in the image's files.
+    ExplainCrash {
+        /// Both the report and a record of it, as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Run an image until it waits for a request, and write down what it has written.
-    Snapshot(snapshot::take::Arguments),
+    Snapshot(capture::Arguments),
     /// Print the bases that many starts of an aslr image would get.
     #[command(hide = true)]
     Draw(drawing::Arguments),
@@ -94,11 +104,13 @@ fn run(command: Command) -> Result<u8, Error> {
             control,
             pool,
             parent_pid,
-        } => launcher::launch(&control, Pool::open(&pool)?, parent_pid)?,
+            cgroup,
+        } => launcher::launch(&control, &pool, parent_pid, cgroup.as_deref())?,
         Command::Check { manifest, pool } => {
             Image::load(&manifest, &Pool::open(&pool)?)?;
         }
-        Command::Snapshot(arguments) => snapshot::take::run(&arguments)?,
+        Command::ExplainCrash { json } => crash::run(json)?,
+        Command::Snapshot(arguments) => capture::run(&arguments)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables { manifest, pool, output } => {
             let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);

@@ -1,10 +1,10 @@
-//! SIGINT and SIGTERM as something to wait for, so that the instance is ended in order.
+//! Signals as something to wait for: SIGINT and SIGTERM, so that instances are ended in order, and SIGCHLD, when one has ended.
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::error::Error;
 
-/// The two signals, blocked, and the descriptor that tells of them. The instance unblocks them for itself.
+/// The signals, blocked, and the descriptor that tells of them. The zygote, which is forked before, does not block them.
 pub struct Interruptions(OwnedFd);
 
 impl Interruptions {
@@ -16,6 +16,7 @@ impl Interruptions {
             libc::sigemptyset(&raw mut set);
             libc::sigaddset(&raw mut set, libc::SIGINT);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
+            libc::sigaddset(&raw mut set, libc::SIGCHLD);
             if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) < 0 {
                 return Err(failed());
             }
@@ -28,12 +29,12 @@ impl Interruptions {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
     }
 
-    /// The signal that came, if one did.
-    pub fn take(&self) -> Option<u8> {
+    /// The next signal that came, if one did.
+    pub fn take(&self) -> Option<i32> {
         let mut bytes = [0; size_of::<libc::signalfd_siginfo>()];
         let length = rustix::io::read(&self.0, &mut bytes).ok()?;
         // ssi_signo is its first field.
-        (length == bytes.len()).then(|| bytes[0])
+        (length == bytes.len()).then(|| i32::from(bytes[0]))
     }
 }
 

@@ -37,7 +37,7 @@ impl Running {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its children");
         Self {
             monitor,
-            instance: children.trim().to_owned(),
+            instance: support::instance_of(&children),
         }
     }
 

@@ -35,7 +35,8 @@ def test_init_writes_a_project_and_says_what_is_next(here: Path, language: str, 
         f"greeter/{handler} is yours to change. Next:",
         "  cd greeter && unishare build && unishare invoke --data world",
     ]
-    assert sorted(path.name for path in (here / "greeter").iterdir()) == ["app.toml", handler]
+    editors = ["jsconfig.json", "unishare.d.ts"] if language == "javascript" else []
+    assert sorted(path.name for path in (here / "greeter").iterdir()) == ["app.toml", handler, *editors]
 
 
 def test_init_refuses_what_exists_and_wrong_names_and_languages(here: Path) -> None:

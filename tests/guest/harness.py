@@ -10,6 +10,8 @@ HERE = Path(__file__).resolve().parent
 GUEST = HERE.parents[1] / "src" / "unishare" / "guest"
 LIBRARIES = ("abi", "boot", "console", "files", "memory", "posix", "random", "time")
 COMPILED = ("console", "files", "memory", "posix", "random", "time")
+# These stand in for parts of musl, on which this machine's C library does not run.
+STAND_INS = ("locale.c", "terminal.c", "users.c")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 # The kernel's side could not be confined to a folder here.
 UNCONFINED = 77
@@ -17,7 +19,7 @@ UNCONFINED = 77
 
 def compile_guest(program: Path, sources: Sequence[Path], libraries: Sequence[str] = COMPILED) -> None:
     """Link sources of a test with the guest's libraries, as a program of this machine that notices a wrong access."""
-    guest = [file for library in libraries for file in sorted((GUEST / library).glob("*.c"))]
+    guest = [file for library in libraries for file in sorted((GUEST / library).glob("*.c")) if file.name not in STAND_INS]
     includes = [f"-I{GUEST / library / 'include'}" for library in LIBRARIES] + [f"-I{GUEST / library}" for library in libraries]
     command = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", *SANITIZERS, *includes]
     subprocess.run([*command, "-o", program, *sources, *guest], check=True)

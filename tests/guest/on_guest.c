@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <unishare/memory.h>
 #include <unishare/platform.h>
 
 #include "syscall_driver.h"
@@ -41,6 +42,10 @@ static int64_t hypercall(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
             return -ENOMEM;
         mprotect((void *)boot.heap_start, a, PROT_READ | PROT_WRITE);
         return (int64_t)a;
+    case UNISHARE_CALL_DISCARD:
+        if (a < boot.heap_start || a + b > boot.heap_start + HEAP)
+            return -EINVAL;
+        return madvise((void *)a, b, MADV_DONTNEED) ? -errno : 0;
     case UNISHARE_CALL_PROTECT:
         if (a < boot.heap_start || a + b > boot.heap_start + HEAP || c > 3 || c == 2)
             return -EINVAL;
@@ -66,6 +71,11 @@ void set_up(const char *folder)
 
 void begin(void)
 {
+}
+
+void rest(void)
+{
+    unishare_pages_give_back();
 }
 
 long call(long number, long a, long b, long c, long d, long e, long f)

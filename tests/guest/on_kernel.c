@@ -33,6 +33,10 @@ void begin(void)
     mkdir("/dev", 0755);
 }
 
+void rest(void)
+{
+}
+
 long call(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = syscall(number, a, b, c, d, e, f);

@@ -127,6 +127,9 @@ static int memory_line(char **word)
         result = call(SYS_mremap, (long)mapped[slot], size, offset, MREMAP_MAYMOVE, 0, 0);
         mapped[slot] = result < 0 ? mapped[slot] : (char *)result;
         fprintf(report, "%ld\n", result < 0 ? result : 0);
+    } else if (!strcmp(word[0], "rest")) {
+        rest();
+        fputs("rested\n", report);
     } else if (!strcmp(word[0], "touch")) {
         touch(mapped[slot] + offset + number(word[3]), word[4] != NULL, word[4] ? (char)number(word[4]) : 0);
     } else {

@@ -8,6 +8,9 @@ void set_up(const char *folder);
 /* In a script's own process. */
 void begin(void);
 
+/* What a guest does that has nothing to do. */
+void rest(void);
+
 /* A system call; -errno if it fails. */
 long call(long number, long a, long b, long c, long d, long e, long f);
 

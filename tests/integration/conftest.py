@@ -18,11 +18,16 @@ FIXED_LAYOUTS = ("default", "dce", "aligned")
 
 
 @pytest.fixture(scope="session")
-def home() -> Settings:
+def bare_home() -> Settings:
+    """The home as it is, for tests that build what they need."""
+    return Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
+
+
+@pytest.fixture(scope="session")
+def home(bare_home: Settings) -> Settings:
     """The home with all apps of the catalogue under all fixed layouts."""
-    settings = Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
-    build(settings, Catalog(), tuple(Catalog().app_names()), FIXED_LAYOUTS)
-    return settings
+    build(bare_home, Catalog(), tuple(Catalog().app_names()), FIXED_LAYOUTS)
+    return bare_home
 
 
 @pytest.fixture(scope="session")

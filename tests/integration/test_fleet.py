@@ -103,6 +103,7 @@ def test_statistics_stop_and_unknown_names(home: Settings, tender: str) -> None:
         started = (await control.start(StartRequest(manifest=manifest_of(home, "hello"), tender=tender)))[0]  # type: ignore[arg-type]
         found = await control.stats(started.instance)
         assert found.rss >= found.pss > 0
+        assert found.rss > found.own > 0 and found.page_tables > 0
         assert (await control.stop(started.instance)).stopped == [started.instance]
         with pytest.raises(UnishareError):
             await control.invoke(started.instance, b"")

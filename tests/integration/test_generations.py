@@ -40,13 +40,13 @@ def build(home: Settings, *names: str) -> None:
 
 @pytest.fixture(scope="module")
 def generations(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home whose map began a second generation: `sql` is of the first, `javascript` of the second, `hello` fits both."""
+    """A home whose map began a second generation: `sql` is of the first, `mujs` of the second, `hello` fits both."""
     folder = tmp_path_factory.mktemp("generations")
     for cache in (home.objects, home.sources):
         (folder / cache.name).symlink_to(cache)
     made = Settings(folder)
     build(made, "hello", "sql")
-    build(made, "token", "regex", "zstd", "javascript")
+    build(made, "token", "regex", "zstd", "mujs")
     return made
 
 
@@ -57,8 +57,8 @@ def agrees(home: Settings, app: str) -> Agreement:
 def test_images_of_both_generations_agree_with_the_map_and_answer(generations: Settings, tender: str) -> None:
     assert GlobalMap(generations.global_map, tiny).state().generation == 2
     assert agrees(generations, "sql") == Agreement(1, [])
-    assert agrees(generations, "javascript").generation == 2
-    for app in ("hello", "sql", "javascript", "zstd"):
+    assert agrees(generations, "mujs").generation == 2
+    for app in ("hello", "sql", "mujs", "zstd"):
         assert agrees(generations, app).differences == []
         for expectation in expectations(Catalog().app(app)):
             check(generations, "aligned", tender, expectation)
@@ -66,7 +66,7 @@ def test_images_of_both_generations_agree_with_the_map_and_answer(generations: S
 
 def test_the_second_generation_is_kept_as_well_as_the_first(generations: Settings) -> None:
     """No window of either is cut into pieces, and the C library is one mapping in both."""
-    for app in ("sql", "javascript"):
+    for app in ("sql", "mujs"):
         extents = [
             one for one in Manifest.read(generations.image_folder("aligned", app) / "manifest.json").extents if one.library
         ]

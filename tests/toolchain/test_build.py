@@ -293,3 +293,13 @@ def test_a_missing_data_file_is_named(project: Project) -> None:
     recipe = project.app("bad", main_calling("alpha"), ["alpha"], {"data.txt": "x"})
     (recipe.parent / "data.txt").unlink()
     assert "data.txt does not exist" in failure(project, NotFoundError)
+
+
+@pytest.mark.parametrize("layout", ["default", "aligned"])
+def test_a_heap_that_fixed_addresses_do_not_leave_is_refused_in_the_recipes_terms(project: Project, layout: str) -> None:
+    project.app("large", main_calling("beta"), ["beta"], more='[run]\nheap = "384M"\n')
+    with pytest.raises(
+        BadInputError, match=r"large/app.toml: field `run.heap`: 402653184 bytes are more than the 402370560"
+    ) as refused:
+        project.build(["large"], layout)
+    assert "aslr" in str(refused.value.hint)

@@ -1,8 +1,10 @@
-//! Messages to and from an instance, as the parent sees them, and the one message that only the monitor itself sends: why an
-//! instance could not start. The guest is not trusted: whatever it sends becomes a value here, never a failure of ours.
+//! Messages to and from an instance, as the parent sees them. The guest is not trusted: whatever it sends becomes a value here, never a
+//! failure of ours, nor the monitor's word (zygote/word.rs).
+
+pub mod conversation;
 
 use std::mem::size_of;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use bytemuck::Zeroable;
@@ -12,8 +14,6 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use crate::abi::{self, Message};
 use crate::error::Error;
 
-/// Of the monitor's child to its parent, before the guest runs: the data is exit code, and the text of the error.
-pub const MESSAGE_FAILED: u32 = 0x8000_0000;
 const HEADER: usize = size_of::<Message>();
 const PART_MAX: usize = abi::MESSAGE_MAX - HEADER;
 /// A crash record up to its stack bytes.
@@ -31,8 +31,6 @@ pub enum Incoming<'a> {
         data: &'a [u8],
     },
     Crash(Box<abi::Crash>),
-    /// The instance could not be started.
-    Failed(Error),
     /// Not a message of abi.h: the guest misbehaves.
     Malformed,
 }
@@ -95,7 +93,6 @@ fn parse(bytes: &[u8]) -> Incoming<'_> {
             }
         }
         abi::MESSAGE_CRASH => parse_crash(data).map_or(Incoming::Malformed, Incoming::Crash),
-        MESSAGE_FAILED => parse_failure(data).map_or(Incoming::Malformed, Incoming::Failed),
         _ => Incoming::Malformed,
     }
 }
@@ -111,12 +108,6 @@ fn parse_crash(data: &[u8]) -> Option<Box<abi::Crash>> {
     (crash.stack_bytes as usize <= data.len() - CRASH_HEAD).then_some(crash)
 }
 
-fn parse_failure(data: &[u8]) -> Option<Error> {
-    let (errno, data) = data.split_first_chunk()?;
-    let (&code, text) = data.split_first()?;
-    Error::from_exit_code(code, String::from_utf8_lossy(text).into_owned(), i32::from_ne_bytes(*errno))
-}
-
 /// Say that a guest is ready that said so before its snapshot was taken.
 pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
     let message = Message {
@@ -126,24 +117,6 @@ pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
     rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
         .map(drop)
         .map_err(|error| Error::io("saying that the instance is ready", error))
-}
-
-/// From the child: say why there will be no guest. Nothing can be done if that fails: the parent sees the channel close.
-pub fn send_failure(channel: BorrowedFd<'_>, error: &Error) {
-    let mut bytes = bytemuck::bytes_of(&Message {
-        kind: MESSAGE_FAILED,
-        ..Message::default()
-    })
-    .to_vec();
-    let (what, errno) = match error {
-        Error::Io { what, source } => (what.clone(), source.raw_os_error().unwrap_or(0)),
-        _ => (error.to_string(), 0),
-    };
-    bytes.extend(errno.to_ne_bytes());
-    bytes.push(error.exit_code());
-    bytes.extend(what.into_bytes());
-    bytes.truncate(abi::MESSAGE_MAX);
-    let _ = rustix::net::send(channel, &bytes, SendFlags::NOSIGNAL);
 }
 
 /// Send the part of request `id` that starts at `offset` of `payload`, without waiting. Returns the next offset, `None` when the
@@ -172,11 +145,6 @@ pub fn send_request_part(channel: BorrowedFd<'_>, id: u64, payload: &[u8], offse
             Err(error) => Err(Error::io("sending to an instance", error)),
         };
     }
-}
-
-/// For the child, which keeps its end under another number.
-pub fn duplicate(channel: &OwnedFd) -> Result<OwnedFd, Error> {
-    rustix::io::fcntl_dupfd_cloexec(channel.as_fd(), 0).map_err(|error| Error::io("duplicating a channel", error))
 }
 
 #[cfg(test)]

@@ -1,26 +1,24 @@
 //! `unishare-monitor run`: one instance in the foreground. Its console is stdout or, with `--invoke`, stderr; its exit code is ours.
 
-mod conversation;
+mod talk;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::channel;
+use crate::channel::conversation::{request_limit, too_large_request};
+use crate::crash::{Evidence, Explained, Origin};
 use crate::error::Error;
-use crate::image::Image;
-use crate::image::pool::Pool;
-use crate::placing::draw::{self, Draw, Source};
-use crate::placing::{Placed, seed};
-use crate::signals;
-use crate::snapshot::{self, choice::Choice};
-use crate::tender::{self, Sharing, Tender};
-use crate::zygote::{self, Child, Order};
-use conversation::{Conversation, End};
+use crate::placing::{draw, seed};
+use crate::signals::Interruptions;
+use crate::snapshot::choice::Choice;
+use crate::tender::{Sharing, Tender};
+use crate::zygote::{Beginning, Limits, Order, Summary, Zygote};
+use talk::{End, Talk};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -57,6 +55,9 @@ pub struct Arguments {
     /// End it when this has passed since it was started (exit code 124).
     #[arg(long)]
     time_limit_ms: Option<u64>,
+    /// End it when it has used this many seconds of processor time (exit code 124).
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    cpu_limit_s: Option<u64>,
     /// NAME=value, in addition to the manifest's.
     #[arg(long)]
     env: Vec<String>,
@@ -72,80 +73,84 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     let started = Instant::now();
     let request = arguments.invoke.as_deref().map(read_request).transpose()?;
-    let image = Arc::new(load(arguments)?);
-    let env = environment(&image, &arguments.env)?;
-    let argv = if arguments.argv.is_empty() {
-        &image.argv
-    } else {
-        &arguments.argv
+    let env = environment(&arguments.env)?;
+    if let Some(seed) = arguments.seed {
+        seed::warn(seed);
+    }
+    let mut zygote = Zygote::fork(arguments.pool.as_deref(), None)?;
+    let image = match &arguments.manifest {
+        Some(manifest) => zygote.load(manifest)?,
+        None => zygote.floor()?,
     };
-    let heap = image.heap_for(arguments.memory)?;
-    let snapshot = snapshot(arguments, &image)?;
-    let draw = match &snapshot {
-        Some(snapshot) => snapshot.draw.clone(),
-        None => drawn(arguments, &image, heap)?,
-    };
-    let order = Order {
-        image: &image,
-        draw: &draw,
-        snapshot: snapshot.as_ref(),
-        beginning: snapshot::beginning(snapshot.as_ref()),
-        tender: arguments.tender,
-        sharing: arguments.sharing,
-        heap,
-        argv,
-        env: &env,
-        quiet: Some(channel::QUIET),
-    };
-
-    let interruptions = signals::Interruptions::catch()?;
-    let kvm = tender::device(arguments.tender)?;
+    check_request(&image, arguments.memory, request.as_deref())?;
+    let snapshot = snapshot(arguments, &image, &mut zygote)?;
+    let order = order(arguments, &image, env, snapshot);
+    let signals = Interruptions::catch()?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
-    let child = zygote::spawn(&order, console, kvm.as_ref().map(AsFd::as_fd))?;
+    let (ours, theirs) = channel::pair(Some(channel::QUIET))?;
+    let (pid, draw) = zygote.start(order, theirs.as_fd(), console)?;
+    drop(theirs);
     let deadline = arguments
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
-    let end = Conversation::new(&child, arguments.tender, request, deadline, &interruptions).hold();
-    finish(&child, &Placed::new(&image, &draw), end?)
+    let mut talk = Talk::new(&zygote, (pid, ours), request, deadline, &signals);
+    let end = talk.hold()?;
+    let origin = Origin {
+        image: &image.name,
+        manifest: arguments.manifest.as_deref(),
+        digest: &image.digest,
+        draw: &draw,
+    };
+    let code = finish(&mut talk, &origin, end);
+    drop(talk);
+    zygote.end();
+    code
+}
+
+fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, snapshot: Option<u64>) -> Order {
+    Order {
+        number: 0,
+        image: image.image,
+        tender: arguments.tender,
+        sharing: arguments.sharing,
+        memory: arguments.memory,
+        argv: (!arguments.argv.is_empty()).then(|| arguments.argv.clone()),
+        env,
+        seed: arguments.seed,
+        gaps: arguments.gaps,
+        beginning: match snapshot {
+            Some(snapshot) => Beginning::Snapshot(snapshot),
+            None => Beginning::Entry,
+        },
+        limits: Limits {
+            log_bytes: None,
+            cpu_seconds: arguments.cpu_limit_s,
+        },
+    }
 }
 
 /// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
-fn snapshot(arguments: &Arguments, image: &Arc<Image>) -> Result<Option<Arc<Placed>>, Error> {
-    let Some(pool) = &arguments.pool else { return Ok(None) };
+fn snapshot(arguments: &Arguments, image: &Summary, zygote: &mut Zygote) -> Result<Option<u64>, Error> {
     let mut choice = Choice::default();
-    if arguments.snapshot.is_empty() || arguments.tender != Tender::Process {
-        choice.check_reset(arguments.reset, image)?;
-        return Ok(None);
-    }
-    let pool = Pool::open(pool)?;
-    for path in &arguments.snapshot {
-        choice.consider(path, snapshot::load(path, image, &pool));
+    if arguments.tender == Tender::Process {
+        for path in &arguments.snapshot {
+            choice.consider(path, zygote.snapshot(image.image, path));
+        }
     }
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");
     }
-    choice.check_reset(arguments.reset, image)?;
+    choice.check_reset(arguments.reset, &image.name, image.is_stateless)?;
     choice.pick()
 }
 
-/// Where the image will lie.
-fn drawn(arguments: &Arguments, image: &Image, heap: u64) -> Result<Draw, Error> {
-    let mut source = match arguments.seed {
-        Some(seed) => {
-            seed::check(image)?;
-            seed::warn(seed);
-            Source::Seed(seed)
-        }
-        None => Source::Kernel,
-    };
-    Draw::of(image, heap, arguments.gaps, &mut source)
-}
-
-fn load(arguments: &Arguments) -> Result<Image, Error> {
-    match (&arguments.manifest, &arguments.pool) {
-        (Some(manifest), Some(pool)) => Image::load(manifest, &Pool::open(pool)?),
-        _ => Image::empty(),
+/// Too large a request is refused before the guest sees any of it.
+fn check_request(image: &Summary, memory: Option<u64>, request: Option<&[u8]>) -> Result<(), Error> {
+    let limit = request_limit(memory.unwrap_or(image.heap));
+    match request {
+        Some(request) if request.len() as u64 > limit => Err(too_large_request(&image.name, request.len(), limit)),
+        _ => Ok(()),
     }
 }
 
@@ -165,8 +170,8 @@ fn read_request(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(request)
 }
 
-fn environment(image: &Image, added: &[String]) -> Result<BTreeMap<String, String>, Error> {
-    let mut env = image.env.clone();
+fn environment(added: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let mut env = BTreeMap::new();
     for pair in added {
         match pair.split_once('=') {
             Some((name, value)) if !name.is_empty() => env.insert(name.into(), value.into()),
@@ -181,30 +186,33 @@ fn environment(image: &Image, added: &[String]) -> Result<BTreeMap<String, Strin
 }
 
 /// Say how it ended, and with which exit code we end.
-fn finish(child: &Child, placed: &Placed, end: End) -> Result<u8, Error> {
+fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, end: End) -> Result<u8, Error> {
     match end {
         End::Answered { status, answer } => {
             // The answer is out before the instance has gone: whoever waits for it need not wait for that.
             let mut stdout = std::io::stdout().lock();
             let written = stdout.write_all(&answer).and_then(|()| stdout.flush());
-            conversation::stop(child);
+            talk.stop();
             written.map_err(|error| Error::io("writing the answer", error))?;
             Ok(u8::try_from(status).unwrap_or(1))
         }
         End::Exited { code } => Ok(code),
         End::ExitedUnasked { code } => Err(Error::Ended {
-            what: format!("{} ended with code {code} and did not answer", placed.image.name),
+            what: format!("{} ended with code {code} and did not answer", origin.image),
         }),
         End::Crashed { record, code } => {
-            eprint!("{}", crate::crash::report(placed, &record));
+            eprint!("{}", Explained::new(&Evidence::new(&record, origin)).report());
             Ok(code)
         }
+        End::Killed { signal } if i32::from(signal) == libc::SIGXCPU => Err(Error::TimeLimit {
+            what: format!("{} used up its processor time", origin.image),
+        }),
         End::Killed { signal } => {
-            eprintln!("error: {} was ended by signal {signal} and left no report", placed.image.name);
+            eprintln!("error: {} was ended by signal {signal} and left no report", origin.image);
             Ok(128_u8.wrapping_add(signal))
         }
         End::TimedOut => Err(Error::TimeLimit {
-            what: format!("{} did not end within its time limit", placed.image.name),
+            what: format!("{} did not end within its time limit", origin.image),
         }),
         End::Interrupted { signal } => Ok(128_u8.wrapping_add(signal)),
         End::Failed(error) => Err(error),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
@@ -18,8 +18,66 @@ const ABSOLUTE: u64 = u32::MAX as u64;
 impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
     pub fn load(path: &Path, pool: &Pool) -> Result<Self, Error> {
-        let text = read(path)?;
+        // Before it is opened: opening a FIFO waits.
+        let file = open(path)?;
+        Self::read(file, path, pool)
+    }
+
+    /// The same of an open manifest, of which `path` is the name.
+    pub fn read(file: File, path: &Path, pool: &Pool) -> Result<Self, Error> {
+        let text = read(file, path)?;
+        Self::verify(&Manifest::parse(&text, path)?, pool::digest(&text), path, pool)
+    }
+
+    /// What the manifest at `path` says of an image, without its runs: for reports.
+    pub fn outline(path: &Path) -> Result<Outline, Error> {
+        let text = read(open(path)?, path)?;
         let manifest = Manifest::parse(&text, path)?;
+        let extents = manifest
+            .extents
+            .iter()
+            .map(|extent| extent_of(extent, Content::Zero))
+            .collect();
+        Ok(Outline {
+            elf: manifest.elf.file.clone(),
+            elf_digest: manifest.elf.sha256.as_str().into(),
+            image: Self {
+                extents,
+                ..Self::bare(&manifest, pool::digest(&text))
+            },
+        })
+    }
+
+    /// All but what lies in the pool.
+    fn bare(manifest: &Manifest, identity: String) -> Self {
+        let modules = manifest
+            .modules
+            .iter()
+            .map(|module| Module {
+                name: module.name.clone(),
+                pages: module.pages,
+                elf: Some(module.file.clone()),
+            })
+            .collect();
+        Self {
+            name: manifest.name.clone(),
+            identity,
+            entry: manifest.entry(),
+            stack: manifest.stack,
+            heap: manifest.heap,
+            argv: manifest.argv.clone(),
+            env: manifest.env.clone(),
+            is_stateless: manifest.state.is_some(),
+            extents: Vec::new(),
+            page_tables: None,
+            elf: Some(manifest.elf.file.clone()),
+            modules,
+            frames: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    fn verify(manifest: &Manifest, identity: String, path: &Path, pool: &Pool) -> Result<Self, Error> {
         let lies = |field: String, what: String| Error::BadManifest {
             what: format!("{}: {field}: {what}", path.display()),
         };
@@ -43,15 +101,7 @@ impl Image {
                     }
                 }
             };
-            extents.push(Extent {
-                module: extent.module.unwrap_or(0) as usize,
-                offset: extent.address(),
-                pages: extent.pages,
-                rights: extent.rights(),
-                content,
-                library: extent.library.clone(),
-                section: extent.section.clone(),
-            });
+            extents.push(extent_of(extent, content));
         }
         let page_tables = match &manifest.page_tables {
             None => None,
@@ -66,38 +116,34 @@ impl Image {
                 Some(run.file)
             }
         };
-        let mut frames = frames(&manifest, pool, &extents)?;
-        let records = records(&manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
-        let beside = |file: &Path| path.parent().map(|folder| folder.join(file)).filter(|elf| elf.is_file());
-        let modules = manifest
-            .modules
-            .iter()
-            .map(|module| Module {
-                name: module.name.clone(),
-                pages: module.pages,
-                elf: beside(&module.file),
-            })
-            .collect();
-        let elf = path
-            .parent()
-            .map(|folder| folder.join(&manifest.elf.file))
-            .filter(|elf| elf.is_file());
+        let mut frames = frames(manifest, pool, &extents)?;
+        let records = records(manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
         Ok(Self {
-            entry: manifest.entry(),
-            name: manifest.name,
-            identity: pool::digest(&text),
-            stack: manifest.stack,
-            heap: manifest.heap,
-            argv: manifest.argv,
-            env: manifest.env,
-            is_stateless: manifest.state.is_some(),
             extents,
             page_tables,
-            elf,
-            modules,
             frames,
             records,
+            ..Self::bare(manifest, identity)
         })
+    }
+}
+
+/// An image without its pages, and its ELF file.
+pub struct Outline {
+    pub image: Image,
+    pub elf: PathBuf,
+    pub elf_digest: String,
+}
+
+fn extent_of(extent: &manifest::Extent, content: Content) -> Extent {
+    Extent {
+        module: extent.module.unwrap_or(0) as usize,
+        offset: extent.address(),
+        pages: extent.pages,
+        rights: extent.rights(),
+        content,
+        library: extent.library.clone(),
+        section: extent.section.clone(),
     }
 }
 
@@ -168,20 +214,30 @@ fn parse_records(bytes: &[u8], modules: u64, frames: &mut [Frame]) -> Result<Vec
     Ok(records)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn open(path: &Path) -> Result<File, Error> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => Error::NotFound {
             what: format!("there is no manifest {}", path.display()),
         },
         _ => Error::io(format!("reading {}", path.display()), error),
     };
-    // Before it is opened: opening a FIFO waits.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Error::BadManifest {
-            what: format!("{} is not a regular file", path.display()),
-        });
+        return Err(not_regular(path));
     }
-    let file = File::open(path).map_err(failed)?;
+    File::open(path).map_err(failed)
+}
+
+fn not_regular(path: &Path) -> Error {
+    Error::BadManifest {
+        what: format!("{} is not a regular file", path.display()),
+    }
+}
+
+fn read(file: File, path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::io(format!("reading {}", path.display()), error);
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(not_regular(path));
+    }
     let mut text = Vec::new();
     file.take(manifest::MAX_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > manifest::MAX_BYTES {

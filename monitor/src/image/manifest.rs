@@ -86,8 +86,7 @@ enum Layout {
 #[serde(deny_unknown_fields)]
 pub struct Elf {
     pub file: PathBuf,
-    #[serde(rename = "sha256")]
-    _sha256: Digest,
+    pub sha256: Digest,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::abi;
 use crate::error::Error;
 pub use crate::memory::PAGE;
+pub use loading::Outline;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub struct Frame {
 pub struct Module {
     pub name: String,
     pub pages: u64,
-    /// Its ELF file, for crash reports.
+    /// Its ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
 }
 
@@ -92,7 +93,7 @@ pub struct Image {
     pub extents: Vec<Extent>,
     /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
     pub page_tables: Option<Arc<File>>,
-    /// The ELF file for crash reports, if it is there.
+    /// The ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
     pub modules: Vec<Module>,
@@ -109,18 +110,31 @@ impl Image {
     /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.
     pub fn heap_for(&self, memory: Option<u64>) -> Result<u64, Error> {
         let Some(memory) = memory else { return Ok(self.heap) };
-        let limit = heap_limit(self.stack).unwrap_or(0);
+        let limit = heap_limit(self.stack, self.is_random()).unwrap_or(0);
         match memory.checked_next_multiple_of(PAGE) {
             Some(heap) if heap <= limit => Ok(heap),
             _ => Err(Error::BadRequest {
-                what: format!("memory: {memory} is more than the heap can have ({limit} bytes)"),
+                what: if self.is_random() {
+                    format!("memory: {memory} bytes are more than a heap of the layout aslr can have ({limit}; docs/limits.md)")
+                } else {
+                    format!(
+                        "memory: {memory} bytes are more than the {limit} that a fixed layout's addresses leave for the heap; under aslr \
+                         it can have {RANDOM_HEAP_LIMIT} (docs/limits.md)"
+                    )
+                },
             }),
         }
     }
 }
 
-/// Bytes that the instance region of abi.h leaves for the heap below a stack of `stack` bytes; `None` when the stack alone is too big.
-pub fn heap_limit(stack: u64) -> Option<u64> {
+/// The largest heap under random addresses. A heap is address space, not memory; what one costs before it is used are page directories,
+/// one for each GiB, and under KVM shared page tables.
+pub const RANDOM_HEAP_LIMIT: u64 = 64 << 30;
+
+/// Bytes that a heap can have beside a stack of `stack` bytes: under fixed addresses, what the instance region of abi.h leaves. `None` when
+/// the stack alone is too big.
+pub fn heap_limit(stack: u64, random: bool) -> Option<u64> {
     let room = abi::INSTANCE_END - abi::INSTANCE_BASE - abi::STACK_OFFSET - PAGE;
-    room.checked_sub(stack)
+    let left = room.checked_sub(stack)?;
+    Some(if random { RANDOM_HEAP_LIMIT } else { left })
 }

@@ -58,11 +58,6 @@ impl Pool {
         Ok(pool)
     }
 
-    /// The folder it is in.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The run named `digest`, its content verified.
     pub fn run(&self, digest: &Digest) -> Result<Run, Error> {
         // A panic of another thread in between cannot leave half an entry.
@@ -73,6 +68,12 @@ impl Pool {
         let run = self.verify(digest)?;
         verified.insert(digest.clone(), run.clone());
         Ok(run)
+    }
+
+    /// Forget the runs that no image uses any more.
+    pub fn forget_unused(&self) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.retain(|_, run| Arc::strong_count(&run.file) > 1);
     }
 
     fn verify(&self, digest: &Digest) -> Result<Run, Error> {

@@ -51,6 +51,6 @@ pub fn listed(member: &Member, image: Option<&str>) -> Value {
     json!({
         "instance": member.identity.name, "image": image, "pid": member.identity.pid, "tender": member.identity.tender,
         "sharing": member.identity.sharing, "state": member.state(), "started": started,
-        "exit": member.ending().map(|ending| ending.exit), "invocations": member.invocations,
+        "exit": member.ending().map(|ending| ending.exit.code()), "invocations": member.invocations,
     })
 }

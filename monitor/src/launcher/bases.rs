@@ -6,20 +6,20 @@ use super::member::Member;
 
 /// The answer to `bases`. A fixed layout is one module, the whole image, at its linked addresses.
 pub fn of(member: &Member) -> Value {
-    let placed = member.identity.placed();
+    let (identity, image) = (&member.identity, &member.identity.image);
     let hex = |value: u64| format!("{value:#x}");
-    let modules: Vec<Value> = match placed.image.is_random() {
-        false => vec![json!({"module": placed.image.name, "base": hex(0), "file": placed.image.elf})],
-        true => placed
-            .image
+    let modules: Vec<Value> = match image.is_random() {
+        false => vec![json!({"module": image.summary.name, "base": hex(0), "file": image.beside(image.summary.elf.as_ref())})],
+        true => image
+            .summary
             .modules
             .iter()
-            .zip(&placed.draw.bases)
-            .map(|(module, base)| json!({"module": module.name, "base": hex(*base), "file": module.elf}))
+            .zip(&identity.draw.bases)
+            .map(|((name, file), base)| json!({"module": name, "base": hex(*base), "file": image.beside(file.as_ref())}))
             .collect(),
     };
     json!({
-        "random": placed.image.is_random(), "seed": member.identity.seed, "hypercall": hex(placed.placement.hypercall),
+        "random": image.is_random(), "seed": identity.seed, "hypercall": hex(identity.draw.placement.hypercall),
         "modules": modules,
     })
 }

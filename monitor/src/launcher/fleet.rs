@@ -3,23 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use super::ending::Ending;
 use super::exchange::Job;
+use super::logs::Log;
 use super::member::{Event, Member};
 use super::names::Names;
 use super::poller::Poller;
 use super::refusal::Refusal;
 use crate::abi;
+use crate::error::Error;
+use crate::zygote::Exit;
 
 /// Ended instances that `list` and `crash` still know.
 const ENDED_MAX: usize = 1000;
+/// Logs looked at in one round.
+const LOGS_AT_ONCE: usize = 512;
 
 pub struct Fleet {
     members: BTreeMap<u64, Member>,
     numbers: HashMap<Box<str>, u64>,
+    /// Of those that have a process.
+    pids: HashMap<i32, u64>,
     deadlines: BTreeSet<(Instant, u64)>,
     ended: VecDeque<u64>,
     names: Names,
     last_number: u64,
+    /// Where the next round of `rotate_logs` begins.
+    rotated: u64,
     /// One for all instances: each message is done with before the next is read.
     buffer: Box<[u8]>,
     events: Vec<Event>,
@@ -30,10 +40,12 @@ impl Fleet {
         Self {
             members: BTreeMap::new(),
             numbers: HashMap::new(),
+            pids: HashMap::new(),
             deadlines: BTreeSet::new(),
             ended: VecDeque::new(),
             names: Names::default(),
             last_number: 0,
+            rotated: 0,
             buffer: vec![0; abi::MESSAGE_MAX].into_boxed_slice(),
             events: Vec::new(),
         }
@@ -48,6 +60,7 @@ impl Fleet {
     pub fn add(&mut self, member: Member) {
         let number = member.identity.number;
         self.numbers.insert(member.identity.name.clone(), number);
+        self.pids.insert(member.identity.pid, number);
         self.deadlines.extend(member.deadline().map(|deadline| (deadline, number)));
         self.members.insert(number, member);
     }
@@ -66,6 +79,11 @@ impl Fleet {
         self.members.values()
     }
 
+    /// How many have a process.
+    pub fn live_count(&self) -> u64 {
+        self.pids.len() as u64
+    }
+
     pub fn live(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| member.is_live())
     }
@@ -78,8 +96,15 @@ impl Fleet {
         self.with(number, |member, buffer, events| member.converse(buffer, poller, events));
     }
 
-    pub fn ended(&mut self, number: u64, poller: &Poller) {
-        self.with(number, |member, buffer, events| member.ended(buffer, poller, events));
+    /// A process was reaped. False: it is none of an instance.
+    pub fn reaped(&mut self, pid: i32, exit: Exit, poller: &Poller) -> bool {
+        let Some(number) = self.pids.remove(&pid) else { return false };
+        self.with(number, |member, buffer, events| member.ended(exit, buffer, poller, events));
+        true
+    }
+
+    pub fn failed(&mut self, number: u64, error: Error) {
+        self.with(number, |member, _, _| member.failed(error));
     }
 
     pub fn stop(&mut self, number: u64, poller: &Poller) {
@@ -124,11 +149,47 @@ impl Fleet {
     /// Forget the oldest ended ones. Only when nobody waits for them any more.
     pub fn tidy(&mut self) {
         while self.ended.len() > ENDED_MAX {
-            let member = self.ended.pop_front().and_then(|number| self.members.remove(&number));
-            if let Some(member) = member {
-                self.numbers.remove(&member.identity.name);
+            if let Some(number) = self.ended.pop_front() {
+                self.forget(number);
             }
         }
+    }
+
+    /// Forget an ended one, and its log.
+    pub fn forget(&mut self, number: u64) {
+        if self.members.get(&number).is_none_or(Member::is_live) {
+            return;
+        }
+        if let Some(member) = self.members.remove(&number) {
+            self.numbers.remove(&member.identity.name);
+            member.identity.log.iter().for_each(Log::remove);
+        }
+    }
+
+    /// Set aside logs that are full: those of some instances at a time, in turn.
+    pub fn rotate_logs(&mut self) {
+        let next = self.members.range(self.rotated..).take(LOGS_AT_ONCE);
+        let looked_at: Vec<u64> = next
+            .map(|(number, member)| {
+                member.identity.log.iter().for_each(Log::rotate);
+                *number
+            })
+            .collect();
+        self.rotated = looked_at
+            .last()
+            .filter(|_| looked_at.len() == LOGS_AT_ONCE)
+            .map_or(0, |last| last + 1);
+    }
+
+    /// At the launcher's end: logs of instances with which all was well go.
+    pub fn remove_good_logs(&self) {
+        let good = |member: &&Member| member.ending().is_some_and(Ending::is_good);
+        let logs = self
+            .members
+            .values()
+            .filter(good)
+            .filter_map(|member| member.identity.log.as_ref());
+        logs.for_each(Log::remove);
     }
 
     /// Do something with a member and keep its deadline's place up to date.

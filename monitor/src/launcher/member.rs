@@ -2,29 +2,31 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::net::Shutdown;
-use rustix::process::{Pid, Signal, WaitOptions};
 
 use super::ending::{Ending, Reason, State};
 use super::exchange::{Caller, Exchange, Job};
+use super::images::Known;
+use super::logs::Log;
 use super::poller::{Interest, Poller, Token};
 use super::refusal::Refusal;
-use crate::abi;
+use crate::channel::conversation::{ANSWER_MAX, Answer, Conversation, Heard, request_limit, too_large_request};
 use crate::channel::{self, Incoming, Received};
+use crate::crash::Origin;
 use crate::error::Error;
-use crate::image::Image;
-use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::tender::{Sharing, Tender};
-use crate::zygote::Child;
+use crate::zygote::{self, Exit};
 
 /// From fork to READY.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// What an instance gets to end by itself when its channel was closed.
 const STOP_PATIENCE: Duration = Duration::from_millis(200);
+/// What an instance gets to answer when who asked is gone.
+const ABANDONED_PATIENCE: Duration = Duration::from_secs(10);
 /// Messages taken at a time, so that a guest that floods its channel does not starve the others.
 const MESSAGES_AT_ONCE: usize = 16;
 
@@ -42,8 +44,6 @@ pub enum Event {
         refusal: Refusal,
     },
     Ready(u64),
-    /// The monitor's own part failed before the guest ran. `Ended` follows.
-    Failed(u64, Error),
     Ended(u64),
 }
 
@@ -51,21 +51,30 @@ pub enum Event {
 pub struct Identity {
     pub number: u64,
     pub name: Box<str>,
-    pub image: Arc<Image>,
+    pub image: Rc<Known>,
+    /// Where it lies.
     pub draw: Draw,
     /// What the draw came from, when it is to be repeatable.
     pub seed: Option<u64>,
     pub tender: Tender,
     pub sharing: Sharing,
+    pub heap: u64,
     pub time_limit: Option<Duration>,
+    pub log: Option<Log>,
+    /// Its own until it is reaped, which happens here.
     pub pid: i32,
     pub started: SystemTime,
 }
 
 impl Identity {
-    /// The image where this instance has it, for reports.
-    pub fn placed(&self) -> Placed {
-        Placed::new(&self.image, &self.draw)
+    /// What it is, for those who explain its crash.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin {
+            image: &self.image.summary.name,
+            manifest: self.image.manifest.as_deref(),
+            digest: &self.image.summary.digest,
+            draw: &self.draw,
+        }
     }
 }
 
@@ -77,66 +86,52 @@ pub struct Member {
 }
 
 enum Phase {
-    Live(Live),
+    Live(Box<Live>),
     Ended(Ending),
 }
 
 /// What an instance has as long as it has a process.
 struct Live {
     forked: Instant,
-    pidfd: OwnedFd,
     channel: Option<OwnedFd>,
     interest: Interest,
-    ready: bool,
+    conversation: Conversation,
     reason: Option<Reason>,
-    crash: Option<Box<abi::Crash>>,
-    failure: Option<Box<Error>>,
+    /// What its tender said went wrong.
+    failure: Option<Refusal>,
     queue: VecDeque<Job>,
-    exchange: Option<Box<Exchange>>,
+    exchange: Option<Exchange>,
     deadline: Option<Instant>,
-    last_id: u64,
 }
 
 impl Member {
-    /// A freshly forked one. On an error it is gone again.
-    pub fn new(identity: Identity, child: Child, forked: Instant, poller: &Poller) -> Result<Self, Error> {
-        let (process, channel) = (Token::Process(identity.number), Token::Channel(identity.number));
-        let watched = poller
-            .add(&child.pidfd, process, Interest::READ)
-            .and_then(|()| poller.add(&child.channel, channel, Interest::READ));
-        if let Err(error) = watched {
-            poller.remove(&child.pidfd);
-            kill(&child.pidfd);
-            let _ = rustix::process::waitpid(Pid::from_raw(child.pid), WaitOptions::empty());
-            return Err(error);
-        }
+    /// A freshly forked one, with our end of its channel.
+    pub fn new(identity: Identity, channel: OwnedFd, forked: Instant, poller: &Poller) -> Result<Self, Error> {
+        poller.add(&channel, Token::Channel(identity.number), Interest::READ)?;
         let live = Live {
             forked,
-            pidfd: child.pidfd,
-            channel: Some(child.channel),
+            channel: Some(channel),
             interest: Interest::READ,
-            ready: false,
+            conversation: Conversation::default(),
             reason: None,
-            crash: None,
             failure: None,
             queue: VecDeque::new(),
             exchange: None,
             deadline: forked.checked_add(READY_LIMIT),
-            last_id: 0,
         };
         Ok(Self {
             identity,
             start_us: None,
             invocations: 0,
-            phase: Phase::Live(live),
+            phase: Phase::Live(Box::new(live)),
         })
     }
 
     pub fn state(&self) -> State {
         match &self.phase {
             Phase::Ended(ending) => ending.state(),
-            Phase::Live(live) if live.exchange.is_some() => State::Busy,
-            Phase::Live(live) if live.ready => State::Ready,
+            Phase::Live(live) if live.conversation.is_busy() => State::Busy,
+            Phase::Live(live) if live.conversation.is_ready() => State::Ready,
             Phase::Live(_) => State::Starting,
         }
     }
@@ -164,10 +159,15 @@ impl Member {
     /// Ask it as soon as it is ready and has answered those before.
     pub fn invoke(&mut self, mut job: Job, poller: &Poller, events: &mut Vec<Event>) {
         let identity = &self.identity;
+        let limit = request_limit(identity.heap);
         match &mut self.phase {
             Phase::Ended(ending) => events.push(Event::Refused {
                 caller: job.caller,
-                refusal: ending.refusal(&identity.name, &identity.placed()),
+                refusal: ending.refusal(&identity.name, &identity.origin()),
+            }),
+            Phase::Live(_) if job.payload.len() as u64 > limit => events.push(Event::Refused {
+                caller: job.caller,
+                refusal: too_large_request(&identity.name, job.payload.len(), limit).into(),
             }),
             Phase::Live(live) => {
                 job.time_limit = job.time_limit.or(identity.time_limit);
@@ -188,10 +188,14 @@ impl Member {
     /// Its time is over: it is killed, and what that means follows when the process has gone.
     pub fn deadline_passed(&mut self) {
         if let Phase::Live(live) = &mut self.phase {
-            let why = if live.ready { Reason::NoAnswer } else { Reason::NotReady };
+            let why = if live.conversation.is_ready() {
+                Reason::NoAnswer
+            } else {
+                Reason::NotReady
+            };
             live.reason.get_or_insert(why);
             live.deadline = None;
-            kill(&live.pidfd);
+            zygote::kill(self.identity.pid);
         }
     }
 
@@ -203,46 +207,65 @@ impl Member {
             }
             live.reason = Some(Reason::Stopped);
             live.close_channel(poller);
-            if live.ready && live.exchange.is_none() {
+            if live.conversation.is_free() {
                 live.deadline = Instant::now().checked_add(STOP_PATIENCE);
             } else {
                 live.deadline = None;
-                kill(&live.pidfd);
+                zygote::kill(self.identity.pid);
             }
         }
     }
 
-    /// A client has gone: nobody waits for what it still wanted.
-    pub fn forget_client(&mut self, client: u64) {
+    /// Its tender has said what went wrong while it ran. Its end follows.
+    pub fn failed(&mut self, error: Error) {
         if let Phase::Live(live) = &mut self.phase {
-            live.queue.retain(|job| job.caller.client != client);
+            live.failure = Some(error.into());
         }
     }
 
-    /// The pidfd says that the process has ended. What it sent before is still to be read.
-    pub fn ended(&mut self, buffer: &mut [u8], poller: &Poller, events: &mut Vec<Event>) {
+    /// A client has gone: nobody waits for what it still wanted. What it is at gets a little time, so that it does not stay busy for ever.
+    pub fn forget_client(&mut self, client: u64) {
+        if let Phase::Live(live) = &mut self.phase {
+            live.queue.retain(|job| job.caller.client != client);
+            if live.reason.is_none()
+                && live
+                    .exchange
+                    .as_ref()
+                    .is_some_and(|exchange| exchange.caller.client == client)
+            {
+                let until = Instant::now() + ABANDONED_PATIENCE;
+                live.deadline = Some(live.deadline.map_or(until, |deadline| deadline.min(until)));
+            }
+        }
+    }
+
+    /// The process has ended and was reaped. What it sent before is still to be read.
+    pub fn ended(&mut self, exit: Exit, buffer: &mut [u8], poller: &Poller, events: &mut Vec<Event>) {
         self.receive(usize::MAX, buffer, poller, events);
         let Phase::Live(live) = &mut self.phase else { return };
-        let status = match rustix::process::waitpid(Pid::from_raw(self.identity.pid), WaitOptions::NOHANG) {
-            Ok(None) => return,
-            Ok(Some((_, status))) => Some(status),
-            Err(_) => None, // somebody else reaped it: it is gone all the same
-        };
-        poller.remove(&live.pidfd);
         live.close_channel(poller);
-        let ending = Ending::new(live.reason, status, live.crash.take(), live.failure.take());
+        let ending = Ending::new(live.reason, exit, live.conversation.take_crash(), live.failure.take());
         let unanswered = live.exchange.take().map(|exchange| exchange.caller);
         let queued = std::mem::take(&mut live.queue).into_iter().map(|job| job.caller);
         let callers: Vec<Caller> = unanswered.into_iter().chain(queued).collect();
         if !callers.is_empty() {
-            let refusal = ending.refusal(&self.identity.name, &self.identity.placed());
+            let refusal = ending.refusal(&self.identity.name, &self.identity.origin());
             events.extend(callers.into_iter().map(|caller| Event::Refused {
                 caller,
                 refusal: refusal.clone(),
             }));
         }
+        self.keep_crash(&ending);
         self.phase = Phase::Ended(ending);
         events.push(Event::Ended(self.identity.number));
+    }
+
+    /// Put the evidence of a crash beside the log: it outlives the launcher.
+    fn keep_crash(&self, ending: &Ending) {
+        if let (Some(log), Some(evidence)) = (&self.identity.log, ending.evidence(&self.identity.origin())) {
+            // A report that cannot be kept is still in the launcher.
+            let _ = serde_json::to_vec(&evidence).map(|bytes| std::fs::write(log.crash(), bytes));
+        }
     }
 
     fn receive(&mut self, most: usize, buffer: &mut [u8], poller: &Poller, events: &mut Vec<Event>) {
@@ -252,7 +275,7 @@ impl Member {
             match channel::receive(channel.as_fd(), buffer) {
                 Ok(Received::Message(message)) => self.take(message, poller, events),
                 Ok(Received::Empty) => return,
-                // The pidfd tells how it ended.
+                // How it ended is told when it is reaped.
                 Ok(Received::Closed) | Err(_) => return live.close_channel(poller),
             }
         }
@@ -261,44 +284,43 @@ impl Member {
     fn take(&mut self, message: Incoming<'_>, poller: &Poller, events: &mut Vec<Event>) {
         let Phase::Live(live) = &mut self.phase else { return };
         let number = self.identity.number;
-        match message {
-            Incoming::Ready if !live.ready && live.reason.is_none() => {
-                live.ready = true;
+        match live.conversation.hear(message) {
+            Heard::Ready if live.reason.is_none() => {
                 live.deadline = None;
                 self.start_us = Some(micros(live.forked.elapsed()));
                 events.push(Event::Ready(number));
                 live.next(number, poller);
             }
-            Incoming::Reply { id, last, status, data } => {
-                if live.exchange.as_mut().is_some_and(|exchange| exchange.take(id, last, data)) {
-                    self.answered(status, poller, events);
-                }
-            }
-            Incoming::Crash(record) => live.crash = Some(record),
-            // Only before the guest runs is it the monitor that says so.
-            Incoming::Failed(error) if !live.ready => events.push(Event::Failed(number, error)),
-            // A virtual machine's guest cannot send that: it is its tender that says so.
-            Incoming::Failed(error) if self.identity.tender == Tender::Kvm => live.failure = Some(Box::new(error)),
-            // A second READY, or no message at all: the guest's own business.
-            Incoming::Ready | Incoming::Failed(_) | Incoming::Malformed => {}
+            Heard::Answered(answer) => self.answered(answer, poller, events),
+            Heard::Ready | Heard::Nothing => {}
         }
     }
 
-    fn answered(&mut self, status: i32, poller: &Poller, events: &mut Vec<Event>) {
+    fn answered(&mut self, answer: Answer, poller: &Poller, events: &mut Vec<Event>) {
         let Phase::Live(live) = &mut self.phase else { return };
         let Some(exchange) = live.exchange.take() else { return };
         self.invocations += 1;
         live.deadline = live.deadline.filter(|_| live.reason.is_some());
         let (caller, duration) = (exchange.caller, exchange.begun.elapsed());
-        events.push(match exchange.answer(&self.identity.name) {
-            Ok(payload) => Event::Answered {
+        events.push(match answer.payload {
+            Some(payload) => Event::Answered {
                 caller,
-                status: u8::try_from(status).unwrap_or(1),
+                status: u8::try_from(answer.status).unwrap_or(1),
                 duration,
                 payload,
             },
-            Err(refusal) => Event::Refused { caller, refusal },
+            None => Event::Refused {
+                caller,
+                refusal: Refusal::new(
+                    "ended",
+                    format!("{} answered with more than {ANSWER_MAX} bytes", self.identity.name),
+                    "make the function's answer smaller",
+                ),
+            },
         });
+        if let Some(log) = &self.identity.log {
+            log.rotate();
+        }
         live.next(self.identity.number, poller);
     }
 }
@@ -306,14 +328,18 @@ impl Member {
 impl Live {
     /// Begin with the next request, if there is one and nothing else to do.
     fn next(&mut self, number: u64, poller: &Poller) {
-        if !self.ready || self.exchange.is_some() || self.reason.is_some() {
+        if !self.conversation.is_free() || self.reason.is_some() {
             return;
         }
         if let Some(job) = self.queue.pop_front() {
-            self.last_id += 1;
-            let exchange = Exchange::new(job, self.last_id, Instant::now());
-            self.deadline = exchange.deadline();
-            self.exchange = Some(Box::new(exchange));
+            let begun = Instant::now();
+            let deadline = job.time_limit.and_then(|limit| begun.checked_add(limit));
+            self.conversation.ask(job.payload);
+            self.deadline = deadline;
+            self.exchange = Some(Exchange {
+                caller: job.caller,
+                begun,
+            });
             self.send(number, poller);
         }
     }
@@ -321,11 +347,8 @@ impl Live {
     /// Send what the channel takes, and wait for room if it does not take all.
     fn send(&mut self, number: u64, poller: &Poller) {
         let Some(channel) = &self.channel else { return };
-        let write = match &mut self.exchange {
-            // Sending fails when the process has ended: the pidfd tells how.
-            Some(exchange) => exchange.send(channel.as_fd()).unwrap_or(false),
-            None => false,
-        };
+        // Sending fails when the process has ended: how, it is told when it is reaped.
+        let write = self.conversation.send(channel.as_fd()).unwrap_or(false);
         let interest = Interest { read: true, write };
         if interest != self.interest && poller.change(channel, Token::Channel(number), interest).is_ok() {
             self.interest = interest;
@@ -339,11 +362,6 @@ impl Live {
             let _ = rustix::net::shutdown(&channel, Shutdown::Both);
         }
     }
-}
-
-fn kill(pidfd: &OwnedFd) {
-    // Gone already is as good.
-    let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
 }
 
 /// Microseconds, as the protocol counts.

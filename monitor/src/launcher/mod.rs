@@ -7,7 +7,9 @@ mod ending;
 mod exchange;
 mod fleet;
 mod frame;
+mod host;
 mod images;
+mod logs;
 mod member;
 mod names;
 mod operations;
@@ -25,15 +27,17 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit};
 
 use crate::error::Error;
-use crate::image::pool::Pool;
+use crate::zygote::Zygote;
 
 /// Serve the control socket until shut down.
-pub fn launch(control: &Path, pool: Pool, parent_pid: Option<u32>) -> Result<(), Error> {
+pub fn launch(control: &Path, pool: &Path, parent_pid: Option<u32>, cgroup: Option<&Path>) -> Result<(), Error> {
     raise_descriptor_limit();
-    server::Server::new(control, pool, parent_pid)?.serve()
+    // Before there is anything that instances must not have.
+    let zygote = Zygote::fork(Some(pool), cgroup)?;
+    server::Server::new(control, pool, zygote, parent_pid)?.serve()
 }
 
-/// Each instance needs two descriptors here. Where the limit cannot be raised, starting says which one is missing.
+/// Each instance needs one descriptor here. Where the limit cannot be raised, starting says so.
 fn raise_descriptor_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let raised = Rlimit {

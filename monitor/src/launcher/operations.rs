@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 use super::answer;
 use super::bases;
 use super::exchange::{Caller, Job};
+use super::host::explain;
 use super::member::{Event, Member, micros};
 use super::pending::{Goal, Pending};
 use super::refusal::Refusal;
 use super::request::{Invoke, Request, Start, Stop};
 use super::server::Server;
-use super::start::explain;
 use super::stats;
-use crate::crash;
-use crate::tender::{self, Tender};
+
+/// So many instances end at a time.
+const ENDED_AT_ONCE: usize = 256;
 
 impl Server {
     /// Do what a request says. What is refused at once is returned; all else is answered here or later.
@@ -41,11 +42,9 @@ impl Server {
     }
 
     fn greet(&mut self, caller: Caller) {
-        let offered = |tender: &Tender| tender::device(*tender).is_ok();
-        let tenders: Vec<Tender> = [Tender::Kvm, Tender::Process].into_iter().filter(offered).collect();
         let fields = json!({
-            "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "tenders": tenders,
-            "pool": self.images.pool().to_string_lossy(),
+            "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(), "tenders": self.zygote.born.tenders,
+            "pool": self.pool.to_string_lossy(), "namespaces": self.zygote.born.namespaces,
         });
         self.answer(caller, fields, Vec::new());
     }
@@ -60,7 +59,10 @@ impl Server {
         }
         self.last_pending += 1;
         let count = start.count;
-        let warnings = self.starter.begin(self.last_pending, start, &mut self.images)?;
+        let live = self.fleet.live_count();
+        let warnings = self
+            .starter
+            .begin(self.last_pending, start, &mut self.images, &mut self.zygote, live)?;
         self.pending
             .insert(self.last_pending, Pending::start(caller, count, warnings));
         Ok(())
@@ -68,7 +70,7 @@ impl Server {
 
     /// Fork one of the instances that are to be started.
     pub fn fork_next(&mut self) {
-        let Some((number, forked)) = self.starter.fork_next(&mut self.fleet, &self.poller) else {
+        let Some((number, forked)) = self.starter.fork_next(&mut self.fleet, &mut self.zygote, &self.poller) else {
             return;
         };
         match forked {
@@ -87,9 +89,7 @@ impl Server {
         let Some(pending) = self.pending.get_mut(&number) else {
             return;
         };
-        for member in &pending.members {
-            self.fleet.stop(*member, &self.poller);
-        }
+        self.to_end.extend(&pending.members);
         let fleet = &self.fleet;
         let live: Vec<u64> = pending
             .members
@@ -114,7 +114,7 @@ impl Server {
     fn list(&mut self, caller: Caller) {
         let entry = |member: &Member| {
             let image = &member.identity.image;
-            answer::listed(member, (!self.images.is_floor(image)).then_some(image.name.as_str()))
+            answer::listed(member, image.manifest.as_ref().map(|_| image.summary.name.as_str()))
         };
         let all = json!({"instances": self.fleet.members().map(entry).collect::<Vec<_>>()});
         let fields = if answer::fits(&all) {
@@ -127,12 +127,11 @@ impl Server {
 
     fn explain(&mut self, caller: Caller, name: &str) -> Result<(), Refusal> {
         let member = self.fleet.find(name)?;
-        let Some(record) = member.ending().and_then(|ending| ending.crash.as_deref()) else {
+        let Some(evidence) = member.ending().and_then(|ending| ending.evidence(&member.identity.origin())) else {
             let message = format!("{name} has not crashed");
             return Err(Refusal::new("not-found", message, "'unishare ps' shows its state"));
         };
-        let placed = member.identity.placed();
-        let fields = json!({"report": crash::report(&placed, record), "record": crash::record(&placed, record)});
+        let fields = json!({"record": evidence});
         self.answer(caller, fields, Vec::new());
         Ok(())
     }
@@ -165,11 +164,36 @@ impl Server {
     }
 
     fn stop_members(&mut self, caller: Option<Caller>, members: Vec<u64>) {
-        for number in &members {
-            self.fleet.stop(*number, &self.poller);
-        }
+        self.to_end.extend(&members);
         self.last_pending += 1;
         self.pending.insert(self.last_pending, Pending::stop(caller, members));
+    }
+
+    /// End some of those that are to be ended, the next ones when these were reaped. Thousands that end at one moment can lock up a kernel
+    /// that frees their filters and their mappings from one queue of work.
+    pub fn end_next(&mut self) {
+        let fleet = &self.fleet;
+        self.being_ended
+            .retain(|number| fleet.get(*number).is_some_and(Member::is_live));
+        while self.being_ended.len() < ENDED_AT_ONCE {
+            let Some(number) = self.to_end.pop_front() else { return };
+            if self.fleet.get(number).is_some_and(Member::is_live) {
+                self.fleet.stop(number, &self.poller);
+                self.being_ended.insert(number);
+            }
+        }
+    }
+
+    /// What instances that could not start have said.
+    pub fn hear_words(&mut self) {
+        while let Some((number, error)) = self.zygote.word() {
+            let is_ready = self.fleet.get(number).is_some_and(|member| member.start_us.is_some());
+            let start = self.pending.iter().find(|(_, pending)| pending.starts(number));
+            match start.map(|(start, pending)| (*start, pending.wanted())) {
+                Some((start, wanted)) if !is_ready => self.undo(start, explain(error, wanted)),
+                _ => self.fleet.failed(number, error),
+            }
+        }
     }
 
     /// Turn what has happened into answers.
@@ -185,17 +209,15 @@ impl Server {
                 Event::Refused { caller, refusal } => self.refuse(caller, &refusal),
                 Event::Ready(number) => self.pending.values_mut().for_each(|pending| pending.ready(number)),
                 Event::Ended(number) => self.pending.values_mut().for_each(|pending| pending.ended(number)),
-                Event::Failed(number, error) => {
-                    let start = self.pending.iter().find(|(_, pending)| pending.starts(number));
-                    if let Some((start, wanted)) = start.map(|(start, pending)| (*start, pending.wanted())) {
-                        self.undo(start, explain(error, wanted));
-                    }
-                }
             }
         }
         while let Some(number) = self.settled() {
             if let Some(pending) = self.pending.remove(&number) {
                 self.conclude(&pending);
+                if let Goal::Undone(_) = pending.goal {
+                    // None was started: nothing of it is listed.
+                    pending.members.iter().for_each(|member| self.fleet.forget(*member));
+                }
             }
         }
         self.fleet.tidy();

@@ -18,8 +18,8 @@ pub enum Token {
     Client(u64),
     /// An instance's message channel.
     Channel(u64),
-    /// An instance's pidfd.
-    Process(u64),
+    /// What instances that could not start say.
+    Words,
 }
 
 const KINDS: u64 = 8;
@@ -32,7 +32,7 @@ impl Token {
             Self::Parent => (2, 0),
             Self::Client(number) => (3, number),
             Self::Channel(number) => (4, number),
-            Self::Process(number) => (5, number),
+            Self::Words => (5, 0),
         };
         number * KINDS + kind
     }
@@ -45,7 +45,7 @@ impl Token {
             2 => Self::Parent,
             3 => Self::Client(number),
             4 => Self::Channel(number),
-            _ => Self::Process(number),
+            _ => Self::Words,
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
             Token::Parent,
             Token::Client(number),
             Token::Channel(0),
-            Token::Process(number),
+            Token::Words,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

@@ -10,12 +10,27 @@ pub struct Refusal {
     pub code: &'static str,
     pub message: String,
     pub hint: String,
+    /// What a one-shot run of the instance would have ended with, when that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
 }
 
 impl Refusal {
     pub fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let (message, hint) = (message.into(), hint.into());
-        Self { code, message, hint }
+        Self {
+            code,
+            message,
+            hint,
+            exit: None,
+        }
+    }
+
+    pub fn with_exit(self, exit: u8) -> Self {
+        Self {
+            exit: Some(exit),
+            ..self
+        }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {

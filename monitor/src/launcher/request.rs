@@ -13,7 +13,13 @@ use super::refusal::Refusal;
 use crate::tender::{Sharing, Tender};
 
 /// The most instances that one request may start.
-const COUNT_MAX: u32 = 10_000;
+const COUNT_MAX: u32 = 100_000;
+/// Bounds of what is a number: each far beyond sense, none near what arithmetic minds.
+const MEMORY_MAX: u64 = 1 << 46;
+const GAPS_MAX: u64 = 1 << 20;
+const MILLISECONDS_MAX: u64 = 366 * 24 * 3600 * 1000;
+const SECONDS_MAX: u64 = 1_000_000_000;
+const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4096..=1 << 40;
 
 /// One request.
 #[derive(Debug)]
@@ -56,6 +62,12 @@ pub struct Start {
     pub env: Option<BTreeMap<String, String>>,
     pub logs: Option<PathBuf>,
     pub time_limit_ms: Option<u64>,
+    /// Seconds of processor time in an instance's life.
+    pub cpu_limit_s: Option<u64>,
+    /// Bytes of an instance's log.
+    pub log_limit: Option<u64>,
+    /// How long each waits for a request until it gives memory back; 0: it never does.
+    pub quiet_ms: Option<u64>,
     pub name: Option<String>,
 }
 
@@ -123,7 +135,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
     Ok(match op.as_str() {
         "hello" => decode::<Nothing>(&op, fields).map(|_| Request::Hello)?,
         "start" => Request::Start(decode::<Start>(&op, fields)?.check()?),
-        "invoke" => Request::Invoke(decode(&op, fields)?, payload),
+        "invoke" => Request::Invoke(decode::<Invoke>(&op, fields)?.check()?, payload),
         "list" => decode::<Nothing>(&op, fields).map(|_| Request::List)?,
         "stats" => Request::Stats(decode(&op, fields)?),
         "bases" => Request::Bases(decode(&op, fields)?),
@@ -171,6 +183,12 @@ impl Start {
                 self.count
             )));
         }
+        bounded("start: memory", self.memory, 0..=MEMORY_MAX)?;
+        bounded("start: gaps", self.gaps, 0..=GAPS_MAX)?;
+        bounded("start: time_limit_ms", self.time_limit_ms, 0..=MILLISECONDS_MAX)?;
+        bounded("start: quiet_ms", self.quiet_ms, 0..=MILLISECONDS_MAX)?;
+        bounded("start: cpu_limit_s", self.cpu_limit_s, 1..=SECONDS_MAX)?;
+        bounded("start: log_limit", self.log_limit, LOG_LIMITS)?;
         if let Some(prefix) = &self.name {
             names::check_prefix(prefix)?;
         }
@@ -185,6 +203,25 @@ impl Start {
             }
         }
         Ok(self)
+    }
+}
+
+impl Invoke {
+    fn check(self) -> Result<Self, Refusal> {
+        bounded("invoke: time_limit_ms", self.time_limit_ms, 0..=MILLISECONDS_MAX)?;
+        Ok(self)
+    }
+}
+
+/// Every number is looked at before it is used.
+fn bounded(field: &str, value: Option<u64>, bounds: std::ops::RangeInclusive<u64>) -> Result<(), Refusal> {
+    match value {
+        Some(value) if !bounds.contains(&value) => Err(Refusal::bad_request(format!(
+            "{field}: {value} is not {} to {}",
+            bounds.start(),
+            bounds.end()
+        ))),
+        _ => Ok(()),
     }
 }
 

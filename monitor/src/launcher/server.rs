@@ -1,8 +1,8 @@
 //! The launcher's loop: clients, instances, signals and the clock, one event after another. What requests do is in operations.rs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -22,19 +22,26 @@ use super::request;
 use super::socket::ControlSocket;
 use super::start::Starter;
 use crate::error::Error;
-use crate::image::pool::Pool;
 use crate::signals::Interruptions;
+use crate::zygote::Zygote;
 
 const READ_BYTES: usize = 64 << 10;
 /// What clients get to take their last answers.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// How long new clients wait when there are no descriptors for them.
 const DEAF: Duration = Duration::from_millis(100);
+/// How often logs are looked at.
+const ROTATION: Duration = Duration::from_secs(1);
 
 pub struct Server {
     pub(super) poller: Poller,
     pub(super) fleet: Fleet,
     pub(super) images: Images,
+    pub(super) zygote: Zygote,
+    pub(super) pool: PathBuf,
+    /// Instances that are to be ended, and how many of them are at it (operations.rs).
+    pub(super) to_end: VecDeque<u64>,
+    pub(super) being_ended: BTreeSet<u64>,
     pub(super) starter: Starter,
     /// Answers that wait for instances, by number.
     pub(super) pending: BTreeMap<u64, Pending>,
@@ -45,6 +52,7 @@ pub struct Server {
     /// No new clients until then.
     deaf_until: Option<Instant>,
     signals: Interruptions,
+    rotate_at: Instant,
     parent: Option<OwnedFd>,
     clients: BTreeMap<u64, Client>,
     last_client: u64,
@@ -52,10 +60,11 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(control: &Path, pool: Pool, parent_pid: Option<u32>) -> Result<Self, Error> {
+    pub fn new(control: &Path, pool: &Path, zygote: Zygote, parent_pid: Option<u32>) -> Result<Self, Error> {
         let poller = Poller::new()?;
         let signals = Interruptions::catch()?;
         poller.add(&signals, Token::Signals, Interest::READ)?;
+        poller.add(&zygote.words, Token::Words, Interest::READ)?;
         let parent = parent_pid.map(open_parent).transpose()?;
         if let Some(parent) = &parent {
             poller.add(parent, Token::Parent, Interest::READ)?;
@@ -65,7 +74,11 @@ impl Server {
         Ok(Self {
             poller,
             fleet: Fleet::new(),
-            images: Images::new(pool),
+            images: Images::default(),
+            zygote,
+            pool: pool.to_owned(),
+            to_end: VecDeque::new(),
+            being_ended: BTreeSet::new(),
             starter: Starter::default(),
             pending: BTreeMap::new(),
             last_pending: 0,
@@ -73,6 +86,7 @@ impl Server {
             socket,
             deaf_until: None,
             signals,
+            rotate_at: Instant::now() + ROTATION,
             parent,
             clients: BTreeMap::new(),
             last_client: 0,
@@ -89,6 +103,10 @@ impl Server {
         while self.clients.values().any(Client::has_unsent) && Instant::now() < until {
             self.step(Some(GOODBYE / 10))?;
         }
+        self.fleet.remove_good_logs();
+        // The name is free before the zygote, and what it holds, has gone.
+        drop(self.socket);
+        self.zygote.end();
         Ok(())
     }
 
@@ -102,17 +120,22 @@ impl Server {
         for (token, readiness) in self.poller.wait(limit)? {
             match token {
                 Token::Listener => self.welcome(),
-                Token::Signals => self.interrupted(),
+                Token::Signals => self.signalled()?,
                 Token::Parent => self.orphaned(),
                 Token::Client(number) => self.listen(number, readiness),
                 Token::Channel(number) => self.fleet.converse(number, &self.poller),
-                Token::Process(number) => self.fleet.ended(number, &self.poller),
+                Token::Words => self.hear_words(),
             }
         }
         let now = Instant::now();
         self.fleet.expire(now);
+        if now >= self.rotate_at {
+            self.fleet.rotate_logs();
+            self.rotate_at = now + ROTATION;
+        }
         self.hear_again(now);
         self.fork_next();
+        self.end_next();
         self.digest();
         self.flush();
         Ok(())
@@ -121,7 +144,12 @@ impl Server {
     fn patience(&self, ours: Option<Duration>) -> Option<Duration> {
         let now = Instant::now();
         let hearing = self.deaf_until.map(|until| until.saturating_duration_since(now));
-        [ours, hearing, self.fleet.patience(now)].into_iter().flatten().min()
+        // An idle launcher sleeps: logs grow only while something runs.
+        let rotation = (self.fleet.live_count() > 0).then(|| self.rotate_at.saturating_duration_since(now));
+        [ours, hearing, rotation, self.fleet.patience(now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn welcome(&mut self) {
@@ -153,10 +181,30 @@ impl Server {
         }
     }
 
-    fn interrupted(&mut self) {
-        if self.signals.take().is_some() && !self.ending {
-            self.shut_down(None);
+    fn signalled(&mut self) -> Result<(), Error> {
+        let mut children = false;
+        while let Some(signal) = self.signals.take() {
+            if signal == libc::SIGCHLD {
+                children = true;
+            } else if !self.ending {
+                self.shut_down(None);
+            }
         }
+        if children { self.reap() } else { Ok(()) }
+    }
+
+    /// Several ends may have made one signal.
+    fn reap(&mut self) -> Result<(), Error> {
+        // Why an instance could not start was said before it ended.
+        self.hear_words();
+        while let Some((pid, exit)) = self.zygote.reap() {
+            if !self.fleet.reaped(pid, exit, &self.poller) && self.zygote.is(pid) {
+                return Err(Error::Defect {
+                    what: format!("the zygote has ended ({exit:?}), and all instances with it"),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn orphaned(&mut self) {

@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::io::Errno;
-use rustix::process::Resource;
-
 use super::fleet::Fleet;
-use super::images::Images;
+use super::host;
+use super::images::{Images, Known};
+use super::logs::{self, Log};
 use super::member::{Identity, Member};
 use super::names;
 use super::poller::Poller;
@@ -20,17 +17,14 @@ use super::refusal::Refusal;
 use super::request::Start;
 use crate::channel;
 use crate::error::Error;
-use crate::image::Image;
-use crate::placing::draw::{self, Draw, Source};
-use crate::placing::seed;
-use crate::snapshot::{self, choice::Choice};
-use crate::tender::{self, Tender};
-use crate::zygote::{self, Order};
+use crate::placing::{draw, seed};
+use crate::snapshot::choice::Choice;
+use crate::tender::{Tender, boot_page};
+use crate::zygote::{self, Beginning, Limits, Order, Zygote};
 
-/// What is still to be forked, in the order of the requests, and what all instances share.
+/// What is still to be forked, in the order of the requests.
 #[derive(Default)]
 pub struct Starter {
-    kvm: Option<OwnedFd>,
     batches: VecDeque<Batch>,
 }
 
@@ -38,43 +32,52 @@ pub struct Starter {
 struct Batch {
     pending: u64,
     request: Start,
-    image: Arc<Image>,
+    image: Rc<Known>,
     choice: Choice,
     prefix: String,
     heap: u64,
-    argv: Vec<String>,
-    env: BTreeMap<String, String>,
     forked: u32,
 }
 
 impl Starter {
     /// Check a request and queue its instances for the pending answer of that number. Returns which snapshots are not used, and why.
-    pub fn begin(&mut self, pending: u64, mut request: Start, images: &mut Images) -> Result<Vec<String>, Error> {
+    pub fn begin(
+        &mut self,
+        pending: u64,
+        request: Start,
+        images: &mut Images,
+        zygote: &mut Zygote,
+        live: u64,
+    ) -> Result<Vec<String>, Error> {
+        let unforked: u64 = self
+            .batches
+            .iter()
+            .map(|batch| u64::from(batch.request.count - batch.forked))
+            .sum();
+        host::check(live + unforked, request.count.into())?;
         let image = match &request.manifest {
-            Some(manifest) => images.load(manifest)?,
-            None => images.floor()?,
+            Some(manifest) => images.load(manifest, zygote)?,
+            None => images.floor(zygote)?,
         };
-        if let Some(seed) = request.seed {
-            seed::check(&image)?;
-            seed::warn(seed);
+        images.forget_stale(zygote, |stale| self.uses(stale));
+        if let Some(number) = request.seed {
+            seed::check(&image.summary.name, image.is_random())?;
+            seed::warn(number);
         }
-        if request.tender == Tender::Kvm && self.kvm.is_none() {
-            self.kvm = tender::device(Tender::Kvm)?;
+        check_strings(&request, &image)?;
+        if let Some(folder) = &request.logs {
+            logs::prune(folder);
         }
         let choice = match request.tender {
-            Tender::Process => images.snapshots(&image, &request.snapshots),
+            Tender::Process => images.snapshots(&image, &request.snapshots, zygote),
             Tender::Kvm => Choice::default(),
         };
-        choice.check_reset(request.reset, &image)?;
+        choice.check_reset(request.reset, &image.summary.name, image.summary.is_stateless)?;
         let warnings = choice.warnings.clone();
-        let mut env = image.env.clone();
-        env.extend(request.env.take().unwrap_or_default());
         self.batches.push_back(Batch {
             pending,
-            heap: image.heap_for(request.memory)?,
-            argv: request.argv.take().unwrap_or_else(|| image.argv.clone()),
-            env,
-            prefix: request.name.take().unwrap_or_else(|| names::prefix_of(&image.name)),
+            heap: request.memory.unwrap_or(image.summary.heap),
+            prefix: request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name)),
             image,
             choice,
             request,
@@ -87,19 +90,28 @@ impl Starter {
         self.batches.is_empty()
     }
 
+    /// Whether something is still to be forked from an image.
+    pub fn uses(&self, image: u64) -> bool {
+        self.batches.iter().any(|batch| batch.image.summary.image == image)
+    }
+
     /// Fork the next instance: the pending answer it belongs to, and its number.
-    pub fn fork_next(&mut self, fleet: &mut Fleet, poller: &Poller) -> Option<(u64, Result<u64, Refusal>)> {
+    pub fn fork_next(
+        &mut self,
+        fleet: &mut Fleet,
+        zygote: &mut Zygote,
+        poller: &Poller,
+    ) -> Option<(u64, Result<u64, Refusal>)> {
         let batch = self.batches.front_mut()?;
         let pending = batch.pending;
-        let forked = batch.fork(self.kvm.as_ref(), fleet, poller);
-        let result = match forked {
+        let result = match batch.fork(fleet, zygote, poller) {
             Ok(member) => {
                 batch.forked += 1;
                 let number = member.identity.number;
                 fleet.add(member);
                 Ok(number)
             }
-            Err(error) => Err(explain(error, batch.request.count)),
+            Err(error) => Err(host::explain(error, batch.request.count)),
         };
         if result.is_err() || batch.forked == batch.request.count {
             self.batches.pop_front();
@@ -119,99 +131,84 @@ impl Starter {
 }
 
 impl Batch {
-    fn fork(&self, kvm: Option<&OwnedFd>, fleet: &mut Fleet, poller: &Poller) -> Result<Member, Error> {
+    fn fork(&self, fleet: &mut Fleet, zygote: &mut Zygote, poller: &Poller) -> Result<Member, Error> {
         let request = &self.request;
-        let seed = request.seed.map(|seed| seed::of_instance(seed, self.forked));
-        let snapshot = self.choice.pick()?;
-        let draw = match &snapshot {
-            Some(snapshot) => snapshot.draw.clone(),
-            None => {
-                let mut source = seed.map_or(Source::Kernel, Source::Seed);
-                let gaps = request.gaps.unwrap_or(draw::DEFAULT_GAPS);
-                Draw::of(&self.image, self.heap, gaps, &mut source)?
-            }
+        let (number, name) = fleet.christen(&self.prefix);
+        let seed = request.seed.map(|number| seed::of_instance(number, self.forked));
+        let limit = request.log_limit.unwrap_or(logs::DEFAULT_LIMIT);
+        let (log, console) = match &request.logs {
+            Some(folder) => Log::create(folder, &name, limit).map(|(log, file)| (Some(log), file))?,
+            None => (None, nowhere()?),
         };
         let order = Order {
-            image: &self.image,
-            draw: &draw,
-            snapshot: snapshot.as_ref(),
-            beginning: snapshot::beginning(snapshot.as_ref()),
+            number,
+            image: self.image.summary.image,
             tender: request.tender,
             sharing: request.sharing,
-            heap: self.heap,
-            argv: &self.argv,
-            env: &self.env,
-            quiet: Some(channel::QUIET),
+            memory: request.memory,
+            argv: request.argv.clone(),
+            env: request.env.clone().unwrap_or_default(),
+            seed,
+            gaps: request.gaps.unwrap_or(draw::DEFAULT_GAPS),
+            beginning: match self.choice.pick()? {
+                Some(snapshot) => Beginning::Snapshot(snapshot),
+                None => Beginning::Entry,
+            },
+            limits: Limits {
+                log_bytes: log.is_some().then_some(limit),
+                cpu_seconds: request.cpu_limit_s,
+            },
         };
-        let (number, name) = fleet.christen(&self.prefix);
-        let console = console(request.logs.as_deref(), &name)?;
-        let kvm = kvm.filter(|_| request.tender == Tender::Kvm);
+        let (ours, theirs) = channel::pair(quiet(request.quiet_ms))?;
         let forked = Instant::now();
-        let child = zygote::spawn(&order, console.as_fd(), kvm.map(AsFd::as_fd))?;
+        let started = zygote.start(order, theirs.as_fd(), console.as_fd());
+        let (pid, draw) = started.inspect_err(|_| log.iter().for_each(Log::remove))?;
         let identity = Identity {
             number,
             name,
-            image: Arc::clone(&self.image),
+            image: Rc::clone(&self.image),
             draw,
             seed,
             tender: request.tender,
             sharing: request.sharing,
+            heap: self.heap,
             time_limit: request.time_limit_ms.map(Duration::from_millis),
-            pid: child.pid,
+            log,
+            pid,
             started: SystemTime::now(),
         };
-        Member::new(identity, child, forked, poller)
+        Member::new(identity, ours, forked, poller).inspect_err(|_| zygote::kill(pid))
     }
 }
 
-/// Where an instance's console goes. A log of an earlier launcher's instance of that name gives way.
-fn console(logs: Option<&Path>, name: &str) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).custom_flags(libc::O_NOFOLLOW);
-    let path = match logs {
-        Some(folder) => {
-            options.create(true).truncate(true).mode(0o600);
-            folder.join(format!("{name}.log"))
-        }
-        None => "/dev/null".into(),
-    };
-    options
-        .open(&path)
-        .map_err(|error| Error::io(format!("opening the log {}", path.display()), error))
+/// A console that nobody keeps.
+fn nowhere() -> Result<File, Error> {
+    OpenOptions::new()
+        .write(true)
+        .open("/dev/null")
+        .map_err(|error| Error::io("opening /dev/null", error))
 }
 
-/// Why none of the `wanted` instances of a request stays: which of the host's limits was met, if it was one.
-pub fn explain(error: Error, wanted: u32) -> Refusal {
-    let Error::Io { what, source } = &error else {
-        return error.into();
-    };
-    let limit = |resource| match rustix::process::getrlimit(resource).current {
-        Some(limit) => limit.to_string(),
-        None => "no limit".into(),
-    };
-    let (lacks, hint) = match source.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::MFILE) => (
-            format!("file descriptors ({} for the launcher)", limit(Resource::Nofile)),
-            "start fewer, or raise the hard limit: 'ulimit -Hn'",
+fn quiet(wanted_ms: Option<u64>) -> Option<Duration> {
+    match wanted_ms {
+        None => Some(channel::QUIET),
+        Some(0) => None,
+        Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+    }
+}
+
+/// What no boot page holds is refused before anything is forked.
+fn check_strings(request: &Start, image: &Known) -> Result<(), Error> {
+    let none = BTreeMap::new();
+    let own = boot_page::strings(request.argv.as_deref().unwrap_or(&[]), request.env.as_ref().unwrap_or(&none));
+    if own <= boot_page::STRINGS_MAX {
+        return Ok(());
+    }
+    Err(Error::BadRequest {
+        what: format!(
+            "{}: argv and env take {own} bytes, more than the {} of the boot page",
+            image.summary.name,
+            boot_page::STRINGS_MAX
         ),
-        Some(Errno::NFILE) => (
-            "file descriptors in the whole system".into(),
-            "start fewer, or raise fs.file-max",
-        ),
-        Some(Errno::AGAIN) => (
-            format!("processes (limit of the user: {})", limit(Resource::Nproc)),
-            "start fewer, or raise 'ulimit -u', kernel.pid_max or the pids limit of the container",
-        ),
-        Some(Errno::NOMEM) => ("memory".into(), "start fewer, or stop some: 'unishare stop --all'"),
-        Some(Errno::NOSPC) => (
-            "watched descriptors, or space".into(),
-            "start fewer, or raise fs.epoll.max_user_watches",
-        ),
-        _ => return error.into(),
-    };
-    Refusal::new(
-        "host-lacks",
-        format!("the host has too few {lacks} for {wanted} more instances ({what}); none was started"),
-        hint,
-    )
+    })
 }

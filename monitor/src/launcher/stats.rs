@@ -14,29 +14,36 @@ const KIBIBYTE: u64 = 1024;
 /// Each virtual machine's counters, in folders `PID-DESCRIPTOR`, where debugfs is mounted and readable.
 const KVM_COUNTERS: &str = "/sys/kernel/debug/kvm";
 
-/// `pss`, `rss`, `private` and `shared` in bytes (proc(5), smaps_rollup), the requests answered and the exits from the guest.
+/// `pss`, `rss`, `private`, `shared` and `own` in bytes (proc(5), smaps_rollup), `page_tables` (status), the requests answered and the exits
+/// from the guest. `private` holds pages of the pool that nobody else has touched yet; `own` does not.
 pub fn of(member: &Member) -> Result<Value, Refusal> {
     let (name, pid) = (&member.identity.name, member.identity.pid);
     if let Some(ending) = member.ending() {
-        return Err(ending.refusal(name, &member.identity.placed()));
+        return Err(ending.refusal(name, &member.identity.origin()));
     }
-    let path = format!("/proc/{pid}/smaps_rollup");
-    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
-        // It has ended and the news is on its way.
-        ErrorKind::NotFound => Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances"),
-        _ if error.raw_os_error() == Some(libc::ESRCH) => {
-            Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances")
-        }
-        _ => Error::io(format!("reading {path}"), error).into(),
-    })?;
+    let (text, status) = (read(name, pid, "smaps_rollup")?, read(name, pid, "status")?);
     let exits = match member.identity.tender {
         Tender::Kvm => exits(pid),
         Tender::Process => None,
     };
     Ok(json!({
         "pss": sum(&text, &["Pss:"]), "rss": sum(&text, &["Rss:"]), "private": sum(&text, &["Private_Clean:", "Private_Dirty:"]),
-        "shared": sum(&text, &["Shared_Clean:", "Shared_Dirty:"]), "invocations": member.invocations, "exits": exits,
+        "shared": sum(&text, &["Shared_Clean:", "Shared_Dirty:"]), "own": sum(&text, &["Anonymous:"]),
+        "page_tables": sum(&status, &["VmPTE:"]), "invocations": member.invocations, "exits": exits,
     }))
+}
+
+/// A file of the instance's process.
+fn read(name: &str, pid: i32, file: &str) -> Result<String, Refusal> {
+    let path = format!("/proc/{pid}/{file}");
+    fs::read_to_string(&path).map_err(|error| match error.kind() {
+        // It has ended and the news is on its way.
+        ErrorKind::NotFound => Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances"),
+        _ if error.raw_os_error() == Some(libc::ESRCH) => {
+            Refusal::new("ended", format!("{name} has ended"), "'unishare ps' lists instances")
+        }
+        _ => Error::io(format!("reading {path}"), error).into(),
+    })
 }
 
 /// Bytes in these fields together.

@@ -3,17 +3,22 @@
 
 use rustix::rand::GetRandomFlags;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 use crate::image::{Image, PAGE};
 use crate::placing::placement::Placement;
 
-/// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it.
+/// Pages of a region, which begins at a multiple of its size: one page directory reaches all of it. An instance with a large heap gets a
+/// larger one, a power of two.
 pub const REGION_PAGES: u64 = 1 << 18;
 /// Below the first region nothing of ours or the kernel's is, above the last the monitor itself.
 pub const REGIONS_FROM: u64 = 4;
 pub const REGIONS_TO: u64 = 0x5000;
-/// Pages that one page-table page reaches. The heap has such pages for itself, so that they can be the same in all instances
-/// (tender/kvm/heap_tables.rs); it begins at one of the first `HEAP_OFFSETS` pages.
+/// Room for the largest heap (image::RANDOM_HEAP_LIMIT), an image's parts, and as much again.
+pub const LARGEST_REGION_PAGES: u64 = REGION_PAGES * 256;
+/// Pages that one page-table page reaches. The heap has such stretches for itself, so that large pages can map it under KVM
+/// (tender/kvm/layout.rs); it begins at one of the first `HEAP_OFFSETS` pages.
 pub const TABLE_PAGES: u64 = 512;
 const HEAP_OFFSETS: u64 = 256;
 /// Pages that lie between the parts of an instance in all, unless it is told otherwise. More would make relative places harder to
@@ -26,7 +31,7 @@ const STACK_REACH: u64 = 2048;
 const INSTANCE_PAGES: u64 = 3;
 
 /// Where the parts of one instance lie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draw {
     /// Of each module.
     pub bases: Box<[u64]>,
@@ -95,28 +100,34 @@ pub fn draw(image: &Image, heap: u64, gaps: u64, source: &mut Source) -> Result<
     let mut sizes: Vec<u64> = image.modules.iter().map(|module| module.pages).collect();
     sizes.extend([INSTANCE_PAGES, image.stack / PAGE]);
     // Bounded before it is added to: `gaps` is whatever a client asked for.
-    if gaps > REGION_PAGES / 2 {
+    if gaps >= REGION_PAGES / 2 {
         return Err(Error::BadRequest {
-            what: format!("gaps: {gaps} is more than the {} pages of half a region", REGION_PAGES / 2),
+            what: format!(
+                "gaps: {gaps} is not less than the {} pages of half a region",
+                REGION_PAGES / 2
+            ),
         });
     }
     // A guard page below each part, and one at the end.
     let span = sizes.iter().sum::<u64>() + sizes.len() as u64 + 1 + gaps;
     let offset = source.below(HEAP_OFFSETS)?;
     let heap_pages = (offset + heap / PAGE).next_multiple_of(TABLE_PAGES);
-    if span + heap_pages + STACK_REACH > REGION_PAGES / 2 {
+    let region_pages = region_pages(span.saturating_add(heap_pages));
+    if region_pages > LARGEST_REGION_PAGES {
         return Err(Error::BadRequest {
             what: format!(
                 "{}: its parts and heap take {} pages, and gaps of {gaps} between them are more than the {} that there is room for",
                 image.name,
                 span - gaps + heap_pages,
-                REGION_PAGES / 2 - STACK_REACH
+                LARGEST_REGION_PAGES / 2 - STACK_REACH
             ),
         });
     }
-    let region = REGION_PAGES * (REGIONS_FROM + source.below(REGIONS_TO - REGIONS_FROM)?);
-    let heap_from = source.below((REGION_PAGES - heap_pages) / TABLE_PAGES + 1)? * TABLE_PAGES;
-    let span_from = beside(heap_from, heap_pages, span, source)?;
+    let (from, to) = (REGIONS_FROM * REGION_PAGES, REGIONS_TO * REGION_PAGES);
+    let (first, end) = (from.div_ceil(region_pages), to / region_pages);
+    let region = region_pages * (first + source.below(end - first)?);
+    let heap_from = source.below((region_pages - heap_pages) / TABLE_PAGES + 1)? * TABLE_PAGES;
+    let span_from = beside(heap_from, heap_pages, span, region_pages, source)?;
     let mut starts = vec![0; sizes.len()];
     let mut next = region + span_from;
     for (block, gap) in shuffled(sizes.len(), source)?
@@ -142,11 +153,17 @@ pub fn draw(image: &Image, heap: u64, gaps: u64, source: &mut Source) -> Result<
     })
 }
 
+/// Pages of a region for this many pages: as many again stay free, to draw places from.
+fn region_pages(pages: u64) -> u64 {
+    let wanted = pages.saturating_add(STACK_REACH).saturating_mul(2);
+    wanted.checked_next_power_of_two().unwrap_or(u64::MAX).max(REGION_PAGES)
+}
+
 /// A start for a span of pages in the region, below the heap or far enough above it, each as likely.
-fn beside(heap_from: u64, heap_pages: u64, span: u64, source: &mut Source) -> Result<u64, Error> {
+fn beside(heap_from: u64, heap_pages: u64, span: u64, region_pages: u64, source: &mut Source) -> Result<u64, Error> {
     let above_from = heap_from + heap_pages + STACK_REACH;
     let below = (heap_from + 1).saturating_sub(span);
-    let above = (REGION_PAGES + 1).saturating_sub(above_from + span);
+    let above = (region_pages + 1).saturating_sub(above_from + span);
     let drawn = source.below(below + above)?;
     Ok(if drawn < below { drawn } else { above_from + drawn - below })
 }

@@ -4,7 +4,7 @@ use crate::abi;
 use crate::image::PAGE;
 
 /// Addresses of one instance's own pages, in guest virtual addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Placement {
     pub hypercall: u64,
     pub boot: u64,

@@ -5,7 +5,7 @@ use super::manifest::DrawText;
 use crate::abi::Waiting;
 use crate::image::{Content, Image, PAGE, Rights};
 use crate::placing::Placed;
-use crate::placing::draw::{Draw, REGION_PAGES, REGIONS_FROM, REGIONS_TO};
+use crate::placing::draw::{Draw, LARGEST_REGION_PAGES, REGION_PAGES, REGIONS_FROM, REGIONS_TO};
 use crate::placing::placement::Placement;
 
 /// Hypercall page, boot page, tender's page.
@@ -35,15 +35,22 @@ pub fn draw(text: Option<&DrawText>, image: &Image) -> Result<Draw, String> {
         (text.heap.0, heap_pages),
     ]);
     blocks.sort_unstable();
-    let region = blocks[0].0 / PAGE / REGION_PAGES;
-    if !(REGIONS_FROM..REGIONS_TO).contains(&region) {
+    // A region that holds every region of a large heap: both are powers of two.
+    let region_pages = if heap_pages <= REGION_PAGES / 4 {
+        REGION_PAGES
+    } else {
+        LARGEST_REGION_PAGES
+    };
+    let first = blocks[0].0 / PAGE;
+    if !(REGIONS_FROM * REGION_PAGES..REGIONS_TO * REGION_PAGES).contains(&first) {
         return Err(format!("draw: {:#x} is outside all regions", blocks[0].0));
     }
-    let mut free = region * REGION_PAGES;
+    let region = first / region_pages * region_pages;
+    let mut free = region;
     for &(address, pages) in &blocks {
         let first = address / PAGE;
         let end = first.saturating_add(pages);
-        if address % PAGE != 0 || first < free || end > (region + 1) * REGION_PAGES {
+        if address % PAGE != 0 || first < free || end > region + region_pages {
             return Err(format!(
                 "draw: {pages} pages at {address:#x} overlap others or leave the region"
             ));

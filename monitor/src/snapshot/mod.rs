@@ -1,14 +1,10 @@
 //! Snapshots: an image as it was when it first waited for a request, from which any number of instances begin
 //! (docs/formats/snapshot.md).
 
-mod capture;
 mod check;
 pub mod choice;
-mod dialogue;
-mod leftovers;
-mod manifest;
-mod processor;
-pub mod take;
+pub mod manifest;
+pub mod processor;
 
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +17,6 @@ use crate::image::pool::Pool;
 use crate::image::{Content, Image, PAGE, Rights};
 use crate::placing::placement::Placement;
 use crate::placing::{Extent, Placed, Resumption};
-use crate::tender::Beginning;
 use manifest::SnapshotText;
 
 /// `pages` pages from `address` on, from page `first` of a verified run.
@@ -48,8 +43,10 @@ impl Stretch {
 
 /// Check the snapshot at `path` against its image and this processor, and open the runs that it names: the image at the snapshot's
 /// addresses and with its pages.
-pub fn load(path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<Placed, Error> {
-    let text = SnapshotText::parse(&read(path)?, path)?;
+///
+/// `file` is the snapshot at `path`, open.
+pub fn load(file: File, path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<Placed, Error> {
+    let text = SnapshotText::parse(&read(file, path)?, path)?;
     let named = |what: String| Error::BadSnapshot {
         what: format!("{}: {what}", path.display()),
     };
@@ -85,16 +82,6 @@ pub fn load(path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<Placed, Erro
     check::stretches(&stretches, &placed).map_err(named)?;
     check::waiting(&waiting, &placed).map_err(named)?;
     Ok(with_pages(placed, waiting, &stretches))
-}
-
-/// Where an instance begins that has this snapshot or none. A function that keeps nothing is reset after each answer.
-pub fn beginning(snapshot: Option<&Arc<Placed>>) -> Beginning {
-    match snapshot {
-        Some(placed) => Beginning::Snapshot {
-            reset: placed.image.is_stateless,
-        },
-        None => Beginning::Entry,
-    }
 }
 
 /// The image with the snapshot's pages in place of its own. Frames are plain pages from now on: what shows the same frame at several
@@ -169,18 +156,16 @@ fn original(extent: &Extent, address: u64) -> Content {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+fn read(file: File, path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error: std::io::Error| Error::BadSnapshot {
         what: format!("{}: {error}", path.display()),
     };
-    // Before it is opened: opening a FIFO waits.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+    if !file.metadata().map_err(failed)?.is_file() {
         return Err(Error::BadSnapshot {
             what: format!("{} is not a regular file", path.display()),
         });
     }
     let mut text = Vec::new();
-    let file = File::open(path).map_err(failed)?;
     file.take(manifest::MAX_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
     if text.len() as u64 > manifest::MAX_BYTES {
         return Err(Error::BadSnapshot {

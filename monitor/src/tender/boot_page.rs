@@ -1,6 +1,7 @@
 //! The boot page: what a guest is told when it starts (`struct unishare_boot` of abi.h, then the strings of argv and env).
 //! Called by both tenders.
 
+use std::collections::BTreeMap;
 use std::mem::size_of;
 
 use rustix::rand::GetRandomFlags;
@@ -19,7 +20,7 @@ const HWCAP2_FSGSBASE: usize = 1 << 1;
 /// Bytes at the page's end that are the tender's (tender/kvm/descriptor_tables.rs).
 pub const TENDER_PART: usize = 704;
 /// What the strings of argv and env may take together, each with its NUL.
-const STRINGS_MAX: usize = PAGE as usize - TENDER_PART - size_of::<Boot>();
+pub const STRINGS_MAX: usize = PAGE as usize - TENDER_PART - size_of::<Boot>();
 
 /// The start of the guest's clocks. All zero: it asks UNISHARE_CALL_CLOCK each time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -117,6 +118,11 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
     pack(&mut page[env_offset..end], &env);
     page[resets_offset..end_of_resets].copy_from_slice(bytemuck::cast_slice(&resets));
     Ok(page)
+}
+
+/// Bytes that argv and env take in a boot page.
+pub fn strings(argv: &[String], env: &BTreeMap<String, String>) -> usize {
+    packed_length(argv) + env.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>()
 }
 
 fn flags(beginning: Beginning) -> u32 {

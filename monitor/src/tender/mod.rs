@@ -15,10 +15,13 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 
+/// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
+/// the KVM tender, whose process the guest is not, at any time (zygote/word.rs).
+pub const WORD_FD: i32 = 2;
 const KVM: &str = "/dev/kvm";
 
 /// Which tender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tender {
     /// A virtual machine at ring 3.
@@ -54,7 +57,7 @@ impl Sharing {
         if unsafe { libc::prctl(libc::PR_SET_MEMORY_MERGE, 1, 0, 0, 0) } < 0 {
             return Err(Error::HostLacks {
                 what: format!("sharing ksm: PR_SET_MEMORY_MERGE: {}", std::io::Error::last_os_error()),
-                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool",
+                hint: "it needs Linux 6.4 or later with CONFIG_KSM; use --sharing copy or pool".into(),
             });
         }
         Ok(())
@@ -123,7 +126,7 @@ fn kvm_device() -> Result<OwnedFd, Error> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open(KVM, flags, Mode::empty()).map_err(|error| Error::HostLacks {
         what: format!("{KVM} cannot be opened: {}", std::io::Error::from(error)),
-        hint: "use --tender process, or get read and write access to /dev/kvm",
+        hint: "use --tender process, or get read and write access to /dev/kvm".into(),
     })
 }
 

@@ -1,130 +1,244 @@
-//! Starts one instance: a forked child that becomes the guest, and the channel to it. Called by `run` and by the launcher.
+//! The zygote: one process, forked before there is anything else, that holds /dev/kvm, verified images and constant pages, and forks the
+//! instances. It is confined once (confine.rs), and they inherit that. Used by the launcher and by `run`, whose children instances are.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
+mod birth;
+mod confine;
+mod protocol;
+mod server;
+mod word;
+
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
-use crate::allocator::Arena;
-use crate::channel;
 use crate::error::Error;
-use crate::image::Image;
-use crate::placing::{Placed, draw::Draw};
-use crate::tender::{self, Beginning, Descriptors, Prepared, Sharing, Spec, Tender};
+use crate::placing::draw::Draw;
+pub use protocol::{Beginning, Born, Limits, Order, Summary};
+use protocol::{Reply, Request};
 
-/// A started instance. It is killed when the calling thread dies. The caller reaps it.
-#[derive(Debug)]
-pub struct Child {
-    pub pid: i32,
-    pub pidfd: OwnedFd,
-    pub channel: OwnedFd,
+/// A zygote as its launcher has it.
+pub struct Zygote {
+    control: OwnedFd,
+    pub words: OwnedFd,
+    pid: Pid,
+    pub born: Born,
+    buffer: Box<[u8]>,
 }
 
-/// An instance to be.
-pub struct Order<'a> {
-    pub image: &'a Arc<Image>,
-    pub draw: &'a Draw,
-    /// The image with the pages of the snapshot that it begins from; `draw` is then the snapshot's.
-    pub snapshot: Option<&'a Arc<Placed>>,
-    pub beginning: Beginning,
-    pub tender: Tender,
-    pub sharing: Sharing,
-    /// Heap in bytes, a multiple of a page.
-    pub heap: u64,
-    pub argv: &'a [String],
-    pub env: &'a BTreeMap<String, String>,
-    /// How long it waits for a request until it gives memory back; `None`: it never does.
-    pub quiet: Option<Duration>,
+impl Zygote {
+    /// Fork it. The calling process has one thread only, and nothing yet that instances must not inherit.
+    pub fn fork(pool: Option<&Path>, cgroup: Option<&Path>) -> Result<Self, Error> {
+        let failed = |error| Error::io("making the zygote's sockets", error);
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(failed)?;
+        for end in [&ours, &theirs] {
+            sockopt::set_socket_send_buffer_size(end, 2 * protocol::MESSAGE_MAX).map_err(failed)?;
+        }
+        let (words, word) = word::pair()?;
+        let cgroup = cgroup.map(open_cgroup).transpose()?;
+        let launcher = rustix::process::getpid();
+        // SAFETY: the caller has one thread, so the child finds every lock free and may do what any program may.
+        match unsafe { libc::fork() } {
+            -1 => Err(Error::io("forking the zygote", std::io::Error::last_os_error())),
+            0 => {
+                drop((ours, words));
+                let ended = server::serve(theirs, word, pool.map(Path::to_owned), cgroup, launcher);
+                let code = match ended {
+                    Ok(never) => match never {},
+                    Err(error) => error.exit_code(),
+                };
+                // SAFETY: ends the process without the launcher's exit handlers.
+                unsafe { libc::_exit(code.into()) }
+            }
+            pid => {
+                let mut zygote = Self {
+                    control: ours,
+                    words,
+                    pid: Pid::from_raw(pid).ok_or_else(|| Error::Defect {
+                        what: format!("fork returned {pid}"),
+                    })?,
+                    born: Born::default(),
+                    buffer: vec![0; protocol::MESSAGE_MAX].into_boxed_slice(),
+                };
+                drop((theirs, word));
+                zygote.born = match zygote.hear()? {
+                    Reply::Born(born) => born,
+                    other => return Err(unexpected(&other)),
+                };
+                Ok(zygote)
+            }
+        }
+    }
+
+    /// Check and verify an image.
+    pub fn load(&mut self, manifest: &Path) -> Result<Summary, Error> {
+        let file = open_manifest(manifest)?;
+        self.image(
+            &Request::Load {
+                manifest: manifest.to_owned(),
+            },
+            &[file.as_fd()],
+        )
+    }
+
+    /// The floor guest.
+    pub fn floor(&mut self) -> Result<Summary, Error> {
+        self.image(&Request::Floor, &[])
+    }
+
+    /// Check a snapshot of an image; its number.
+    pub fn snapshot(&mut self, image: u64, path: &Path) -> Result<u64, Error> {
+        let file = open_to_read(path).map_err(|error| Error::BadSnapshot {
+            what: format!("{}: {}", path.display(), std::io::Error::from(error)),
+        })?;
+        let request = Request::Snapshot {
+            image,
+            snapshot: path.to_owned(),
+        };
+        match self.ask(&request, &[file.as_fd()])? {
+            Reply::Snapshot(snapshot) => Ok(snapshot),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Forget an image that will not be started any more.
+    pub fn forget(&mut self, image: u64) -> Result<(), Error> {
+        self.ask(&Request::Forget { image }, &[]).map(drop)
+    }
+
+    /// Fork an instance, a child of the calling process. Its channel's first message is READY, or a word tells why it could not start.
+    pub fn start(&mut self, order: Order, channel: BorrowedFd<'_>, console: BorrowedFd<'_>) -> Result<(i32, Draw), Error> {
+        match self.ask(&Request::Start(Box::new(order)), &[channel, console])? {
+            Reply::Started { pid, draw } => Ok((pid, draw)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The next word of an instance that could not start: its number, and why.
+    pub fn word(&self) -> Option<(u64, Error)> {
+        word::hear(&self.words)
+    }
+
+    /// The next child that has ended, if one has: its number, and how.
+    pub fn reap(&self) -> Option<(i32, Exit)> {
+        loop {
+            // Of any process group: instances are in their zygote's session.
+            return match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => Some((pid.as_raw_nonzero().get(), Exit::from(status))),
+                Ok(None) => None,
+                Err(Errno::INTR) => continue,
+                Err(_) => None,
+            };
+        }
+    }
+
+    pub fn is(&self, pid: i32) -> bool {
+        self.pid.as_raw_nonzero().get() == pid
+    }
+
+    fn image(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Summary, Error> {
+        match self.ask(request, descriptors)? {
+            Reply::Image(summary) => Ok(*summary),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn ask(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Reply, Error> {
+        protocol::send(self.control.as_fd(), request, descriptors)?;
+        self.hear()
+    }
+
+    fn hear(&mut self) -> Result<Reply, Error> {
+        match protocol::receive(self.control.as_fd(), &mut self.buffer)? {
+            Some((Reply::Failed(failure), _)) => Err(failure.into()),
+            Some((reply, _)) => Ok(reply),
+            None => Err(Error::Defect {
+                what: "the zygote has ended, and its instances with it".into(),
+            }),
+        }
+    }
+
+    /// Let it end, and wait for that. All instances must have gone before.
+    pub fn end(self) {
+        drop(self.control);
+        let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+    }
 }
 
-/// Fork an instance. Returns at once: its first message is READY or, when it could not start, a failure (channel/).
-/// The calling process must have one thread only.
-pub fn spawn(order: &Order<'_>, console: BorrowedFd<'_>, kvm: Option<BorrowedFd<'_>>) -> Result<Child, Error> {
-    let prepared = tender::prepare(order.tender, order.image)?;
-    let (parent_end, instance_end) = channel::pair(order.quiet)?;
-    let duplicate = |descriptor: BorrowedFd<'_>| {
-        rustix::io::fcntl_dupfd_cloexec(descriptor, 0).map_err(|error| Error::io("duplicating a descriptor", error))
-    };
-    let descriptors = Descriptors {
-        channel: instance_end,
-        console: duplicate(console)?,
-        kvm: kvm.map(duplicate).transpose()?,
-    };
-    let parent = rustix::process::getpid();
-    // SAFETY: the caller has one thread, so the child finds every lock free and may do what any program may.
-    match unsafe { libc::fork() } {
-        -1 => Err(Error::io("forking an instance", std::io::Error::last_os_error())),
-        0 => become_instance(order, &prepared, descriptors, parent),
-        pid => {
-            let process = Pid::from_raw(pid).ok_or_else(|| Error::Defect {
-                what: format!("fork returned {pid}"),
-            })?;
-            let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).inspect_err(|_| {
-                let _ = rustix::process::kill_process(process, Signal::KILL);
-                let _ = rustix::process::waitpid(Some(process), WaitOptions::empty());
-            });
-            Ok(Child {
-                pid,
-                pidfd: pidfd.map_err(|error| Error::io("opening a pidfd", error))?,
-                channel: parent_end,
-            })
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Code(u8),
+    Signal(u8),
+}
+
+impl From<WaitStatus> for Exit {
+    fn from(status: WaitStatus) -> Self {
+        match status.exit_status() {
+            Some(code) => Self::Code(code as u8),
+            None => Self::Signal(status.terminating_signal().unwrap_or(libc::SIGKILL) as u8),
         }
     }
 }
 
-/// The child. It never returns into the parent's code.
-fn become_instance(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors, parent: Pid) -> ! {
-    let report = channel::duplicate(&descriptors.channel);
-    let ended = tie_to(parent).and_then(|()| enter(order, prepared, descriptors));
-    let error = match ended {
-        Ok(never) => match never {},
-        Err(error) => error,
-    };
-    if let Ok(report) = report {
-        channel::send_failure(report.as_fd(), &error);
+impl Exit {
+    /// As a shell counts.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128_u8.wrapping_add(signal),
+        }
     }
-    // SAFETY: ends the process without the parent's exit handlers, which are not the child's to run.
-    unsafe { libc::_exit(error.exit_code().into()) }
 }
 
-/// Place the image, and become it.
-fn enter(order: &Order<'_>, prepared: &Prepared, descriptors: Descriptors) -> Result<Infallible, Error> {
-    let arena = Arena::switch()?;
-    let placed = match order.snapshot {
-        Some(snapshot) => Arc::clone(snapshot),
-        None => Arc::new(Placed::new(order.image, order.draw)),
-    };
-    let spec = Spec {
-        placed: &placed,
-        beginning: order.beginning,
-        prepared,
-        sharing: order.sharing,
-        heap: order.heap,
-        argv: order.argv,
-        env: order.env,
-    };
-    tender::enter(order.tender, &spec, descriptors)?.run(arena)
+/// An instance that its caller alone holds.
+pub struct Child {
+    pub pid: i32,
+    pub channel: OwnedFd,
 }
 
 /// End an instance and reap it.
 pub fn end(child: &Child) {
-    // Gone already is as good.
-    let _ = rustix::process::pidfd_send_signal(&child.pidfd, Signal::KILL);
+    kill(child.pid);
     let _ = rustix::process::waitpid(Pid::from_raw(child.pid), WaitOptions::empty());
 }
 
-/// Die with the parent, also when it is gone already.
-fn tie_to(parent: Pid) -> Result<(), Error> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
-    if rustix::process::getppid() == Some(parent) {
-        Ok(())
-    } else {
-        Err(Error::Ended {
-            what: "the monitor ended while an instance started".into(),
-        })
+/// End an instance. Its number is its own until it is reaped, which only its parent does.
+pub fn kill(pid: i32) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // Gone already is as good.
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::Defect {
+        what: format!("the zygote answered {reply:?}"),
+    }
+}
+
+fn open_manifest(path: &Path) -> Result<File, Error> {
+    open_to_read(path).map_err(|error| match error {
+        Errno::NOENT | Errno::NOTDIR => Error::NotFound {
+            what: format!("there is no manifest {}", path.display()),
+        },
+        error => Error::io(format!("reading {}", path.display()), error),
+    })
+}
+
+/// Not to wait: opening a FIFO would.
+fn open_to_read(path: &Path) -> Result<File, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).map(File::from)
+}
+
+fn open_cgroup(path: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .map_err(|error| Error::io(format!("opening the cgroup {}", path.display()), error))
 }

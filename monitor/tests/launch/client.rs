@@ -38,8 +38,18 @@ impl Launcher {
         Self::start(program, "pool", arguments)
     }
 
-    fn start(mut program: Command, pool: &str, arguments: &[&str]) -> Self {
+    /// `program` runs the monitor as another user, to whom the folder belongs.
+    pub fn of_user(program: Command, user: u32) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        std::os::unix::fs::chown(folder.path(), Some(user), Some(user)).expect("given away");
+        Self::start_in(folder, program, "pool", &[])
+    }
+
+    fn start(program: Command, pool: &str, arguments: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().expect("a temporary folder"), program, pool, arguments)
+    }
+
+    fn start_in(folder: tempfile::TempDir, mut program: Command, pool: &str, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(folder.path().join("pool/runs")).expect("the pool's folder");
         std::fs::write(folder.path().join("pool/format"), "unishare-pool 1\n").expect("the pool's format");
         let process = program
@@ -192,9 +202,12 @@ pub fn frame(body: &[u8], payload: &[u8]) -> Vec<u8> {
     [lengths.concat(), body.to_vec(), payload.to_vec()].concat()
 }
 
+/// Instances of a launcher: its children but the zygote, which is named so.
 pub fn children(pid: u64) -> Vec<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
+    let pids = text.split_whitespace().map(|pid| pid.parse().expect("a pid"));
+    let name = |pid: &u64| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    pids.filter(|pid| name(pid).trim() != "unishare-zygote").collect()
 }
 
 /// Whether there is such a process, one that was not reaped included.

@@ -75,7 +75,7 @@ fn large_requests_and_answers_pass_in_parts() {
     for tender in tenders() {
         let function = Function::new(FUNCTION, tender);
         let mut client = function.launcher.connect();
-        function.start(&mut client, json!({}));
+        function.start(&mut client, json!({"memory": 32 << 20}));
         for size in [0, 1, 65511, 65512, 65513, 1 << 20, 5_000_000] {
             let payload: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
             let (answer, echo) = client.invoke("guest-1", &payload);
@@ -158,28 +158,64 @@ fn a_loop_meets_its_time_limit_and_those_behind_it_are_refused() {
 }
 
 #[test]
-#[ignore = "crash reports do not name inlined functions yet"]
-fn a_crash_is_reported_to_its_caller_and_kept() {
+fn a_crash_is_told_to_its_caller_and_explained_by_the_client() {
     for tender in tenders() {
         let function = Function::new(FUNCTION, tender);
         let mut client = function.launcher.connect();
-        function.start(&mut client, json!({}));
+        let logs = function.launcher.path("logs");
+        std::fs::create_dir(&logs).expect("a folder");
+        function.start(&mut client, json!({"logs": logs}));
         let (answer, _) = client.invoke("guest-1", b"C");
-        assert_eq!(answer["error"]["code"], "crashed", "{answer}");
-        let message = answer["error"]["message"].as_str().expect("text");
-        assert!(message.contains("null pointer") && message.contains("run"), "{message}");
+        let error = &answer["error"];
+        assert_eq!((&error["code"], &error["exit"]), (&json!("crashed"), &json!(139)), "{answer}");
+        assert!(error["message"].as_str().expect("text").contains("null pointer"), "{answer}");
         assert_eq!(client.state("guest-1"), "crashed");
-        let crash = client.good("crash", json!({"instance": "guest-1"}));
-        let report = crash["report"].as_str().expect("text");
-        for part in ["null pointer", "guest.c:", "rax", "rip", "start_c"] {
+        let evidence = client.good("crash", json!({"instance": "guest-1"}))["record"].clone();
+        assert_eq!(
+            (&evidence["exception"], &evidence["fault_address"]),
+            (&json!(14), &json!(8)),
+            "{tender}"
+        );
+        let kept: Value = serde_json::from_slice(&std::fs::read(logs.join("guest-1.crash.json")).expect("kept")).expect("JSON");
+        assert_eq!(kept, evidence);
+        let explained = explain(&evidence);
+        let report = explained["report"].as_str().expect("text");
+        for part in ["null pointer", "guest.c:", "rax", "rip"] {
             assert!(report.contains(part), "no {part} in:\n{report}");
         }
-        assert_eq!(
-            (&crash["record"]["exception"], &crash["record"]["fault_address"]),
-            (&json!(14), &json!("0x8"))
+        assert_eq!(explained["record"]["fault_address"], "0x8");
+        // Another ELF file in its place, and another manifest: their symbols would be lies.
+        let elf = std::path::Path::new(&function.manifest).with_file_name("guest.elf");
+        let mut other = std::fs::read(&elf).expect("the ELF file");
+        other.push(0);
+        std::fs::write(&elf, other).expect("changed");
+        let report = explain(&evidence)["report"].clone();
+        assert!(
+            report
+                .as_str()
+                .expect("text")
+                .contains("not the file that the manifest describes"),
+            "{report}"
         );
-        assert_eq!(client.invoke("guest-1", b"x").0["error"]["code"], "crashed");
+        let text = std::fs::read_to_string(&function.manifest).expect("the manifest");
+        std::fs::write(&function.manifest, text + "\n").expect("changed");
+        let report = explain(&evidence)["report"].clone();
+        assert!(report.as_str().expect("text").contains("built again"), "{report}");
     }
+}
+
+/// What `explain-crash` makes of evidence.
+fn explain(evidence: &Value) -> Value {
+    let mut command = std::process::Command::new(crate::support::MONITOR);
+    command
+        .args(["explain-crash", "--json"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut process = command.spawn().expect("the monitor");
+    let mut stdin = process.stdin.take().expect("a pipe");
+    std::io::Write::write_all(&mut stdin, evidence.to_string().as_bytes()).expect("sent");
+    drop(stdin);
+    serde_json::from_slice(&process.wait_with_output().expect("its output").stdout).expect("JSON")
 }
 
 #[test]
@@ -247,5 +283,86 @@ fn what_ends_before_it_is_ready_is_listed_with_its_state() {
             (&json!(5), &json!("guest"))
         );
         assert_eq!(std::fs::read(logs.join("short-2.log")).expect("a log"), b"bye\n");
+    }
+}
+
+#[test]
+fn too_large_a_request_is_refused_and_the_instance_lives() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({"memory": 1 << 20}));
+        let (answer, _) = client.invoke("guest-1", &[7; (256 << 10) + 1]);
+        assert_eq!(answer["error"]["code"], "bad-request", "{answer}");
+        assert!(
+            answer["error"]["message"].as_str().expect("text").contains("262144"),
+            "{answer}"
+        );
+        assert_eq!(client.invoke("guest-1", &[7; 256 << 10]).1.len(), 256 << 10);
+    }
+}
+
+#[test]
+fn a_guest_cannot_speak_for_the_monitor() {
+    // The message by which failed starts were once told, with an error and escapes, before and after READY.
+    let forger = r#"
+    static int run(void) {
+        static unsigned char lie[64] = {0, 0, 0, 0x80};
+        const char *text = "\x01\x00\x00\x00\x46\x1b[31mthe host has too few processes";
+        for (int i = 0; i < 36; i++) lie[24 + i] = (unsigned char)text[i];
+        call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)lie, 60, 0);
+        struct unishare_message ready = {.kind = UNISHARE_MESSAGE_READY};
+        call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&ready, sizeof ready, 0);
+        call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)lie, 60, 0);
+        if (call(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)lie, 0, 0) != -90) return 9;
+        static unsigned char buffer[65536];
+        call(UNISHARE_CALL_CHANNEL_RECEIVE, (uint64_t)buffer, sizeof buffer, 0);
+        return 200;
+    }"#;
+    for tender in tenders() {
+        let function = Function::new(forger, tender);
+        let mut client = function.launcher.connect();
+        let started = function.start(&mut client, json!({"count": 2}));
+        assert_eq!(started.len(), 2, "the batch was undone");
+        let (answer, _) = client.invoke("guest-1", b"x");
+        let error = &answer["error"];
+        assert_eq!((&error["code"], &error["exit"]), (&json!("ended"), &json!(200)), "{answer}");
+        assert!(
+            error["message"].as_str().expect("text").ends_with("ended with code 200"),
+            "{answer}"
+        );
+        assert_eq!(client.state("guest-2"), "ready");
+    }
+}
+
+#[test]
+fn an_instance_that_spins_meets_its_processor_time() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({"cpu_limit_s": 1}));
+        let (answer, _) = client.invoke("guest-1", b"L");
+        assert_eq!(answer["error"]["code"], "time-limit", "{answer}");
+        assert_eq!(client.state("guest-1"), "timed-out");
+    }
+}
+
+#[test]
+fn a_log_ends_at_its_limit_and_is_set_aside() {
+    let chatty = FUNCTION.replace("say(\"word\\n\");", "for (int i = 0; i < 2000; i++) say(\"0123456789\\n\");");
+    assert_ne!(chatty, FUNCTION);
+    for tender in tenders() {
+        let function = Function::new(&chatty, tender);
+        let mut client = function.launcher.connect();
+        let logs = function.launcher.path("logs");
+        std::fs::create_dir(&logs).expect("a folder");
+        function.start(&mut client, json!({"logs": logs, "log_limit": 8192}));
+        for _ in 0..3 {
+            assert_eq!(client.invoke("guest-1", b"W").0["status"], 0, "{tender}");
+        }
+        let length = |name: &str| std::fs::metadata(logs.join(name)).expect(name).len();
+        assert!(length("guest-1.log") <= 8192 && (1..=8192).contains(&length("guest-1.log.1")));
+        client.good("shutdown", json!({}));
+        within(|| !logs.join("guest-1.log").exists(), "a log of a stopped instance is left");
     }
 }

@@ -162,6 +162,10 @@ fn too_few_descriptors_are_said_and_nothing_of_the_request_stays() {
     assert_eq!(error["code"], "host-lacks", "{error}");
     assert!(error["message"].as_str().expect("text").contains("descriptors"), "{error}");
     assert_eq!(launcher.children().len(), 3);
+    assert!(
+        client.states().iter().all(|(name, _)| name.starts_with("empty-")),
+        "rows of what was not started"
+    );
     // What was there goes on, and there is room again.
     assert_eq!(client.invoke("empty-2", b"").0["status"], 0);
     client.start_empty("process", 1);

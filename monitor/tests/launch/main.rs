@@ -5,6 +5,8 @@ mod support;
 
 mod addresses;
 mod client;
+mod confinement;
 mod functions;
+mod fuzzing;
 mod hostile_clients;
 mod lifetime;

@@ -68,7 +68,7 @@ impl Workshop {
     /// Put bytes, filled up to whole pages, into the pool. Returns digest and pages.
     pub fn add_run(&self, mut bytes: Vec<u8>) -> (String, usize) {
         bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
-        let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256(&bytes);
         let path = self.run_path(&digest);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the run's folder");
         fs::write(&path, &bytes).expect("the run");
@@ -86,6 +86,7 @@ impl Workshop {
         fs::write(&script, SCRIPT).expect("the linker script");
         let flags = [
             "-std=gnu11",
+            "-g",
             "-O1",
             "-Wall",
             "-Werror",
@@ -116,7 +117,7 @@ impl Workshop {
         let (data, data_pages) = self.add_run(self.section(&elf, ".data"));
         json!({
             "format": "unishare-manifest", "version": 1, "name": "guest", "layout": "aligned", "abi": 65536,
-            "entry": format!("{:#x}", entry(&elf)), "elf": {"file": "guest.elf", "sha256": "0".repeat(64)},
+            "entry": format!("{:#x}", entry(&elf)), "elf": {"file": "guest.elf", "sha256": sha256(&fs::read(&elf).expect("the ELF file"))},
             "image_table": "0x400000", "stack": 65536, "heap": 1 << 20, "argv": ["guest"], "env": {}, "libraries": [],
             "extents": [
                 {"address": format!("{TEXT:#x}"), "pages": text_pages, "rights": "r-x", "run": text, "first": 0,
@@ -173,6 +174,17 @@ impl Workshop {
         child.stdin.take().expect("a pipe").write_all(request).expect("the request");
         Ending::of(child.wait_with_output().expect("the monitor"))
     }
+}
+
+/// Of a monitor's children the one that is not its zygote.
+pub fn instance_of(children: &str) -> String {
+    let name = |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let instance = children.split_whitespace().find(|pid| name(pid).trim() != "unishare-zygote");
+    instance.expect("an instance").to_owned()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn entry(elf: &Path) -> u64 {

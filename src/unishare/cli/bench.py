@@ -13,6 +13,7 @@ from unishare.cli.names import app_argument
 from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
+from unishare.formats.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     from unishare.evaluation.bench.report import Report
@@ -55,6 +56,54 @@ def memory(
         report = asyncio.run(
             bench_memory(session.settings, functions, chosen, layout, count, rounds or bench_memory_rounds(quick), step)
         )
+    _print(report, as_json)
+
+
+@bench.command()
+@tender_option
+@click.option("-n", "--count", type=click.IntRange(2, 1000), default=300, show_default=True, help="Different functions.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=13, show_default=True, help="Of the population.")
+@click.option(
+    "--layout", "layouts", type=click.Choice(LAYOUTS), multiple=True, default=LAYOUTS, show_default=True,
+    help="Layouts to build and measure; may be given several times.",
+)  # fmt: skip
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def idle(
+    session: Session, tender: str | None, count: int, seed: int, layouts: tuple[str, ...], rounds: int | None, quick: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Memory of different functions that were asked once and are idle, by kind, above as many empty instances.
+
+    Writes and builds the population of that seed first.
+
+    \b
+    Example:
+      unishare bench idle -n 50 --layout aligned --layout aslr --tender process
+    """
+    from unishare.evaluation.bench.idle import bench_idle
+    from unishare.evaluation.bench.workload import Function
+    from unishare.evaluation.population.images import build_population
+    from unishare.evaluation.population.write import Population, write
+    from unishare.fleet.examples import expectations
+    from unishare.toolchain.recipes.catalog import Catalog
+
+    made = Population(seed=seed, count=count)
+    folder = session.settings.home / "population" / f"{seed}-{count}"
+    chosen = choose_tender(tender)
+    with steps() as step:
+        write(folder, made, lambda done, total: step("writing", done, total))
+        catalog = Catalog([folder])
+        functions = {
+            layout: [
+                Function(image.name, image, expectations(catalog.app(image.name)))
+                for image in build_population(session.settings, folder, made.names(), layout, os.cpu_count() or 1, step)
+            ]
+            for layout in dict.fromkeys(layouts)
+        }
+        report = asyncio.run(bench_idle(session.settings, functions, chosen, rounds or (1 if quick else 3), step))
     _print(report, as_json)
 
 

@@ -73,15 +73,17 @@ def build_apps(
     session: Session, names: Sequence[str], layout: str = DEFAULT_LAYOUT, jobs: int | None = None
 ) -> list[tuple[str, str]]:
     """Build and pool apps, with progress; their names and manifests."""
+    from unishare.fleet.foreground import asking
     from unishare.pool.store import Pool
     from unishare.toolchain.build import Builder
     from unishare.toolchain.recipes.catalog import Catalog
 
     pool, catalog = Pool.create(session.settings.pool), Catalog.from_here()
     built = []
+    publish, ask = pool.publish, asking(session.settings, pool)
     with (
         steps() as step,
-        Builder(catalog, session.settings, jobs or os.cpu_count() or 1, step, publish=pool.publish) as builder,
+        Builder(catalog, session.settings, jobs or os.cpu_count() or 1, step, publish=publish, ask=ask) as builder,
     ):
         for image in builder.images(names, layout):
             built.append((image.name, str(pool.ensure_image(image.folder))))

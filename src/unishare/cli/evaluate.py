@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,12 @@ BUDGET_MIN = {"full": 45.0, "quick": 5.0, "tiny": 5.0}
     help="Also write report.json and the figures there.",
 )
 @click.option(
+    "--readme",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --publish: write the headline between this page's marks.",
+)
+@click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="REPORT",
@@ -52,7 +58,7 @@ BUDGET_MIN = {"full": 45.0, "quick": 5.0, "tiny": 5.0}
 @pass_session
 def evaluate(
     session: Session, names: tuple[str, ...], quick: bool, tiny: bool, output: Path | None, instances: int | None, budget: float | None,
-    only_prepare: bool, only_plan: bool, publish: Path | None, against: Path | None, as_json: bool,
+    only_prepare: bool, only_plan: bool, publish: Path | None, readme: Path | None, against: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure SCENARIOs (default: all), and write a report with every figure, its numbers and the command that made it.
 
@@ -63,13 +69,15 @@ def evaluate(
     Examples:
       unishare evaluate --quick
       unishare evaluate memory tlb --output results
-      unishare evaluate --publish docs/evaluation
+      unishare evaluate --publish docs/evaluation --readme README.md
       unishare evaluate --against docs/evaluation/report.json
     """
     from unishare.evaluation.run.plan import plan, seconds
     from unishare.evaluation.run.preparation import needs, prepare
     from unishare.evaluation.scenario import find_scenario, scenario_names
 
+    if readme is not None and publish is None:
+        raise click.UsageError("--readme needs --publish: the page shows a published figure")
     size: SizeName = "tiny" if tiny else "quick" if quick else "full"
     scenarios = [find_scenario(name) for name in names or scenario_names()]
     parts = plan(scenarios, size, instances)
@@ -91,7 +99,9 @@ def evaluate(
         return
     folder = (output or session.settings.home / "evaluation" / size).absolute()
     failed = _measure(session, parts, folder, size, minutes * 60 - (_now() - began))
-    _report(folder, scenarios, publish, against, as_json)
+    report = _report(folder, scenarios, publish, against, as_json)
+    if readme is not None and publish is not None:
+        _write_headline(readme, report, publish)
     if failed:
         note(f"{failed} parts failed; run the same command again to measure them")
         raise click.exceptions.Exit(1)
@@ -128,7 +138,7 @@ def _measure(session: Session, parts: list[PlannedPart], folder: Path, size: str
     return sum(outcome.state == "failed" for outcome in outcomes)
 
 
-def _report(folder: Path, scenarios: list, publish: Path | None, against: Path | None, as_json: bool) -> None:  # type: ignore[type-arg]
+def _report(folder: Path, scenarios: list, publish: Path | None, against: Path | None, as_json: bool) -> dict[str, Any]:  # type: ignore[type-arg]
     from unishare.evaluation.report.compare import differences
     from unishare.evaluation.report.write import write_report
 
@@ -142,6 +152,15 @@ def _report(folder: Path, scenarios: list, publish: Path | None, against: Path |
     if against is not None:
         for line in differences(report, against):
             click.echo(line)
+    return report
+
+
+def _write_headline(readme: Path, report: dict[str, Any], publish: Path) -> None:
+    from unishare.evaluation.report.headline import with_block
+    from unishare.state import replace_file
+
+    figures = os.path.relpath(publish, readme.absolute().parent)
+    replace_file(readme, with_block(readme.read_text(), report, figures).encode())
 
 
 def _print_plan(parts: list[PlannedPart], needed: Needs, as_json: bool) -> None:

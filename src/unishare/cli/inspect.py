@@ -12,7 +12,7 @@ from unishare.cli.names import app_argument, image_argument
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
 
 if TYPE_CHECKING:
-    from unishare.fleet.messages import Bases
+    from unishare.fleet.messages import Bases, Instance, Stats
     from unishare.formats.manifest import Manifest
 
 
@@ -25,7 +25,7 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
     """Show an image's extents: address, size, rights, library, and who else shares each of them.
 
     For an aslr image also what each library shares under random addresses, and what is private to every instance. Given the name
-    of a running instance: where its modules lie.
+    of a running instance: its state, what it costs, and where its modules lie.
 
     \b
     Examples:
@@ -40,9 +40,9 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
     from unishare.inspect.sharing import label, pages_of, users_of_pages
     from unishare.pool.store import Pool
 
-    bases = asyncio.run(_bases(session, image))
-    if bases is not None:
-        _print_bases(image, bases, as_json)
+    instance = asyncio.run(_instance(session, image))
+    if instance is not None:
+        _print_instance(*instance, as_json)
         return
     reference = resolve(image, session.settings)
     manifest = Manifest.read(reference.manifest)
@@ -104,27 +104,34 @@ def sizes(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
     click.echo("adds: the pooled image's manifest and own runs; tables: KVM page tables, divided by images of the same shape")
 
 
-async def _bases(session: Session, name: str) -> Bases | None:
-    """Where the instance of that name lies; None when there is none."""
+async def _instance(session: Session, name: str) -> tuple[Instance, Stats, Bases] | None:
+    """The instance of that name, what it costs and where it lies; None when there is none."""
     from unishare.fleet import launcher
 
     control = await launcher.running_or_none(session.settings)
     if control is None:
         return None
     async with control:
-        known = any(one.instance == name for one in await control.list())
-        return await control.bases(name) if known else None
+        for instance in await control.list():
+            if instance.instance == name:
+                return instance, await control.stats(name), await control.bases(name)
+    return None
 
 
-def _print_bases(instance: str, bases: Bases, as_json: bool) -> None:
+def _print_instance(instance: Instance, cost: Stats, bases: Bases, as_json: bool) -> None:
     if as_json:
-        print_json({"instance": instance, **bases.model_dump()})
+        print_json({"instance": instance.instance, "state": instance.state, "memory": cost.model_dump(), **bases.model_dump()})
         return
+    click.echo(
+        f"{instance.instance}: {instance.state} under {instance.tender} after {instance.invocations} requests; "
+        f"{bytes_text(cost.own)} of its own, {bytes_text(cost.page_tables)} of page tables, "
+        f"{bytes_text(cost.pss)} when what it shares is divided among those who share it"
+    )
     how = "linked there" if not bases.random else "drawn" if bases.seed is None else f"drawn from the seed {bases.seed}"
     print_table(
         ["module", "base#", "symbols in"],
         [[module.module, module.base, module.file or "(its file is gone)"] for module in bases.modules],
-        title=f"{instance}: addresses {how}; 'unishare gdb {instance}' loads symbols there",
+        title=f"{instance.instance}: addresses {how}; 'unishare gdb {instance.instance}' loads symbols there",
     )
 
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unishare.cli.names import instance_argument
-from unishare.cli.session import Session, json_option, note, pass_session, print_json, print_table
-from unishare.errors import NotFoundError
+from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
+from unishare.errors import NotFoundError, UnishareError
 
 if TYPE_CHECKING:
     from unishare.fleet.control import Control
-    from unishare.fleet.messages import Instance
+    from unishare.fleet.messages import Instance, Stats
 
 
 @click.command()
+@click.option(
+    "--memory", is_flag=True, help="What each costs: its own pages, its page tables, its share of all that it has mapped."
+)
 @json_option
 @pass_session
-def ps(session: Session, as_json: bool) -> None:
+def ps(session: Session, memory: bool, as_json: bool) -> None:
     """List instances that were started with `run --detach`, running or ended.
 
     With --json, live instances of aslr images have `bases`: where each of their modules lies.
@@ -28,21 +31,33 @@ def ps(session: Session, as_json: bool) -> None:
     \b
     Examples:
       unishare ps
+      unishare ps --memory
       unishare ps --json | jq -r '.[] | select(.state == "crashed").instance'
     """
     from unishare.fleet import launcher
 
-    async def ask() -> tuple[list[Instance], dict[str, dict[str, str]]]:
+    async def ask() -> tuple[list[Instance], dict[str, dict[str, str]], dict[str, Stats]]:
         control = await launcher.running_or_none(session.settings)
         if control is None:
-            return [], {}
+            return [], {}, {}
         async with control:
             instances = await control.list()
-            return instances, await _bases(control, instances) if as_json else {}
+            bases = await _bases(control, instances) if as_json else {}
+            return instances, bases, await _costs(control, instances) if memory else {}
 
-    found, bases = asyncio.run(ask())
+    found, bases, costs = asyncio.run(ask())
     if as_json:
-        print_json([{**instance.model_dump(), "bases": bases.get(instance.instance)} for instance in found])
+        print_json(
+            [
+                {
+                    **instance.model_dump(),
+                    "bases": bases.get(instance.instance),
+                    **({"memory": cost.model_dump() if cost else None} if memory else {}),
+                }
+                for instance in found
+                for cost in [costs.get(instance.instance)]
+            ]
+        )
         return
     if not found:
         killed = launcher.was_killed(session.settings)
@@ -54,6 +69,10 @@ def ps(session: Session, as_json: bool) -> None:
         [one.instance, one.image or "(empty)", one.pid, one.tender, one.sharing, one.state, _dash(one.exit), one.invocations]
         for one in found
     ]
+    if memory:
+        columns += ["own#", "page tables#", "share#"]
+        for row, instance in zip(rows, found, strict=True):
+            row += _cost_cells(costs.get(instance.instance))
     print_table(columns, rows)
 
 
@@ -96,17 +115,39 @@ def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
 def crash(session: Session, instance: str, as_json: bool) -> None:
     """Explain why an instance crashed: cause, registers, symbol, library, stack."""
     from unishare.fleet import launcher
-    from unishare.fleet.messages import Crash
+    from unishare.fleet.crash import explain, kept
 
-    async def ask() -> Crash:
-        async with await launcher.running(session.settings) as control:
-            return await control.crash(instance)
+    async def ask() -> dict[str, Any]:
+        control = await launcher.running_or_none(session.settings)
+        if control is not None:
+            async with control:
+                with contextlib.suppress(NotFoundError):
+                    return (await control.crash(instance)).record
+        evidence = kept(session.settings.run / "logs", instance)
+        if evidence is None:
+            raise NotFoundError(f"{instance} has not crashed, or is not known", "'unishare ps' shows its state")
+        return evidence
 
-    found = asyncio.run(ask())
+    found = explain(asyncio.run(ask()))
     if as_json:
         print_json(found.record)
     else:
         click.echo(found.report.rstrip())
+
+
+async def _costs(control: Control, instances: list[Instance]) -> dict[str, Stats]:
+    """What live instances cost."""
+    found = {}
+    for one in instances:
+        # One may end before it is asked about.
+        with contextlib.suppress(UnishareError):
+            if one.live:
+                found[one.instance] = await control.stats(one.instance)
+    return found
+
+
+def _cost_cells(cost: Stats | None) -> list[object]:
+    return [bytes_text(value) for value in (cost.own, cost.page_tables, cost.pss)] if cost else ["-"] * 3
 
 
 async def _bases(control: Control, instances: list[Instance]) -> dict[str, dict[str, str]]:

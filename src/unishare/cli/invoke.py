@@ -14,6 +14,7 @@ from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    cpu_limit_option,
     fresh_option,
     gaps_option,
     image_or_own,
@@ -46,6 +47,7 @@ from unishare.fleet.messages import Answer, Sharing, StartRequest
 @sharing_option
 @memory_option
 @time_limit_option
+@cpu_limit_option
 @seed_option
 @gaps_option
 @fresh_option
@@ -60,6 +62,7 @@ def invoke(
     sharing: str,
     memory: int | None,
     time_limit: float | None,
+    cpu_limit: int | None,
     seed: int | None,
     gaps: int | None,
     fresh: bool,
@@ -96,6 +99,7 @@ def invoke(
         gaps=gaps,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
+        cpu_limit_s=cpu_limit,
     )
     _ask_new(session, target, payload, tender, wanted, fresh)
 

@@ -71,6 +71,18 @@ sharing_option = click.option(
 time_limit_option = click.option(
     "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."
 )
+cpu_limit_option = click.option(
+    "--cpu-limit",
+    type=click.IntRange(1, 1_000_000_000),
+    metavar="S",
+    help="Seconds of processor time in an instance's life. Default: no limit.",
+)
+log_limit_option = click.option(
+    "--log-limit",
+    type=ByteSize(),
+    metavar="SIZE",
+    help="With --detach: what an instance's log may have, such as 1M; the older part is set aside once. Default: 8M.",
+)
 memory_option = click.option(
     "--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own."
 )

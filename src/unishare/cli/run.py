@@ -14,9 +14,11 @@ from unishare.cli.names import image_argument
 from unishare.cli.options import (
     Assignment,
     choose_tender,
+    cpu_limit_option,
     fresh_option,
     gaps_option,
     image_or_own,
+    log_limit_option,
     memory_option,
     milliseconds,
     refuse_useless_seed,
@@ -40,12 +42,20 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
 @sharing_option
 @memory_option
 @time_limit_option
+@cpu_limit_option
+@log_limit_option
 @seed_option
 @gaps_option
 @fresh_option
 @click.option("--env", "environment", type=Assignment(), multiple=True, metavar="K=V", help="Set a variable; may be repeated.")
 @click.option(
     "--reset", is_flag=True, help='Insist that it returns to its snapshot after each answer (state = "none" in app.toml).'
+)
+@click.option(
+    "--quiet-ms",
+    type=click.IntRange(0, 1 << 31),
+    metavar="MS",
+    help="Wait so long for a request until memory goes back to the host; 0: never. Default: 100. With --detach or -n.",
 )
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
@@ -59,11 +69,14 @@ def run(
     sharing: str,
     memory: int | None,
     time_limit: float | None,
+    cpu_limit: int | None,
+    log_limit: int | None,
     seed: int | None,
     gaps: int | None,
     fresh: bool,
     environment: tuple[tuple[str, str], ...],
     reset: bool,
+    quiet_ms: int | None,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -94,6 +107,9 @@ def run(
         argv=list(argv) or None,
         env=dict(environment) or None,
         time_limit_ms=milliseconds(time_limit),
+        cpu_limit_s=cpu_limit,
+        log_limit=log_limit,
+        quiet_ms=quiet_ms,
         name=found.name,
     )
     request = with_snapshots(request, fresh).model_copy(update={"reset": reset})

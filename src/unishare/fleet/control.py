@@ -59,6 +59,7 @@ ERRORS: dict[str, type[UnishareError]] = {
     "io": InputOutputError,
     "not-found": NotFoundError,
     "bad-manifest": BadInputError,
+    "bad-snapshot": BadInputError,
     "damaged-pool": BadInputError,
     "bad-request": BadRequestError,
     "host-lacks": HostLacksError,
@@ -164,8 +165,8 @@ class Control:
     async def bases(self, instance: str) -> messages.Bases:
         return _parse(messages.Bases, *await self.request("bases", {"instance": instance}))
 
-    async def crash(self, instance: str) -> messages.Crash:
-        return _parse(messages.Crash, *await self.request("crash", {"instance": instance}))
+    async def crash(self, instance: str) -> messages.CrashEvidence:
+        return _parse(messages.CrashEvidence, *await self.request("crash", {"instance": instance}))
 
     async def stop(self, instance: str) -> messages.Stopped:
         return _parse(messages.Stopped, *await self.request("stop", {"instance": instance}))
@@ -236,7 +237,12 @@ def _failure(error: object) -> UnishareError:
     if not isinstance(error, dict):
         return ProtocolError("the launcher refused a request without saying why")
     kind = ERRORS.get(str(error.get("code")), UnishareError)
-    return kind(str(error.get("message", "the launcher refused the request")), error.get("hint"))
+    failure = kind(str(error.get("message", "the launcher refused the request")), error.get("hint"))
+    exit_code = error.get("exit")
+    if isinstance(exit_code, int) and exit_code != 0:
+        # An instance ended in place of an answer: with what a one-shot run of it would have ended.
+        failure.exit_code = exit_code
+    return failure
 
 
 def _gone() -> LauncherGoneError:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
 from unishare.fleet.messages import StartRequest
 from unishare.monitor_program import monitor_program
+from unishare.pool.store import Pool
 from unishare.settings import Settings
+
+# What an image may take that looks at files during a build.
+ASK_LIMIT_MS = 120_000
 
 
 def foreground_command(settings: Settings, request: StartRequest, *, invoke: str | None = None) -> list[str]:
@@ -21,6 +29,8 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
         command += ["--seed", str(request.seed)]
     if request.gaps is not None:
         command += ["--gaps", str(request.gaps)]
+    if request.cpu_limit_s is not None:
+        command += ["--cpu-limit-s", str(request.cpu_limit_s)]
     if request.time_limit_ms is not None:
         command += ["--time-limit-ms", str(request.time_limit_ms)]
     for name, value in (request.env or {}).items():
@@ -30,3 +40,15 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
     if request.argv:
         command += ["--", *request.argv]
     return command
+
+
+def asking(settings: Settings, pool: Pool) -> Callable[[Path, bytes], tuple[int, bytes]]:
+    """A function that runs an image folder once with one request, in the process tender; its status, and its answer or, where
+    there is none, what the monitor said."""
+
+    def ask(folder: Path, request: bytes) -> tuple[int, bytes]:
+        wanted = StartRequest(manifest=str(pool.ensure_image(folder)), tender="process", time_limit_ms=ASK_LIMIT_MS)
+        done = subprocess.run(foreground_command(settings, wanted, invoke="-"), input=request, capture_output=True, check=False)
+        return done.returncode, done.stdout or done.stderr
+
+    return ask

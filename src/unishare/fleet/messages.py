@@ -27,6 +27,7 @@ class Hello(Message):
     pid: int
     tenders: list[str]
     pool: str
+    namespaces: list[str]
 
 
 class StartRequest(Message):
@@ -46,6 +47,9 @@ class StartRequest(Message):
     env: dict[str, str] | None = None
     logs: str | None = None
     time_limit_ms: int | None = None
+    cpu_limit_s: int | None = None
+    log_limit: int | None = None
+    quiet_ms: int | None = None
     name: str | None = None
 
 
@@ -97,12 +101,17 @@ class InstanceList(Message):
 
 
 class Stats(Message):
-    """Memory of one instance in bytes, from smaps_rollup; `exits` only under KVM."""
+    """Memory of one instance in bytes, from smaps_rollup and status; `exits` only under KVM.
+
+    `private` holds the pool's pages that only this instance has touched so far; `own` is what no other can share: its anonymous memory.
+    """
 
     pss: int
     rss: int
     private: int
     shared: int
+    own: int = 0
+    page_tables: int = 0
     invocations: int
     exits: int | None = None
 
@@ -122,6 +131,12 @@ class Bases(Message):
     seed: int | None
     hypercall: str
     modules: list[ModuleBase]
+
+
+class CrashEvidence(Message):
+    """What a crash left: numbers only. `fleet.crash.explain` makes a report of it."""
+
+    record: dict[str, Any]
 
 
 class Crash(Message):

@@ -7,16 +7,19 @@ number of jobs; then each app: compile, link, write. A folder is replaced as a w
 from __future__ import annotations
 
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from filelock import FileLock
 
-from unishare.errors import UnishareError
+from unishare.errors import BadInputError, UnishareError
+from unishare.formats.addresses import RANDOM_HEAP_LIMIT, heap_limit
 from unishare.formats.image import ImageFacts, LibraryReference
 from unishare.settings import Settings
 from unishare.state import replace_folder
@@ -39,6 +42,8 @@ from unishare.toolchain.tools.digests import Digests, of_bytes, of_value
 
 # What is done, how much of it, how much in all.
 Progress = Callable[[str, int, int], None]
+# Runs an image once, confined, with one request; its status and its answer.
+Ask = Callable[[Path, bytes], tuple[int, bytes]]
 # A finished image folder, and the place where it belongs; the first name may be left with what was there before.
 Publish = Callable[[Path, Path], None]
 # Raised when the linker scripts or the form of an image change, so that images of before are linked again.
@@ -60,6 +65,7 @@ class Builder:
     """One build. Use as a context manager: leaving it ends every tool that still runs.
 
     `global_map`: instead of the home's own. `publish` puts a finished folder in its place; the pool's cuts it into runs first.
+    `ask`: how an image is run, for libraries that want the files of their apps looked at; without it they are not.
     """
 
     def __init__(
@@ -70,10 +76,12 @@ class Builder:
         progress: Progress,
         global_map: GlobalMap | None = None,
         publish: Publish = replace_folder,
+        ask: Ask | None = None,
     ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._progress = progress
+        self._ask = ask
         self._publish = publish
         self._tools = Tools()
         self._compiler = Compiler(self._tools)
@@ -106,11 +114,24 @@ class Builder:
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
         recipes = {one.name: one for closure in closures.values() for one in closure}
         objects = self.libraries(list(recipes.values()), layout)
+        checkers = self._checkers(closures, layout_name)
         places = {app.name: self._places(_units(closures[app.name], objects), layout) for app in apps}
-        futures = [self._steps.submit(self._image, app, closures[app.name], objects, places[app.name], layout) for app in apps]
+        futures = [
+            self._steps.submit(self._image, app, closures[app.name], objects, places[app.name], layout, checkers[app.name])
+            for app in apps
+        ]
         for number, (app, future) in enumerate(zip(apps, futures, strict=True)):
             self._progress(f"building {app.name}", number, len(apps))
             yield _result(future, futures)
+
+    def _checkers(self, closures: Mapping[str, Sequence[LibraryRecipe]], layout_name: str) -> Mapping[str, Sequence[Image]]:
+        """The images, by app, that look at its files: they are apps too, and built like them."""
+        wanted = {
+            name: [one.check.app for one in closure if one.check and one.check.app != name] if self._ask else []
+            for name, closure in closures.items()
+        }
+        images = {checker: next(self.images([checker], layout_name)) for checker in dict.fromkeys(chain(*wanted.values()))}
+        return {name: [images[checker] for checker in checkers] for name, checkers in wanted.items()}
 
     def libraries(self, recipes: Sequence[LibraryRecipe], layout: Layout) -> Mapping[str, UnitObject | None]:
         """Build libraries at the same time; objects by name, None for those that are only headers."""
@@ -145,6 +166,7 @@ class Builder:
         objects: Mapping[str, UnitObject | None],
         places: Places,
         layout: Layout,
+        checkers: Sequence[Image],
     ) -> Image:
         libraries = _units(closure, objects)
         unit = self._workshop.app(app, layout.variant, self._compiles)
@@ -156,10 +178,11 @@ class Builder:
             inseparable=inseparable(closure),
             argv=app.argv,
             env=app.run.env,
-            heap=app.run.heap,
-            stack=app.run.stack,
+            heap=_at_least("heap", app, closure),
+            stack=_at_least("stack", app, closure),
             state="none" if app.state == "none" else None,
         )
+        _refuse_heap(app, facts)
         addresses = {one.name: places.of(one) for one in libraries}
         key = of_value(
             [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
@@ -167,12 +190,25 @@ class Builder:
         folder = self._settings.image_folder(layout.name, app.name)
         if has_key(folder, key):
             return Image(app.name, layout.name, folder, fresh=False)
+        for checker in checkers:
+            self._check(app, files, checker)
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
         known = self.others({one.name for one in libraries}, layout.variant)
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
+
+    def _check(self, app: AppRecipe, files: bytes, checker: Image) -> None:
+        """Let an image look at an app's files, and say what it finds in names of the app's folder."""
+        assert self._ask is not None
+        status, answer = self._ask(checker.folder, files)
+        if status == 0:
+            return
+        text = answer.decode(errors="replace").strip() or f"{checker.name} ended with status {status} and said nothing"
+        for guest, local in files_archive.local_files(app).items():
+            text = re.sub(rf"{re.escape(guest)}(?![\w./])", str(app.folder / local).replace("\\", r"\\"), text)
+        raise BadInputError(f"{app.name}: its files are not right:\n{text}")
 
     def _places(self, libraries: Sequence[UnitObject], layout: Layout) -> Places:
         """Where an image's libraries lie, all in one generation of the map even if a later image begins the next."""
@@ -192,6 +228,24 @@ class Builder:
 
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
         return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
+
+
+def _at_least(field: Literal["heap", "stack"], app: AppRecipe, closure: Sequence[LibraryRecipe]) -> int:
+    """Bytes of heap or stack: what the app's recipe says, or else what the libraries need at least."""
+    own: int = getattr(app.run, field)
+    if field in app.run.model_fields_set:
+        return own
+    return max([own, *(getattr(one.run, field) or 0 for one in closure)])
+
+
+def _refuse_heap(app: AppRecipe, facts: ImageFacts) -> None:
+    """A heap that the layout has no addresses for: said in the recipe's terms, before anything is linked."""
+    limit = heap_limit(facts.layout == "aslr", facts.stack)
+    if facts.heap > limit:
+        raise BadInputError(
+            f"{app.file}: field `run.heap`: {facts.heap} bytes are more than the {limit} that the layout {facts.layout} leaves",
+            f"Under the layout aslr a heap can have {RANDOM_HEAP_LIMIT} bytes (docs/limits.md).",
+        )
 
 
 def build_app(catalog: Catalog, name: str, layout: str, settings: Settings, jobs: int, progress: Progress | None) -> Image:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unishare.evaluation.report.headline import MARK, headline, with_marks, wrong_marks
+from unishare.errors import BadInputError
+from unishare.evaluation.report.headline import BEGIN, END, block, headline, with_block, written_block
 from unishare.evaluation.report.measured import Number
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -15,22 +16,35 @@ REPORT = ROOT / "docs" / "evaluation" / "report.json"
 
 
 def test_readme_says_what_the_report_says() -> None:
+    written = written_block((ROOT / "README.md").read_text())
+    assert written is not None, "README has no place for the headline"
     if not REPORT.is_file():
         pytest.skip("docs/evaluation/report.json is not there: no full evaluation has been published yet")
-    text = (ROOT / "README.md").read_text()
-    assert MARK.search(text), "README has no marks"
-    assert wrong_marks(text, json.loads(REPORT.read_text())) == []
+    assert written == block(json.loads(REPORT.read_text()), "docs/evaluation")
+    assert (REPORT.parent / "memory-idle.png").is_file()
 
 
-def test_a_wrong_text_is_found_and_mended() -> None:
+def test_the_headline_is_of_what_was_measured() -> None:
+    def number(title: str, measure: str, value: float) -> Number:
+        return Number(title, measure, "bytes", value, value, value, 3)
+
     numbers = {
         "memory": [
-            Number("pool aslr", "each", "bytes", 200 << 10, 0, 0, 3),
-            Number("default", "each", "bytes", 1000 << 10, 0, 0, 3),
+            number("pool aslr", "each", 200 << 10),
+            number("pool aslr", "instances", 1000),
+            number("default", "each", 1000 << 10),
         ]
     }
     report = {"headline": headline(numbers)}
-    assert report["headline"] == {"idle-default": "1,000 KiB", "idle-pool-aslr": "200 KiB", "times-less": "5.0"}
-    page = "An instance takes <!-- evaluation: idle-pool-aslr -->100 KiB<!-- / -->, <!-- evaluation: times-less -->5.0<!-- / --> times less."
-    assert wrong_marks(page, report) == ["idle-pool-aslr: the page says '100 KiB', the report '200 KiB'"]
-    assert wrong_marks(with_marks(page, report), report) == []
+    page = with_block(f"before {BEGIN}old{END} after", report, "docs/evaluation")
+    assert page.startswith(f"before {BEGIN}\n1,000 different functions") and page.endswith(f"{END} after")
+    assert "| linked as usual | 1,000 |" in page and "| shared from the pool, random addresses | 200 |" in page
+    assert "KSM" not in page and "Work a second" not in page
+    assert with_block(page, report, "docs/evaluation") == page
+    report["headline"]["pool aslr"] = "201"
+    assert with_block(page, report, "docs/evaluation") != page
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    with pytest.raises(BadInputError, match="no marks"):
+        with_block("nothing", {"headline": {}}, "docs")

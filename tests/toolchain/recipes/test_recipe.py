@@ -91,7 +91,7 @@ def number_of(file: Path, line: str) -> int:
         ("", "versoin = 1", "versoin", "did you mean `version`?"),
         ("", 'version = ["1"]', "version", "string"),
         ("", 'name = "Tiny Library"', "name", "pattern"),
-        ("source", 'provider = "ftp"', "source.provider", "'debian', 'https', 'folder', 'compiler'"),
+        ("source", 'provider = "ftp"', "source.provider", "'debian', 'https', 'crate', 'sdist', 'folder', 'compiler'"),
         ("source", 'paht = "x"', "source.paht", "did you mean `path`?"),
         ("source", "path = 5", "source.path", "string"),
         ("prepare", 'commands = ["./configure"]', "prepare.commands.0", "list"),
@@ -240,7 +240,7 @@ def test_a_long_request_is_written_out_with_its_numbers(tmp_path: Path) -> None:
         (
             'provider = "https"',
             'provider = "svn"',
-            "unknown provider 'svn': give one of 'debian', 'https', 'folder', 'compiler'",
+            "unknown provider 'svn': give one of 'debian', 'https', 'crate', 'sdist', 'folder', 'compiler'",
         ),
         ('provider = "https"\n', "", "the provider is missing"),
         ('provider = "https"', 'provider = "folder"', "`source.url`: does not go with the provider"),

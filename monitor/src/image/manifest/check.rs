@@ -63,11 +63,11 @@ impl Manifest {
         if self.stack == 0 {
             return fault("stack", "is 0");
         }
-        match image::heap_limit(self.stack) {
+        match image::heap_limit(self.stack, self.layout == Layout::Aslr) {
             None => fault("stack", format!("{} does not fit into the instance region", self.stack)),
             Some(limit) if self.heap > limit => fault(
                 "heap",
-                format!("{} is more than the instance region leaves ({limit} bytes)", self.heap),
+                format!("{} bytes are more than the layout leaves for it ({limit})", self.heap),
             ),
             Some(_) => Ok(()),
         }

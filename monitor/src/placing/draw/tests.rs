@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::*;
-use crate::image::Module;
+use crate::image::{Module, RANDOM_HEAP_LIMIT};
 
 fn image() -> Image {
     let mut image = Image::empty().expect("the floor guest");
@@ -48,6 +48,27 @@ fn blocks_are_disjoint_with_a_guard_page_between_and_in_one_region() {
         );
         assert!(blocks[0].0 >= REGIONS_FROM * REGION_PAGES * PAGE);
     }
+}
+
+#[test]
+fn a_heap_of_many_gibibytes_has_a_region_of_its_size() {
+    let image = image();
+    for heap in [256 << 20, 1 << 30, 16 << 30, RANDOM_HEAP_LIMIT] {
+        let heap_pages = heap / PAGE;
+        let mut places = HashSet::new();
+        for seed in 0..200 {
+            let draw = draw(&image, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
+            let (start, stack) = (draw.placement.heap_start, draw.placement.stack_bottom);
+            assert!(stack < start || stack - (start + heap) >= STACK_REACH * PAGE);
+            let blocks = blocks(&image, &draw, heap);
+            assert!(blocks.windows(2).all(|pair| pair[0].1 + PAGE <= pair[1].0), "{blocks:x?}");
+            assert!(blocks[0].0 >= REGIONS_FROM * REGION_PAGES * PAGE);
+            assert!(blocks.last().expect("some").1 <= REGIONS_TO * REGION_PAGES * PAGE);
+            places.insert(start);
+        }
+        assert!(places.len() > 195, "{heap_pages} pages: {} places", places.len());
+    }
+    assert!(draw(&image, RANDOM_HEAP_LIMIT * 2, DEFAULT_GAPS, &mut Source::Seed(1)).is_err());
 }
 
 #[test]

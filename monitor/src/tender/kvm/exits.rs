@@ -23,6 +23,12 @@ pub enum Exit {
         physical: u64,
         write: bool,
     },
+    /// An access to memory that this process itself cannot use so: by the guest's wish, if it changed the rights of its heap's pages, or
+    /// for a reason of the host's, which `what` tells. Not every kernel says where.
+    Forbidden {
+        physical: Option<u64>,
+        what: String,
+    },
     /// The processor could not even enter a handler.
     Shutdown,
     /// Not the guest's doing.
@@ -46,9 +52,12 @@ impl Exit {
             VcpuExit::MmioWrite(physical, _) => Self::NoMemory { physical, write: true },
             VcpuExit::Shutdown => Self::Shutdown,
             VcpuExit::Intr => Self::Again,
-            VcpuExit::MemoryFault { flags, gpa, size } => Self::Host(format!(
-                "KVM_EXIT_MEMORY_FAULT: the kernel cannot use the {size} bytes of guest physical memory at {gpa:#x} (flags {flags:#x})"
-            )),
+            VcpuExit::MemoryFault { flags, gpa, size } => Self::Forbidden {
+                physical: Some(gpa),
+                what: format!(
+                    "KVM_EXIT_MEMORY_FAULT: the kernel cannot use the {size} bytes of guest physical memory at {gpa:#x} (flags {flags:#x})"
+                ),
+            },
             VcpuExit::FailEntry(reason, cpu) => Self::Host(format!(
                 "KVM_EXIT_FAIL_ENTRY: processor {cpu} refused to enter the virtual machine (hardware reason {reason:#x})"
             )),
@@ -60,9 +69,10 @@ impl Exit {
     fn of_error(errno: i32) -> Self {
         match errno {
             libc::EINTR | libc::EAGAIN => Self::Again,
-            libc::EFAULT => {
-                Self::Host("KVM_RUN: EFAULT: the kernel cannot use a page of the guest's memory as the guest does".into())
-            }
+            libc::EFAULT => Self::Forbidden {
+                physical: None,
+                what: "KVM_RUN: EFAULT: the kernel cannot use a page of the guest's memory as the guest does".into(),
+            },
             other => Self::Host(format!("KVM_RUN: {}", std::io::Error::from_raw_os_error(other))),
         }
     }
@@ -88,6 +98,6 @@ fn internal_error(run: &kvm_run) -> String {
 pub fn host_matter(what: &str) -> Error {
     Error::HostLacks {
         what: format!("this host's KVM could not run the guest on: {what}"),
-        hint: "run 'unishare doctor' and look at the kernel's log (dmesg); --tender process does without KVM",
+        hint: "run 'unishare doctor' and look at the kernel's log (dmesg); --tender process does without KVM".into(),
     }
 }

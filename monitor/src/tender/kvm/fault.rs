@@ -42,8 +42,9 @@ const WITH_ERROR_CODE: [u32; 8] = [
     ALIGNMENT_CHECK,
     21,
 ];
-// Bits of error codes (Intel SDM vol. 3, 6.13 and 4.7): a gate was meant; a write, by the guest.
+// Bits of error codes (Intel SDM vol. 3, 6.13 and 4.7): a gate was meant; the page is there, a write, by the guest.
 const GATE: u64 = 1 << 1;
+const PRESENT: u32 = 1;
 const WRITE: u32 = 1 << 1;
 const USER: u32 = 1 << 2;
 /// The resume flag, which processors and kernels set differently in frames.
@@ -84,6 +85,12 @@ pub fn report(machine: &mut Machine, service: &Service, exit: &Exit) -> Option<i
             crash.exception = PAGE_FAULT;
             crash.error_code = USER | if write { WRITE } else { 0 };
             crash.fault_address = service.heap_address(physical)?;
+        }
+        Exit::Forbidden { physical, .. } => {
+            crash.exception = PAGE_FAULT;
+            crash.error_code = USER | PRESENT;
+            crash.fault_address =
+                physical.map_or(Some(abi::CRASH_ADDRESS_UNKNOWN), |physical| service.heap_address(physical))?;
         }
         Exit::Shutdown => crash.exception = DOUBLE_FAULT,
         Exit::Hypercall | Exit::Again | Exit::Host(_) => return None,

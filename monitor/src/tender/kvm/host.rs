@@ -48,7 +48,7 @@ fn ask(kvm: &Kvm) -> Result<Host, Error> {
     if !kvm.check_extension(Cap::SyncRegs) || !kvm.check_extension(Cap::ReadonlyMem) {
         return Err(Error::HostLacks {
             what: "this KVM lacks KVM_CAP_SYNC_REGS or KVM_CAP_READONLY_MEM".into(),
-            hint: "use --tender process",
+            hint: "use --tender process".into(),
         });
     }
     let features = kvm

@@ -4,12 +4,11 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::machine::Machine;
 use super::memory::Memory;
+use super::page_tables::LARGE_PAGE;
 use crate::abi::{self, Message};
-use crate::channel;
 use crate::error::Error;
 use crate::image::PAGE;
 use crate::memory::address::pointer;
-use crate::placing::draw::TABLE_PAGES;
 use crate::placing::placement::Placement;
 
 /// The heap is grown at least by this, and then doubled: few memory slots.
@@ -36,11 +35,13 @@ pub struct Service {
     pub heap_physical: u64,
     pub heap_limit: u64,
     pub heap_ready: u64,
+    /// Whether the guest has changed the rights of heap pages.
+    pub protects: bool,
 }
 
 impl Service {
     /// Serve one call.
-    pub fn call(&mut self, machine: &mut Machine, number: u64, a: u64, b: u64) -> Result<Outcome, Error> {
+    pub fn call(&mut self, machine: &mut Machine, number: u64, a: u64, b: u64, c: u64) -> Result<Outcome, Error> {
         let result = match number {
             abi::CALL_EXIT => return Ok(Outcome::Exit(a as u8)),
             abi::CALL_CONSOLE_WRITE => self.write_console(a, b),
@@ -52,6 +53,7 @@ impl Service {
             abi::CALL_CHANNEL_SEND => self.send(a, b),
             abi::CALL_DISCARD => self.discard(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
+            abi::CALL_PROTECT => self.protect(a, b, c),
             // Only where the boot page says so: else the guest has WRFSBASE.
             abi::CALL_SET_FS_BASE => set_fs_base(machine, a),
             _ => -i64::from(libc::ENOSYS),
@@ -140,7 +142,8 @@ impl Service {
     }
 
     fn send(&self, address: u64, bytes: u64) -> i64 {
-        if bytes > abi::MESSAGE_MAX as u64 {
+        // An empty message would be taken for a closed channel.
+        if !(1..=abi::MESSAGE_MAX as u64).contains(&bytes) {
             return -i64::from(libc::EMSGSIZE);
         }
         match self.memory.find(address, bytes, false) {
@@ -148,6 +151,19 @@ impl Service {
             Some(host) => send(self.channel.as_raw_fd(), host, bytes as usize),
             None => -i64::from(libc::EFAULT),
         }
+    }
+
+    /// Change what may be done with heap pages. The guest's page tables, which instances share, stay as they are: the host's own
+    /// protection of the memory behind them holds for the guest too, and a forbidden access ends the run loop (KVM API, KVM_RUN: EFAULT).
+    fn protect(&mut self, address: u64, bytes: u64, rights: u64) -> i64 {
+        let offset = address.wrapping_sub(self.placement.heap_start);
+        let fits = offset <= self.heap_ready && bytes <= self.heap_ready - offset;
+        if !fits || (address | bytes) % PAGE != 0 || !abi::PROTECT_RIGHTS.contains(&rights) {
+            return -i64::from(libc::EINVAL);
+        }
+        self.protects = true;
+        // SAFETY: pages of the guest's heap, which this process reads and writes through system calls only.
+        answer(unsafe { libc::mprotect(pointer(self.memory.heap + offset), bytes as usize, rights as i32) } as isize)
     }
 
     /// The pages of the slot become zeros on demand again. KVM forgets what it had mapped of them.
@@ -197,7 +213,7 @@ impl Service {
 
     /// The guest virtual address of guest physical memory that the heap's tables reach.
     pub fn heap_address(&self, physical: u64) -> Option<u64> {
-        let reach = self.heap_limit.next_multiple_of(TABLE_PAGES * PAGE) + TABLE_PAGES * PAGE;
+        let reach = self.heap_limit.next_multiple_of(LARGE_PAGE) + LARGE_PAGE;
         let offset = physical.checked_sub(self.heap_physical).filter(|offset| *offset < reach)?;
         Some(self.placement.heap_start + offset)
     }
@@ -210,7 +226,7 @@ fn guest_may_send(host: u64, bytes: u64) -> bool {
     }
     // SAFETY: the callers checked that these bytes are the guest's, which does not run now.
     let message = unsafe { pointer(host).cast::<Message>().read_unaligned() };
-    message.kind != abi::MESSAGE_CRASH && message.kind < channel::MESSAGE_FAILED
+    message.kind != abi::MESSAGE_CRASH
 }
 
 fn set_fs_base(machine: &Machine, base: u64) -> i64 {

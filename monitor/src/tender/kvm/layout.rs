@@ -3,14 +3,13 @@
 //! One compact piece, page tables first, and the heap right behind it. The piece and the first part of the heap are one memory slot:
 //! a slot costs the kernel half a dozen pages whatever its size. The rest of the heap comes by further slots when the guest asks for it.
 //! Where a slot costs next to nothing, the first one holds the whole heap. Fixed layouts begin at 0. Under aslr the heap's place comes
-//! first, so that its page tables are the same in all instances (heap_tables.rs), and the piece ends where the heap begins.
+//! first, and the piece ends where the heap begins. A heap of random address is mapped by one table and large pages from there on: so even
+//! a very large one costs a page directory for each GiB.
 
 use super::descriptor_tables;
-use super::heap_tables::{self, HeapTables};
-use super::page_tables::{self, Access, Mapping};
+use super::page_tables::{self, Access, LARGE_PAGE, LargePages, Mapping};
 use crate::image::{Content, PAGE, Rights};
 use crate::placing;
-use crate::placing::draw::TABLE_PAGES;
 use crate::placing::placement::Placement;
 
 /// Pages that the first slot has at least, if the heap is large enough: up to here its bookkeeping takes the same few pages.
@@ -18,12 +17,13 @@ const FIRST_SLOT_PAGES: u64 = 512;
 /// Of heap that needs no hypercall, however large the image is.
 const FIRST_HEAP: u64 = 128 << 10;
 
+/// Guest physical address of a heap of random address, but for its offset into a large page: above every compact piece.
+const HEAP_PHYSICAL: u64 = 1 << 30;
+
 /// What a stretch of the compact piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     PageTables,
-    /// The heap's page tables but the first, the same frames in all instances. No guest address leads to them.
-    HeapTables,
     /// The hypercall page: the same frame in all instances.
     Hypercall,
     /// The boot page, which the guest reads, and the processor's tables at its end.
@@ -57,7 +57,8 @@ pub struct Layout {
     /// Bytes of the compact piece and of the heap.
     pub size: u64,
     pub heap: u64,
-    pub heap_tables: Option<HeapTables>,
+    /// Whether large pages map the heap, but for its first pages.
+    large: bool,
 }
 
 impl Layout {
@@ -80,11 +81,7 @@ impl Layout {
             }
         }
         plot.show(Part::Stack, placement.stack_bottom, image.stack / PAGE, Rights::ReadWrite);
-        let heap_tables = (image.is_random() && heap > 0).then(|| HeapTables::new(placement.heap_start, heap));
-        if let Some(tables) = heap_tables.as_ref().filter(|tables| tables.pages > 0) {
-            plot.add(Part::HeapTables, tables.pages);
-        }
-        plot.finish(placement, heap, heap_tables)
+        plot.finish(placement, heap, image.is_random())
     }
 
     /// Bytes of the heap that the first memory slot holds.
@@ -97,7 +94,7 @@ impl Layout {
             .min(self.heap)
     }
 
-    /// Pages of page tables that are not the heap's own.
+    /// Pages of page tables.
     pub fn table_pages(&self) -> u64 {
         self.parts
             .iter()
@@ -107,40 +104,41 @@ impl Layout {
 
     /// The page tables' bytes.
     pub fn page_tables(&self) -> Vec<u8> {
-        page_tables::build(&self.mappings(), self.heap_links(), self.base)
+        page_tables::build(&self.mappings(), self.large_pages(), self.base)
     }
 
-    /// What the instance's own page tables say, the heap too: all of it, or what its first table reaches.
+    /// What is mapped page by page; of the heap, if the rest is large pages, what its first table reaches.
     fn mappings(&self) -> Vec<Mapping> {
-        let heap_start = self.placement.heap_start;
-        let pages = match self.heap_tables {
-            Some(_) => heap_tables::first_table_pages(heap_start, self.heap),
-            None => self.heap / PAGE,
-        };
         let mut mappings = self.views.clone();
-        if pages > 0 {
+        let heap = self.heap.min(if self.large { self.first_table_bytes() } else { self.heap });
+        if heap > 0 {
             mappings.push(Mapping {
-                virtual_address: heap_start,
+                virtual_address: self.placement.heap_start,
                 physical_address: self.base + self.size,
-                pages,
+                pages: heap / PAGE,
                 access: Access::Guest(Rights::ReadWrite),
             });
         }
         mappings
     }
 
-    /// Where the heap's own tables are to be linked, and where they lie.
-    fn heap_links(&self) -> Option<page_tables::Links> {
-        let physical_address = self
-            .parts
-            .iter()
-            .find(|located| located.part == Part::HeapTables)?
-            .physical_address;
-        Some(page_tables::Links {
-            virtual_address: (self.placement.heap_start / (TABLE_PAGES * PAGE) + 1) * (TABLE_PAGES * PAGE),
-            physical_address,
-            tables: self.heap_tables.as_ref()?.pages,
-        })
+    /// How much heap the table reaches that its start is in. What is below the start must lead nowhere.
+    fn first_table_bytes(&self) -> u64 {
+        LARGE_PAGE - self.placement.heap_start % LARGE_PAGE
+    }
+
+    /// The heap behind that. The last page reaches beyond the heap's end, where no memory slot is.
+    fn large_pages(&self) -> LargePages {
+        let first = self.first_table_bytes();
+        LargePages {
+            virtual_address: self.placement.heap_start + first,
+            physical_address: self.base + self.size + first,
+            count: if self.large {
+                self.heap.saturating_sub(first).div_ceil(LARGE_PAGE)
+            } else {
+                0
+            },
+        }
     }
 }
 
@@ -171,7 +169,7 @@ impl Plot {
     }
 
     /// Put the page tables before all and find where the piece begins.
-    fn finish(self, placement: Placement, heap: u64, heap_tables: Option<HeapTables>) -> Layout {
+    fn finish(self, placement: Placement, heap: u64, large: bool) -> Layout {
         let mut layout = Layout {
             placement,
             parts: Vec::with_capacity(self.parts.len() + 1),
@@ -179,12 +177,12 @@ impl Plot {
             base: 0,
             size: 0,
             heap,
-            heap_tables,
+            large,
         };
-        let tables = page_tables::count(&layout.mappings());
+        let tables = page_tables::count(&layout.mappings(), layout.large_pages());
         layout.size = (tables + self.next) * PAGE;
-        if layout.heap_tables.is_some() {
-            layout.base = heap_tables::physical_address(placement.heap_start) - layout.size;
+        if large {
+            layout.base = HEAP_PHYSICAL + placement.heap_start % LARGE_PAGE - layout.size;
         }
         let start = layout.base + tables * PAGE;
         layout.views = self.mappings(start);

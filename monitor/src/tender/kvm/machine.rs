@@ -184,7 +184,7 @@ impl Machine {
             Ok(2) => Ok(()),
             Ok(set) => Err(Error::HostLacks {
                 what: format!("KVM set {set} of 2 model-specific registers"),
-                hint: "use --tender process",
+                hint: "use --tender process".into(),
             }),
             Err(error) => Err(failed("setting model-specific registers")(error)),
         }

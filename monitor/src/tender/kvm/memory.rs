@@ -5,7 +5,6 @@ use std::os::unix::fs::FileExt;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
-use super::heap_tables::HeapTables;
 use super::hypercall_page;
 use super::layout::{Layout, Part};
 use super::page_tables::Access;
@@ -54,7 +53,7 @@ impl Memory {
                 fault_stack = host;
             }
             let map = Map { host, pages, sharing };
-            map.part(located.part, placed, layout, tables, boot)?;
+            map.part(located.part, placed, tables, boot)?;
         }
         let mut memory = Self {
             base,
@@ -138,24 +137,10 @@ struct Map {
 }
 
 impl Map {
-    fn part(
-        &self,
-        part: Part,
-        placed: &Placed,
-        layout: &Layout,
-        tables: Tables<'_>,
-        boot: &boot_page::Page,
-    ) -> Result<(), Error> {
+    fn part(&self, part: Part, placed: &Placed, tables: Tables<'_>, boot: &boot_page::Page) -> Result<(), Error> {
         let &Self { host, pages, sharing } = self;
         let (what, mapped) = match part {
             Part::PageTables => ("page tables", self.tables(tables)),
-            Part::HeapTables => {
-                let file = layout.heap_tables.as_ref().map(HeapTables::file).transpose()?;
-                (
-                    "heap tables",
-                    file.map_or(Ok(()), |file| copy_on_write(host, pages, &file, 0)),
-                )
-            }
             Part::Hypercall => ("hypercall page", shared(host, pages, hypercall_page::file()?, 0)),
             Part::Boot => (
                 "boot page",

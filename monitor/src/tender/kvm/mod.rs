@@ -4,7 +4,6 @@ mod departure;
 mod descriptor_tables;
 mod exits;
 mod fault;
-mod heap_tables;
 mod host;
 mod hypercall_page;
 mod hypercalls;
@@ -17,15 +16,14 @@ mod sandbox;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
 
-use super::{Descriptors, Prepared, Spec};
+use super::{Descriptors, Prepared, Spec, WORD_FD};
 use crate::allocator::Arena;
-use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::memory::sealed;
@@ -33,6 +31,7 @@ use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
+pub use departure::remember;
 use exits::Exit;
 use hypercalls::{Outcome, Service};
 use layout::Layout;
@@ -51,7 +50,6 @@ pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
     let Some(draw) = Draw::fixed(image) else {
-        heap_tables::prepare(image.heap)?;
         return Ok(Prepared::default());
     };
     let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
@@ -108,6 +106,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
         heap_ready,
+        protects: false,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
@@ -118,12 +117,12 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
 impl Guest {
     /// Become the tender of this guest. `arena` is where its set-up was allocated.
     pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
-        let left = Left::find()?;
+        let left = Left::find();
         keep_only(&self.service, &self.machine)?;
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
-        let code = run(&mut self.machine, &mut self.service);
+        let code = run(&mut self.machine, &mut self.service)?;
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
     }
@@ -168,11 +167,12 @@ fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
+        WORD_FD,
     ])
 }
 
 /// Close every descriptor but those kept, range by range.
-fn close_others(mut kept: [i32; 4]) -> Result<(), Error> {
+fn close_others(mut kept: [i32; 5]) -> Result<(), Error> {
     kept.sort_unstable();
     let mut from = 0_u32;
     for descriptor in kept {
@@ -197,23 +197,23 @@ fn close_range(first: u32, last: u32) -> Result<(), Error> {
 }
 
 /// Let the guest run to its end; the process's exit code.
-fn run(machine: &mut Machine, service: &mut Service) -> i32 {
+fn run(machine: &mut Machine, service: &mut Service) -> Result<i32, Error> {
     loop {
         let error = match Exit::next(&mut machine.processor) {
             Exit::Again => continue,
             Exit::Hypercall => match serve(machine, service) {
                 Ok(None) => continue,
-                Ok(Some(code)) => return code.into(),
+                Ok(Some(code)) => return Ok(code.into()),
                 Err(error) => error,
             },
             Exit::Host(what) => exits::host_matter(&what),
+            Exit::Forbidden { what, .. } if !service.protects => exits::host_matter(&what),
             exit => match fault::report(machine, service, &exit) {
-                Some(code) => return code,
+                Some(code) => return Ok(code),
                 None => exits::host_matter(&format!("an exit that does not fit: {exit:?}")),
             },
         };
-        channel::send_failure(service.channel.as_fd(), &error);
-        return error.exit_code().into();
+        return Err(error);
     }
 }
 
@@ -221,7 +221,7 @@ fn run(machine: &mut Machine, service: &mut Service) -> i32 {
 fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Error> {
     let registers = machine.processor.sync_regs().regs;
     service.stops_behind_out = registers.rip == service.placement.hypercall + hypercall_page::OUT_BYTES;
-    match service.call(machine, registers.rdi, registers.rsi, registers.rdx)? {
+    match service.call(machine, registers.rdi, registers.rsi, registers.rdx, registers.rcx)? {
         Outcome::Return(value) => {
             machine.processor.sync_regs_mut().regs.rax = value as u64;
             machine.processor.set_sync_dirty_reg(SyncReg::Register);

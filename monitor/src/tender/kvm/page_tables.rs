@@ -25,6 +25,8 @@ const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
+/// Of a directory's entry: it is a page itself.
+const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 const INNER: u64 = PRESENT | WRITABLE | USER | ACCESSED;
 
@@ -45,16 +47,19 @@ pub enum Access {
     Processor,
 }
 
-/// Page-table pages that lie elsewhere: `tables` of them from `physical_address` on, for the addresses from `virtual_address` on.
-#[derive(Clone, Copy, Debug)]
-pub struct Links {
+/// Large pages that the guest may write, each in place of a last table (Intel SDM vol. 3, table 4-18). Both addresses are multiples of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargePages {
     pub virtual_address: u64,
     pub physical_address: u64,
-    pub tables: u64,
+    pub count: u64,
 }
 
-/// How many pages the tables for these virtual pages take. Tables that lie elsewhere are linked into a directory that is among them.
-pub fn count(mappings: &[Mapping]) -> u64 {
+/// Bytes of a large page.
+pub const LARGE_PAGE: u64 = PAGE << INDEX_BITS;
+
+/// How many pages the tables for these virtual pages take.
+pub fn count(mappings: &[Mapping], large: LargePages) -> u64 {
     let mut tables = std::collections::BTreeSet::new();
     for mapping in mappings {
         let last = mapping.virtual_address + mapping.pages * PAGE - 1;
@@ -62,11 +67,17 @@ pub fn count(mappings: &[Mapping]) -> u64 {
             tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
         }
     }
+    if let Some(further) = large.count.checked_sub(1) {
+        let last = large.virtual_address + further * LARGE_PAGE;
+        for level in 2..LEVELS {
+            tables.extend((large.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
+        }
+    }
     tables.len() as u64 + 1
 }
 
-/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first. Linked tables are in one directory.
-pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
+/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first.
+pub fn build(mappings: &[Mapping], large: LargePages, base: u64) -> Vec<u8> {
     let mut tables = Tables {
         pages: vec![[0; ENTRIES]],
         known: BTreeMap::new(),
@@ -79,19 +90,13 @@ pub fn build(mappings: &[Mapping], links: Option<Links>, base: u64) -> Vec<u8> {
             tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.access);
         }
     }
-    if let Some(links) = links {
-        for number in 0..links.tables {
-            let address = links.virtual_address + (number << shift(1));
-            let table = tables.find(address, 2);
-            tables.pages[table][index(address, 1)] = (links.physical_address + number * PAGE) | INNER;
-        }
+    for offset in (0..large.count).map(|number| number * LARGE_PAGE) {
+        let address = large.virtual_address + offset;
+        let table = tables.find(address, 2);
+        tables.pages[table][index(address, 1)] =
+            LARGE | entry(large.physical_address + offset, Access::Guest(Rights::ReadWrite));
     }
     tables.pages.iter().flatten().flat_map(|entry| entry.to_le_bytes()).collect()
-}
-
-/// The entry of a page that the guest may write.
-pub fn writable_entry(physical_address: u64) -> u64 {
-    entry(physical_address, Access::Guest(Rights::ReadWrite))
 }
 
 fn entry(physical_address: u64, access: Access) -> u64 {

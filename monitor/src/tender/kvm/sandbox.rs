@@ -8,6 +8,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch,
 };
 
+use crate::abi;
 use crate::error::Error;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
@@ -41,19 +42,20 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     Ok(FILTER.get_or_init(|| filter))
 }
 
-/// Memory is only ever given up.
+/// Memory is only ever given up, and the guest's heap given other rights, but for execution.
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let discards = SeccompCondition::new(2, Length::Qword, Compare::Eq, libc::MADV_DONTNEED as u64)?;
+    let rights = SeccompCondition::new(2, Length::Qword, Compare::Le, abi::PROTECT_RIGHTS[2])?;
     let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![discards])?]);
+    rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![rights])?]);
     Ok(rules)
 }
 
 /// Confine the calling thread, for ever.
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
-    rustix::thread::set_no_new_privs(true).map_err(|error| Error::io("PR_SET_NO_NEW_PRIVS", error))?;
     seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
         what: format!("the seccomp filter was refused: {error}"),
-        hint: "the KVM tender needs a Linux kernel with seccomp filters",
+        hint: "the KVM tender needs a Linux kernel with seccomp filters".into(),
     })
 }

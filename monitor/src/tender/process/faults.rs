@@ -1,4 +1,4 @@
-//! Signals: everything as in a fresh process, and the faults to the handler in the hypercall page.
+//! Signals: the faults go to the handler in the hypercall page.
 
 use std::io;
 
@@ -16,14 +16,12 @@ const FAULTS: [i32; 6] = [
     libc::SIGTRAP,
     libc::SIGSYS,
 ];
-const LAST_SIGNAL: i32 = 64;
 const SA_RESTORER: u64 = 0x0400_0000;
 /// Bytes of the kernel's signal set.
 const SET_BYTES: usize = 8;
 
 /// The kernel's `struct sigaction`. The C library's own would put its restorer there, in memory that goes away.
 #[repr(C)]
-#[derive(Default)]
 struct Action {
     handler: u64,
     flags: u64,
@@ -31,15 +29,10 @@ struct Action {
     mask: u64,
 }
 
-/// Forget the monitor's handlers and masks, then install the page's.
+/// Install the page's handlers. All else is as in a fresh process: the zygote saw to that (zygote/confine.rs), but for SIGPIPE, which stays
+/// ignored: a console whose reader has gone is an error to the guest, not its end.
 pub fn install(placement: &Placement) -> Result<(), Error> {
     let failed = |error| Error::io("setting the instance's signal handlers", error);
-    for signal in 1..=LAST_SIGNAL {
-        // SIGPIPE stays ignored: a console whose reader has gone is an error to the guest, not its end.
-        if ![libc::SIGKILL, libc::SIGSTOP, libc::SIGPIPE].contains(&signal) {
-            act(signal, &Action::default()).map_err(failed)?;
-        }
-    }
     let action = Action {
         handler: placement.hypercall + Label::Fault.offset(),
         flags: (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | SA_RESTORER,
@@ -49,8 +42,7 @@ pub fn install(placement: &Placement) -> Result<(), Error> {
     for signal in FAULTS {
         act(signal, &action).map_err(failed)?;
     }
-    use_stack(placement.tender_page).map_err(failed)?;
-    unblock_all().map_err(failed)
+    use_stack(placement.tender_page).map_err(failed)
 }
 
 fn act(signal: i32, action: &Action) -> io::Result<()> {
@@ -67,12 +59,6 @@ fn use_stack(page: u64) -> io::Result<()> {
     };
     // SAFETY: memory.rs mapped this page for this purpose.
     check(unsafe { libc::sigaltstack(&raw const stack, std::ptr::null_mut()) }.into())
-}
-
-fn unblock_all() -> io::Result<()> {
-    let (empty, none) = (0_u64, std::ptr::null_mut::<u64>());
-    // SAFETY: the kernel reads one set of 64 signals.
-    check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const empty, none, SET_BYTES) })
 }
 
 fn check(result: libc::c_long) -> io::Result<()> {

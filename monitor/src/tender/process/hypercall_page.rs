@@ -14,6 +14,8 @@ use crate::memory::sealed;
 /// The instance's only descriptors.
 pub const CHANNEL_FD: i32 = 0;
 pub const CONSOLE_FD: i32 = 1;
+/// The monitor's own word, until the departure.
+pub const WORD_FD: i32 = super::super::WORD_FD;
 
 const BOOT_PAGE: usize = PAGE as usize;
 const SIGNAL_PAGE: usize = 2 * PAGE as usize;
@@ -21,12 +23,13 @@ const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
 
 global_asm!(
     include_str!("hypercall_page.s"),
-    LAST_CALL = const abi::CALL_RESET,
+    LAST_CALL = const abi::CALL_PROTECT,
     RANDOM_MAX = const abi::RANDOM_MAX,
     MESSAGE_MAX = const abi::MESSAGE_MAX,
     MESSAGE_CRASH = const abi::MESSAGE_CRASH,
     CHANNEL_FD = const CHANNEL_FD,
     CONSOLE_FD = const CONSOLE_FD,
+    WORD_FD = const WORD_FD,
     BOOT_HEAP_LIMIT = const BOOT_PAGE + offset_of!(Boot, heap_limit),
     BOOT_HEAP_START = const BOOT_PAGE + offset_of!(Boot, heap_start),
     BOOT_STACK_BOTTOM = const BOOT_PAGE + offset_of!(Boot, stack_bottom),
@@ -55,6 +58,7 @@ global_asm!(
     SIGNAL_PAGE = const SIGNAL_PAGE,
     RECORD = const RECORD,
     STACK_COPY = const RECORD + offset_of!(abi::Crash, stack),
+    PROTECT_MAX = const abi::PROTECT_RIGHTS[2],
     PAGE = const PAGE,
     ENOSYS = const libc::ENOSYS,
     EINVAL = const libc::EINVAL,
@@ -76,6 +80,8 @@ global_asm!(
     SYS_sendto = const libc::SYS_sendto,
     SYS_arch_prctl = const libc::SYS_arch_prctl,
     SYS_munmap = const libc::SYS_munmap,
+    SYS_close = const libc::SYS_close,
+    SYS_mprotect = const libc::SYS_mprotect,
 );
 
 unsafe extern "C" {

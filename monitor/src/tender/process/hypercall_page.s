@@ -37,6 +37,7 @@ unishare_hypercall_page:
     .long   .Ldiscard - .Lcalls
     .long   .Lchannel_receive_soon - .Lcalls
     .long   .Lreset - .Lcalls
+    .long   .Lprotect - .Lcalls
 
 .Lunknown:
     mov     rax, -{ENOSYS}
@@ -149,8 +150,10 @@ unishare_received:
     syscall
     jmp     .Lreceived
 
+// An empty message would be taken for a closed channel.
 .Lchannel_send:
-    cmp     rdx, {MESSAGE_MAX}
+    lea     rax, [rdx - 1]
+    cmp     rax, {MESSAGE_MAX} - 1
     ja      .Ltoo_long
     mov     edi, {CHANNEL_FD}
     mov     r10d, {MSG_NOSIGNAL}
@@ -172,6 +175,25 @@ unishare_received:
 .Lset_fs_base:
     mov     edi, {ARCH_SET_FS}
     mov     eax, {SYS_arch_prctl}
+    syscall
+    ret
+
+// Inside the heap, and never executable: the sandbox sees to that again.
+.Lprotect:
+    cmp     rcx, {PROTECT_MAX}
+    ja      .Linvalid
+    mov     rax, rsi
+    sub     rax, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
+    jb      .Linvalid
+    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
+    sub     rdi, rax
+    jb      .Linvalid
+    cmp     rdx, rdi
+    ja      .Linvalid
+    mov     rdi, rsi
+    mov     rsi, rdx
+    mov     edx, ecx
+    mov     eax, {SYS_mprotect}
     syscall
     ret
 
@@ -207,6 +229,14 @@ unishare_received:
     lea     rbx, [rip + unishare_hypercall_page + {BOOT_PAGE}]
     test    dword ptr [rbx + {BOOT_FLAGS}], {RESET}
     jz      .Lunknown
+    // The heap's rights as in a new instance: the guest restores those of its snapshot (memory/pages.c).
+    mov     rdi, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
+    mov     rsi, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
+    mov     edx, {PROTECT_MAX}
+    mov     eax, {SYS_mprotect}
+    syscall
+    test    rax, rax
+    jnz     2f
     mov     r12d, [rbx + {BOOT_RESETS}]
     mov     r13d, [rbx + {BOOT_RESETS_OFFSET}]
     add     r13, rbx
@@ -392,6 +422,9 @@ unishare_depart:
     mov     r14, rdi
     mov     r15, rsi
     mov     rbp, rdx
+    mov     edi, {WORD_FD}              // the sandbox is in force: there is nothing more to say
+    mov     eax, {SYS_close}
+    syscall
     mov     edi, {ARCH_SET_FS}
     xor     esi, esi
     mov     eax, {SYS_arch_prctl}

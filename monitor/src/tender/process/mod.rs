@@ -16,15 +16,15 @@ use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 
-use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use super::{Descriptors, Prepared, Spec};
+use crate::abi;
 use crate::channel;
 use crate::error::Error;
 use crate::placing::placement::Placement;
 use crate::tender::boot_page::{self, Clock};
-use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label};
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label, WORD_FD};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
@@ -36,15 +36,17 @@ pub fn prepare() -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter(crate::abi::INSTANCE_BASE)?;
+    filter()?;
     Ok(Prepared::default())
 }
 
-fn filter(page: u64) -> Result<&'static BpfProgram, Error> {
+/// The fixed layouts': their heaps begin behind stacks of any size.
+fn filter() -> Result<&'static BpfProgram, Error> {
     match FILTER.get() {
         Some(filter) => Ok(filter),
         None => {
-            let filter = sandbox::filter(page)?;
+            let heaps = abi::INSTANCE_BASE + abi::STACK_OFFSET..abi::INSTANCE_END;
+            let filter = sandbox::filter(abi::INSTANCE_BASE, &heaps)?;
             Ok(FILTER.get_or_init(|| filter))
         }
     }
@@ -55,10 +57,11 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let placement = &spec.placed.placement;
     // Drawn addresses need a filter of their own.
     let random = spec.placed.image.is_random();
-    let own = random.then(|| sandbox::filter(placement.hypercall)).transpose()?;
+    let heap = placement.heap_start..placement.heap_start + spec.heap;
+    let own = random.then(|| sandbox::filter(placement.hypercall, &heap)).transpose()?;
     let filter = match &own {
         Some(filter) => filter,
-        None => filter(placement.hypercall)?,
+        None => filter()?,
     };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, Clock::default(), spec.heap)?;
@@ -68,9 +71,8 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     departure::forget_rseq()?;
     // A guest that goes on where a snapshot was taken said READY before.
     let resumed = spec.placed.resumption.is_some();
-    let says_ready = resumed.then(|| channel::duplicate(&descriptors.channel)).transpose()?;
-    if let Some(channel) = says_ready {
-        channel::send_ready(channel.as_fd())?;
+    if resumed {
+        channel::send_ready(descriptors.channel.as_fd())?;
     }
     keep_only(descriptors)?;
     sandbox::enter(filter)?;
@@ -90,20 +92,15 @@ fn limit(name: &str) -> Result<(), Error> {
     let name: Vec<u8> = name.bytes().chain([0]).collect();
     let name = std::ffi::CStr::from_bytes_until_nul(&name).unwrap_or_default();
     rustix::thread::set_name(name).map_err(failed("PR_SET_NAME"))?;
-    rustix::thread::set_no_new_privs(true).map_err(failed("PR_SET_NO_NEW_PRIVS"))?;
     // A host that gives every process huge pages would give each instance 2 MiB for its first byte of heap.
-    rustix::thread::disable_transparent_huge_pages(true).map_err(failed("PR_SET_THP_DISABLE"))?;
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    rustix::process::setrlimit(Resource::Core, none).map_err(failed("RLIMIT_CORE"))
+    rustix::thread::disable_transparent_huge_pages(true).map_err(failed("PR_SET_THP_DISABLE"))
 }
 
-/// Put the channel and the console where the hypercall page expects them and close all else.
+/// Put the channel and the console where the hypercall page expects them and close all else but the way to say what goes wrong yet: the
+/// departure closes that.
 fn keep_only(descriptors: Descriptors) -> Result<(), Error> {
     let failed = |error: rustix::io::Errno| Error::io("arranging the instance's descriptors", error);
-    let above = |descriptor: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, CONSOLE_FD + 1).map_err(failed);
+    let above = |descriptor: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1).map_err(failed);
     let (channel, console) = (above(&descriptors.channel)?, above(&descriptors.console)?);
     for (descriptor, number) in [(channel.as_raw_fd(), CHANNEL_FD), (console.as_raw_fd(), CONSOLE_FD)] {
         // SAFETY: the child is about to close all descriptors that it knows of; none is used again under its old number.
@@ -120,5 +117,5 @@ fn keep_only(descriptors: Descriptors) -> Result<(), Error> {
         let _ = descriptor.into_raw_fd();
     }
     // SAFETY: the child knows of no other descriptors, but for the pool's runs, which it never uses again.
-    unsafe { descriptor_table::close_from(CONSOLE_FD as u32 + 1, highest) }
+    unsafe { descriptor_table::close_from(WORD_FD as u32 + 1, highest) }
 }

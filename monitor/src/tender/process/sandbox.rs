@@ -1,13 +1,14 @@
 //! The seccomp filter: system calls come from the hypercall page, with the arguments that its code uses, or they are faults.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, sock_filter,
 };
 
-use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD};
+use super::hypercall_page::{CHANNEL_FD, CONSOLE_FD, WORD_FD};
 use super::{ARCH_SET_FS, departure};
 use crate::abi;
 use crate::error::Error;
@@ -24,13 +25,13 @@ const AND: u16 = 0x54;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// The filter for a hypercall page at `page`.
+/// The filter for a hypercall page at `page`, and memory in `heap` whose rights the guest may change.
 ///
 /// The compiler of rules knows arguments only, so the test of where the call comes from stands before its program. A call of the
 /// 32-bit table (`int 0x80`) is a fault like any other: TRAP leads to the page's handler, which reports #UD.
-pub fn filter(page: u64) -> Result<BpfProgram, Error> {
+pub fn filter(page: u64, heap: &Range<u64>) -> Result<BpfProgram, Error> {
     let mut program = prelude(page);
-    program.extend(rules().and_then(compile).map_err(|error| Error::Defect {
+    program.extend(rules(heap).and_then(compile).map_err(|error| Error::Defect {
         what: format!("the sandbox's rules: {error}"),
     })?);
     Ok(program)
@@ -40,7 +41,7 @@ pub fn filter(page: u64) -> Result<BpfProgram, Error> {
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
     seccompiler::apply_filter(filter).map_err(|error| Error::HostLacks {
         what: format!("the seccomp filter was refused: {error}"),
-        hint: "the process tender needs a Linux kernel with seccomp filters",
+        hint: "the process tender needs a Linux kernel with seccomp filters".into(),
     })
 }
 
@@ -75,9 +76,10 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, seccomp
 }
 
 /// What hypercall_page.s does, and nothing else.
-fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
     let is = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value);
     let at_most = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Le, value);
+    let at_least = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Ge, value);
     let rule = |conditions| Ok::<_, seccompiler::BackendError>(vec![SeccompRule::new(conditions)?]);
     Ok(BTreeMap::from([
         (libc::SYS_exit_group, Vec::new()),
@@ -101,16 +103,28 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError>
             libc::SYS_sendto,
             rule(vec![
                 is(0, CHANNEL_FD as u64)?,
+                at_least(2, 1)?,
                 at_most(2, abi::MESSAGE_MAX as u64)?,
                 is(3, libc::MSG_NOSIGNAL as u64)?,
                 is(4, 0)?,
                 is(5, 0)?,
             ])?,
         ),
+        // Never PROT_EXEC, and only the heap's: what else there is keeps the rights that it has.
+        (
+            libc::SYS_mprotect,
+            rule(vec![
+                at_least(0, heap.start)?,
+                at_most(0, heap.end)?,
+                at_most(1, heap.end - heap.start)?,
+                at_most(2, abi::PROTECT_RIGHTS[2])?,
+            ])?,
+        ),
         (libc::SYS_arch_prctl, rule(vec![is(0, ARCH_SET_FS)?])?),
         // Of what is left only the guest's own memory can be discarded; the page sees to what of it.
         (libc::SYS_madvise, rule(vec![is(2, libc::MADV_DONTNEED as u64)?])?),
         // The departure's. Afterwards nothing is there any more.
+        (libc::SYS_close, rule(vec![is(0, WORD_FD as u64)?])?),
         (
             libc::SYS_munmap,
             rule(vec![is(0, departure::UNMAP_FROM)?, is(1, departure::UNMAP_BYTES)?])?,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from unishare.errors import UnishareError
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet.control import Control
+from unishare.fleet.crash import explain
 from unishare.fleet.messages import Sharing, StartedInstance, StartRequest, Tender
 
 BATCH = 50
@@ -100,7 +101,7 @@ class Population:
     async def _reason(self, started: StartedInstance) -> str:
         if started.state != "crashed":
             return "run it in the foreground with 'unishare run' to see its console"
-        return (await self.control.crash(started.instance)).report
+        return explain((await self.control.crash(started.instance)).record).report
 
 
 def _batches(count: int) -> list[int]:

@@ -25,10 +25,11 @@ async def measure(task: Task) -> list[Reading]:
     """One fleet, merged while it stands."""
     assert isinstance(task.size, BurnSize)
     functions = task.functions()
-    pool = PoolPages(task.settings, functions, shared=task.configuration.sharing == "pool")
+    pool = PoolPages(task.settings, functions, task.configuration)
     before = Before.read()
     async with running_fleet(task.settings, task.configuration) as fleet:
         await fleet.grow(functions, task.size.instances, task.counter("start", task.size.instances))
+        await fleet.rest()
         work = sum(processor_ns(pid) for pid in [fleet.launcher_pid, *fleet.pids]) / 1e9
         readings = [Reading("start work", "s", work), *fleet_readings(fleet, before, pool, "unmerged", frames=False)]
         if task.configuration.sharing == "ksm":

@@ -26,6 +26,7 @@ async def measure(task: Task) -> list[Reading]:
     async with running_fleet(task.settings, task.configuration) as fleet:
         while (running := len(fleet.members)) < task.size.instances:
             await fleet.grow(functions, min(task.size.step, task.size.instances - running), step)
+            await fleet.rest()
             await asyncio.to_thread(_add, contents, fleet.pids[running:])
             sharers = await asyncio.to_thread(read_sharers, fleet.pids)
             values = {

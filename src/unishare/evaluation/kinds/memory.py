@@ -29,7 +29,7 @@ async def measure(task: Task) -> list[Reading]:
     """One fleet, from nothing to nothing."""
     assert isinstance(task.size, MemorySize)
     functions = task.functions()
-    pool = PoolPages(task.settings, functions, shared=task.configuration.sharing == "pool" and not task.configuration.floor)
+    pool = PoolPages(task.settings, functions, task.configuration)
     merger = find_thread("ksmd")
     worked = thread_ns(merger)
     before = Before.read()

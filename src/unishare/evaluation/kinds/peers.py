@@ -28,7 +28,7 @@ from unishare.host.doctor import kvm_problem
 from unishare.host.memory import kilobyte_fields, read_processes, settle
 
 REQUEST, ANSWER = b"world\n", b"hello, world\n"
-LIMIT_S = 30.0
+WARM = 2
 
 
 async def measure(task: Task) -> list[Reading]:
@@ -61,10 +61,19 @@ def _peer(peer: Peer, count: int) -> list[Reading]:
     ):
         pids = _descendants(os.getpid()) | _of_program(Path(folder) / "root" / "server")
         total = before.host.available - settle().available
-        files = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_File", 0) for pid in pids)
-        pss = read_processes(pids).pss
+        files = sum(_file_pages(pid) for pid in pids)
+        # Those that warmed caches are among them.
+        pss = read_processes(pids).pss * count / (count + WARM)
         refuse_impossible(total + files, pss, count)
         return _readings(peer.name, total + files, pss, count, taken)
+
+
+def _file_pages(pid: int) -> int:
+    """Its share of the file pages that it has mapped; 0 for one that has ended, as what started a container."""
+    try:
+        return kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup")).get("Pss_File", 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 @contextlib.contextmanager
@@ -73,7 +82,7 @@ def _instances(folder: Path, peer: Peer, count: int) -> Iterator[tuple[Before, l
     peer.prepare(folder)
     running: list[subprocess.Popen[bytes]] = []
     try:
-        for _ in range(2):  # caches are filled, and these do not count
+        for _ in range(WARM):  # caches are filled, and these do not count
             running.append(_start(peer, folder, len(running)))
         before = Before.read()
         taken = []
@@ -141,7 +150,7 @@ def _of_program(program: Path) -> set[int]:
 
 async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
     functions = catalogue_functions(task.settings, task.scenario.apps, configuration.layout)
-    pool = PoolPages(task.settings, functions, shared=configuration.sharing == "pool")
+    pool = PoolPages(task.settings, functions, configuration)
     async with running_fleet(task.settings, configuration) as fleet:
         await fleet.grow(functions, 2)
         before = Before.read()
@@ -150,6 +159,7 @@ async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
             began = time.perf_counter()
             await fleet.grow(functions, 1)
             taken.append((time.perf_counter() - began) * 1000)
+        await fleet.rest()
         total = before.host.available - settle().available + pool.resident()
         pss = read_processes(fleet.pids).pss
         return _readings(configuration.title, total, pss, task.size.instances, taken)

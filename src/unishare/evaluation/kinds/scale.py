@@ -46,10 +46,11 @@ async def _of_kinds(task: Task, functions: Sequence[Function]) -> Reading:
 async def _total(
     task: Task, fleet: Fleet, before: Before, functions: Sequence[Function], merging: Merging | None, measure: str, number: int
 ) -> Reading:
+    await fleet.rest()
     if merging is not None:
         await asyncio.to_thread(merging.converge, KSM_LIMIT_S)
     used = functions[: len(fleet.members)]
-    pool = PoolPages(task.settings, used, shared=task.configuration.sharing == "pool" and bool(used))
+    pool = PoolPages(task.settings, used, task.configuration)
     total = before.host.available - settle().available + pool.resident()
     refuse_impossible(total, read_processes([fleet.launcher_pid, *fleet.pids]).pss, number)
     return Reading(f"total by {measure}", "bytes", total, subject=str(number))

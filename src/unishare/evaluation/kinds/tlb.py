@@ -29,6 +29,7 @@ async def measure(task: Task) -> list[Reading]:
     with task.merging() as merging:
         async with running_fleet(task.settings, task.configuration) as fleet:
             await fleet.grow(functions, task.size.instances, task.counter("start", task.size.instances))
+            await fleet.rest()
             if merging is not None:
                 merging.use("aggressive")
                 await asyncio.to_thread(merging.converge, KSM_LIMIT_S)

@@ -5,6 +5,7 @@ A peer is given a folder of its own for what it needs (a program, a container's 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from unishare.errors import UnishareError
 
 HERE = Path(__file__).parent
+UNIFIED = Path("/sys/fs/cgroup/unified")
 _NODE = "process.stdin.on('data', line => process.stdout.write('hello, ' + line))"
 _PYTHON = "import sys\nfor line in sys.stdin:\n    sys.stdout.write('hello, ' + line)\n    sys.stdout.flush()"
 
@@ -51,11 +53,42 @@ def _compile(folder: Path) -> None:
         raise UnishareError(f"the peers' program does not compile: {done.stderr.strip()}")
 
 
+def _engine() -> Path | None:
+    """libwasmtime, as the wheel of PyPI brings it."""
+    found = importlib.util.find_spec("wasmtime")
+    folders = found.submodule_search_locations if found else None
+    return next((file for folder in folders or [] for file in Path(folder).glob("linux-*/_libwasmtime.so")), None)
+
+
+def _wasmtime_problem() -> str | None:
+    return (None if _engine() else "wasmtime is not installed (PyPI: wasmtime)") or _needs("gcc", "gcc")()
+
+
+def _compile_wasm_host(folder: Path) -> None:
+    """An engine a process, without anything else in it."""
+    engine = _engine()
+    assert engine is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        "gcc",
+        "-O2",
+        "-o",
+        str(folder / "wasm_host"),
+        str(HERE / "wasm_host.c"),
+        str(engine),
+        f"-Wl,-rpath,{engine.parent}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UnishareError(f"the peers' WebAssembly host does not compile: {done.stderr.strip()}")
+
+
 def _bundle(folder: Path) -> None:
     """An OCI bundle for each instance number is one folder; its root, read-only, is one for all."""
     root = folder / "root"
     root.mkdir(parents=True, exist_ok=True)
-    (root / "proc").mkdir(exist_ok=True)
+    for name in ("dev", "proc", "sys"):
+        (root / name).mkdir(exist_ok=True)
     _compile(root)
     config = {
         "ociVersion": "1.0.2",
@@ -65,6 +98,13 @@ def _bundle(folder: Path) -> None:
         "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts", "network")]},
     }
     (folder / "config.json").write_text(json.dumps(config))
+
+
+def _in_plain_hierarchy(command: list[str]) -> list[str]:
+    """crun refuses hosts that have both versions of cgroups mounted: then the second one is hidden from it, in a mount namespace."""
+    if not UNIFIED.is_dir():
+        return command
+    return ["unshare", "--mount", "sh", "-c", f'umount {UNIFIED}; exec "$@"', "sh", *command]
 
 
 def _container(number: int) -> str:
@@ -82,7 +122,8 @@ def _crun_problem() -> str | None:
 
 
 def _end_container(folder: Path, number: int) -> None:
-    subprocess.run([*_crun(folder), "delete", "--force", _container(number)], capture_output=True, check=False)
+    command = [*_crun(folder), "delete", "--force", _container(number)]
+    subprocess.run(_in_plain_hierarchy(command), capture_output=True, check=False)
 
 
 PEERS = {
@@ -91,12 +132,14 @@ PEERS = {
         Peer("static", _needs("gcc", "gcc"), _compile, lambda folder, _: [str(folder / "server")]),
         Peer(
             "crun", _crun_problem, _bundle,
-            lambda folder, number: [*_crun(folder), "run", "--detach", "--bundle", str(folder), _container(number)],
+            lambda folder, number: _in_plain_hierarchy(
+                [*_crun(folder), "run", "--detach", "--bundle", str(folder), _container(number)]
+            ),
             _end_container,
         ),
         Peer(
-            "wasmtime", _needs("wasmtime", "none; a release of Bytecode Alliance"), _nothing,
-            lambda _, __: ["wasmtime", "run", str(HERE / "line_server.wat")],
+            "wasmtime", _wasmtime_problem, _compile_wasm_host,
+            lambda folder, _: [str(folder / "wasm_host"), str(HERE / "line_server.wat")],
         ),
         Peer("node", _needs("node", "nodejs"), _nothing, lambda _, __: ["node", "-e", _NODE]),
         Peer("python", _needs("python3", "python3"), _nothing, lambda _, __: ["python3", "-I", "-S", "-c", _PYTHON]),

@@ -1,6 +1,6 @@
-"""The numbers that README's headline says, taken from a report: each has a name, and a text as README writes it between marks.
+"""README's headline: a paragraph and a figure, made from a published report and put between two marks. A test compares them.
 
-A mark in README is `<!-- evaluation: NAME -->TEXT<!-- / -->`; a test compares every TEXT with the published report's.
+It says what was measured, whichever way it turned out. `unishare evaluate --publish DIR --readme README.md` writes it.
 """
 
 from __future__ import annotations
@@ -9,48 +9,70 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unishare.errors import BadInputError
 from unishare.evaluation.report.claims import find
 from unishare.evaluation.report.measured import Number
 
-MARK = re.compile(r"<!-- evaluation: ([a-z-]+) -->(.*?)<!-- / -->", re.DOTALL)
+BEGIN, END = "<!-- evaluation: made by unishare evaluate --readme -->", "<!-- /evaluation -->"
+_BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+# How README calls a configuration of the memory scenario.
+_NAMES = {
+    "default": "linked as usual",
+    "dce": "without dead code",
+    "dce+ksm": "without dead code, merged by KSM",
+    "aligned+ksm": "aligned, merged by KSM",
+    "pool aligned": "shared from the pool, aligned",
+    "pool aslr": "shared from the pool, random addresses",
+    "pool aslr snapshot": "the same, started from snapshots",
+    "pool aslr snapshot reset": "the same, back to the snapshot after each answer",
+    "floor process": "an empty instance",
+}
+_FIGURE = "memory-idle.png"
 
 
 def headline(numbers: Mapping[str, Sequence[Number]]) -> dict[str, str]:
-    """Names and texts; only of what was measured."""
-    found: dict[str, str] = {}
-    for name, configuration in (
-        ("idle-default", "default"),
-        ("idle-dce-ksm", "dce+ksm"),
-        ("idle-aligned-ksm", "aligned+ksm"),
-        ("idle-pool-aligned", "pool aligned"),
-        ("idle-pool-aslr", "pool aslr"),
-        ("idle-floor", "floor process"),
-    ):
+    """What README says, by name; only what was measured."""
+    found = {}
+    for configuration in _NAMES:
         if number := find(numbers, "memory", configuration, "each"):
-            found[name] = f"{number.median / 1024:,.0f} KiB"
+            found[configuration] = f"{number.median / 1024:,.0f}"
     if instances := find(numbers, "memory", "pool aslr", "instances"):
         found["instances"] = f"{instances.median:,.0f}"
-    default, ours = (find(numbers, "memory", title, "each") for title in ("default", "pool aslr"))
-    if default and ours:
-        found["times-less"] = f"{default.median / ours.median:.1f}"
     if speed := find(numbers, "speed", "process", "aslr/default"):
-        found["speed-aslr"] = f"{speed.median:.2f}"
-    if first := find(numbers, "start", "pool aslr", "first answer p50"):
-        found["start-aslr"] = f"{first.median:.1f} ms"
+        found["speed"] = f"{speed.median:.2f}"
     return found
 
 
-def wrong_marks(text: str, report: Mapping[str, Any]) -> list[str]:
-    """What a page says between marks that the report does not say, a line each."""
+def block(report: Mapping[str, Any], figures: str) -> str:
+    """The text between the marks; `figures`: the folder of the published figures, as README names it."""
     said = report["headline"]
-    wrong = []
-    for name, shown in MARK.findall(text):
-        if said.get(name) != shown.strip():
-            wrong.append(f"{name}: the page says {shown.strip()!r}, the report {said.get(name)!r}")
-    return wrong
+    rows = [f"| {_NAMES[name]} | {said[name]} |" for name in _NAMES if name in said]
+    speed = f" Work a second of processor time is {said['speed']} of that of images linked as usual." if "speed" in said else ""
+    lines = [
+        BEGIN,
+        f"{said.get('instances', 'Some')} different functions have answered as a public cloud's trace shapes requests, and are idle; process tender. Everything is counted: the monitor, "
+        f"kernel memory, the pool's pages.{speed}",
+        "",
+        "| | KiB an instance |",
+        "| --- | --- |",
+        *rows,
+        "",
+        f"![Memory of an idle instance]({figures}/{_FIGURE})",
+        "",
+        f"[The evaluation](docs/evaluation.md) has the method, the spread, and every claim beside what was measured ([report]({figures}/report.json)).",
+        END,
+    ]
+    return "\n".join(lines)
 
 
-def with_marks(text: str, report: Mapping[str, Any]) -> str:
-    """The page with the report's texts between its marks."""
-    said = report["headline"]
-    return MARK.sub(lambda found: f"<!-- evaluation: {found[1]} -->{said.get(found[1], found[2])}<!-- / -->", text)
+def written_block(page: str) -> str | None:
+    """The block that a page has now; None without marks."""
+    found = _BLOCK.search(page)
+    return found[0] if found else None
+
+
+def with_block(page: str, report: Mapping[str, Any], figures: str) -> str:
+    """The page with the report's block in place of the one it has."""
+    if written_block(page) is None:
+        raise BadInputError("the page has no marks for the headline", f"put {BEGIN} and {END} where it belongs")
+    return _BLOCK.sub(lambda _: block(report, figures), page, count=1)

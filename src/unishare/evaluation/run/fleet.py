@@ -24,6 +24,8 @@ from unishare.settings import Settings
 AT_ONCE = 8
 ENDING = 256
 ENDING_PAUSE_S = 0.5
+# Longer than an instance waits for another request before it gives memory back (monitor, channel: QUIET).
+QUIET_S = 1.0
 
 Done = Callable[[int], None]
 
@@ -71,6 +73,10 @@ class Fleet:
             await expectation.check(self.control, started.instance, TIME_LIMIT_MS)
             self.answers += 1
 
+    async def rest(self) -> None:
+        """Leave it alone for as long as it takes until it is idle."""
+        await asyncio.sleep(QUIET_S)
+
     async def end(self) -> None:
         """End all instances, in parts."""
         while self.members:
@@ -84,13 +90,18 @@ class Fleet:
         about = {
             "tender": self.configuration.tender,
             "sharing": self.configuration.sharing,
-            **start_options(self.configuration),
+            **start_options(self.configuration, function.image.manifest if function else None),
         }
         if function is None:
             request = StartRequest(empty=True, **about)
         else:
             request = StartRequest(manifest=str(function.image.manifest), name=function.name, **about)
-        (started,) = await self.control.start(request)
+        answer = await self.control.start_with_warnings(request)
+        (started,) = answer.instances
+        if answer.warnings:
+            raise UnishareError(
+                f"{started.instance} did not start as asked: {answer.warnings[0]}", "unishare evaluate --prepare"
+            )
         if started.state not in (None, "ready", "busy"):
             raise InstanceLostError(f"{started.instance} {started.state} while starting", "unishare run shows its console")
         return started

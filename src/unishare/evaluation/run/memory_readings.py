@@ -14,6 +14,8 @@ from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.pool_runs import runs_of
 from unishare.evaluation.run.fleet import Fleet
 from unishare.evaluation.run.samples import Reading
+from unishare.evaluation.scenario import Configuration
+from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.host import ksm
 from unishare.host.common_views import resident_set, used
 from unishare.host.frame_sharers import read_sharers
@@ -50,9 +52,13 @@ class Before:
 class PoolPages:
     """The runs that a fleet's images use; their resident pages are the fleet's, once."""
 
-    def __init__(self, settings: Settings, functions: Iterable[Function], *, shared: bool) -> None:
+    def __init__(self, settings: Settings, functions: Iterable[Function], configuration: Configuration) -> None:
+        shared = configuration.sharing == "pool"
+        manifests = {function.image.manifest for function in functions} if shared else set()
         self._pool = settings.pool
-        self._runs = runs_of({function.image.manifest for function in functions}) if shared else frozenset()
+        self._runs = runs_of(manifests)
+        if configuration.start == "snapshot":
+            self._runs |= {run for manifest in manifests for file in snapshots_of(manifest) for run in Snapshot.read(file).runs}
 
     def resident(self) -> int:
         """Bytes now."""

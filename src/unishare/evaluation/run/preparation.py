@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from unishare.evaluation.population.images import build_population, population_folder, write_population
 from unishare.evaluation.run.context import jobs
-from unishare.evaluation.run.plan import BUILD_S, PlannedPart
+from unishare.evaluation.run.plan import BUILD_S, SNAPSHOT_S, PlannedPart
+from unishare.evaluation.run.product import lacks
 from unishare.evaluation.scenario import PeersScenario
+from unishare.fleet.references import ImageReference
 from unishare.formats.image import MANIFEST_NAME
+from unishare.formats.snapshot import Snapshot, snapshots_of
+from unishare.pool import snapshots
+from unishare.pool.store import Pool
 from unishare.settings import Settings
 
 Step = Callable[[str, int, int], None]
@@ -23,6 +30,8 @@ class Needs:
 
     functions: dict[tuple[int, str], int] = field(default_factory=dict)
     apps: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    snapshots: dict[tuple[int, str], int] = field(default_factory=dict)
+    app_snapshots: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
     def missing(self, settings: Settings) -> int:
         """About how many images are not built."""
@@ -34,7 +43,8 @@ class Needs:
 
     def seconds(self, settings: Settings) -> float:
         """About how long building takes."""
-        return 15 + self.missing(settings) * BUILD_S
+        taken = sum(self.snapshots.values()) + sum(len(apps) for apps in self.app_snapshots.values())
+        return 15 + self.missing(settings) * BUILD_S + taken * SNAPSHOT_S
 
 
 def needs(parts: Sequence[PlannedPart]) -> Needs:
@@ -44,22 +54,43 @@ def needs(parts: Sequence[PlannedPart]) -> Needs:
         configurations = part.scenario.configuration if isinstance(part.scenario, PeersScenario) else [part.configuration]
         for configuration in configurations:
             layouts = ALL_LAYOUTS if part.scenario.kind == "speed" else (configuration.layout,)
+            from_snapshot = configuration.start == "snapshot" and lacks(configuration) is None
             for layout in () if configuration.floor else layouts:
-                if part.size.functions:
-                    key = (part.scenario.seed, layout)
-                    found.functions[key] = max(found.functions.get(key, 0), part.size.functions)
-                else:
-                    found.apps[layout].update(dict.fromkeys(part.scenario.apps))
+                key = (part.scenario.seed, layout)
+                for counts, apps, wanted in (
+                    (found.functions, found.apps, True),
+                    (found.snapshots, found.app_snapshots, from_snapshot),
+                ):
+                    if wanted and part.size.functions:
+                        counts[key] = max(counts.get(key, 0), part.size.functions)
+                    elif wanted:
+                        apps[layout].update(dict.fromkeys(part.scenario.apps))
     return found
 
 
 def prepare(settings: Settings, needed: Needs, step: Step) -> None:
-    """Build what is missing; what is there and unchanged is only looked at."""
+    """Build what is missing; what is there and unchanged is only looked at. Then snapshots, where a configuration starts from them."""
     for layout, apps in needed.apps.items():
-        build_population(settings, None, list(apps), layout, jobs(), step)
+        images = build_population(settings, None, list(apps), layout, jobs(), step)
+        take_snapshots(settings, [image for image in images if image.name in needed.app_snapshots[layout]], layout, step)
     for seed in sorted({seed for seed, _ in needed.functions}):
         most = max(count for (other, _), count in needed.functions.items() if other == seed)
         names = write_population(settings, seed, most, step)
         for (other, layout), count in needed.functions.items():
             if other == seed:
-                build_population(settings, population_folder(settings, seed), names[:count], layout, jobs(), step)
+                images = build_population(settings, population_folder(settings, seed), names[:count], layout, jobs(), step)
+                take_snapshots(settings, images[: needed.snapshots.get((seed, layout), 0)], layout, step)
+
+
+def take_snapshots(settings: Settings, images: Sequence[ImageReference], layout: str, step: Step) -> None:
+    """One for each image that has none of its present manifest: among different functions no two instances are of one draw anyway."""
+    pool = Pool.open(settings.pool)
+
+    def take_one(image: ImageReference) -> None:
+        current = hashlib.sha256(image.manifest.read_bytes()).hexdigest()
+        if not any(Snapshot.read(file).image == current for file in snapshots_of(image.manifest)):
+            snapshots.take(pool, image.folder, count=1)
+
+    with ThreadPoolExecutor(jobs()) as threads:
+        for number, _ in enumerate(threads.map(take_one, images)):
+            step(f"snapshots of {layout}", number + 1, len(images))

@@ -8,6 +8,7 @@
 #include <unishare/files.h>
 
 #include "descriptors.h"
+#include "zones.h"
 
 enum { FIRST_ROOM = 8, STATUS_FLAGS = O_APPEND | O_NONBLOCK };
 
@@ -87,7 +88,10 @@ static struct node *node_to_open(int folder, const char *path, int flags, unsign
     struct node *node;
     int writes = (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
 
-    if ((*error = path_find(folder, path, &found)))
+    *error = path_find(folder, path, &found);
+    if ((*error == -ENOENT || (!*error && !found.node)) && !(flags & O_CREAT) && zones_provide(path))
+        *error = path_find(folder, path, &found);
+    if (*error)
         return NULL;
     node = found.node;
     if (flags & O_CREAT && found.slash && found.last == ORDINARY)

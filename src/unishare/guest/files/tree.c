@@ -76,6 +76,16 @@ struct node *tree_root(void)
     return root;
 }
 
+void tree_begin_image(void)
+{
+    archive_is_read = 0;
+}
+
+void tree_end_image(void)
+{
+    archive_is_read = 1;
+}
+
 struct node *tree_child(const struct node *folder, const char *name, size_t length)
 {
     for (struct node *child = folder->children; child; child = child->next)

@@ -45,6 +45,10 @@ struct found {
 /* The root; the archive is read when first asked for. NULL without memory. */
 struct node *tree_root(void);
 
+/* Between these, what is added is the image's own: it has no time, and changes nothing. */
+void tree_begin_image(void);
+void tree_end_image(void);
+
 /* The time for `node->changed` when it changes, and for `node->accessed`. */
 int64_t tree_time_of_change(const struct node *node);
 int64_t tree_time_of_access(void);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -200,6 +201,13 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
+/* What a function printed reaches the console before the next wait, also without an end of line. */
+static void flush_output(void)
+{
+    if (__fpending(stdout))
+        fflush(stdout);
+}
+
 /* Let nothing stay of what the buffers held, and the free memory: a snapshot will be taken. */
 static void leave_nothing(struct buffer *request, struct buffer *answer)
 {
@@ -215,6 +223,7 @@ int unishare_serve(unishare_function function)
     uint64_t generation = unishare_boot_page->generation;
     int got;
 
+    flush_output();
     if (snapshot_is_wanted())
         leave_nothing(&request, &answer.buffer);
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);
@@ -233,6 +242,7 @@ int unishare_serve(unishare_function function)
             unishare_answer_clear(&answer);
             status = OVERFLOWN;
         }
+        flush_output();
         reply(&answer.buffer, header.id, status & 255);
         reset(&request);
         reset(&answer.buffer);

@@ -45,6 +45,7 @@ int unishare_on_snapshot(void (*hook)(void))
 
 void snapshot_resumed(void)
 {
+    unishare_pages_restore_rights();
     run(&on_resume);
 }
 

@@ -114,17 +114,17 @@ void *unishare_pages_take(size_t size)
     return pages_advance(wanted);
 }
 
+static const unsigned char rights[] = {
+    [WRITABLE] = UNISHARE_PAGES_WRITE,
+    [READABLE] = UNISHARE_PAGES_READ,
+    [UNREACHABLE] = UNISHARE_PAGES_NONE,
+    [FREE] = UNISHARE_PAGES_WRITE,
+    [CLEAN] = UNISHARE_PAGES_WRITE,
+};
+
 /* Give taken pages another state, telling the tender of those that it has to know of; 0, or the tender's -errno. */
 static int change(page first, page end, enum state state)
 {
-    static const unsigned char rights[] = {
-        [WRITABLE] = UNISHARE_PAGES_WRITE,
-        [READABLE] = UNISHARE_PAGES_READ,
-        [UNREACHABLE] = UNISHARE_PAGES_NONE,
-        [FREE] = UNISHARE_PAGES_WRITE,
-        [CLEAN] = UNISHARE_PAGES_WRITE,
-    };
-
     while (first < end) {
         struct range old = ranges_at(first, end);
         page to = old.end < end ? old.end : end;
@@ -158,6 +158,8 @@ int unishare_pages_give(void *start, size_t size)
         return -EINVAL;
     if (given.end > page_of(used))
         given.end = page_of(used);
+    if (given.first >= given.end)
+        return 0;
     if (size >= LARGE && discarding_clears() && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
         state = CLEAN;
     return change(given.first, given.end, state);
@@ -196,7 +198,7 @@ static page taken_until(page first, page end)
     return first < end ? first : end;
 }
 
-int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights)
+int unishare_pages_protect(void *start, size_t size, enum unishare_rights wanted_rights)
 {
     static const unsigned char states[] = {
         [UNISHARE_PAGES_NONE] = UNREACHABLE,
@@ -210,7 +212,7 @@ int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights
     if (!in_heap(start, round_to_pages(size), &wanted))
         return -EACCES;
     until = taken_until(wanted.first, wanted.end < page_of(used) ? wanted.end : page_of(used));
-    if ((error = change(wanted.first, until, states[rights])))
+    if ((error = change(wanted.first, until, states[wanted_rights])))
         return error;
     return until < wanted.end ? -ENOMEM : 0;
 }
@@ -241,6 +243,8 @@ static int extend(page end, page more)
 {
     struct range behind = ranges_at(end, page_of(used));
 
+    if (held)
+        return 0;
     if (end == page_of(used))
         return pages_advance((size_t)more * UNISHARE_PAGE_SIZE) != NULL;
     if (behind.state < FREE || behind.end - end < more || ranges_reserve())
@@ -266,6 +270,21 @@ void *unishare_pages_resize(void *start, size_t old_size, size_t new_size, int m
     memcpy(moved, start, old);
     unishare_pages_give(start, old);
     return moved;
+}
+
+/* They are the tender's, not the memory's: a snapshot does not hold them. */
+void unishare_pages_restore_rights(void)
+{
+    page end = page_of(used);
+
+    for (page first = 0; first < end;) {
+        struct range range = ranges_at(first, end);
+
+        if (range.state == READABLE || range.state == UNREACHABLE)
+            unishare_hypercall(UNISHARE_CALL_PROTECT, (uint64_t)address_of(range.first),
+                               (uint64_t)(range.end - range.first) * UNISHARE_PAGE_SIZE, rights[range.state]);
+        first = range.end;
+    }
 }
 
 void unishare_pages_hold(int hold)

@@ -1,12 +1,18 @@
 /* System calls on open files. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #include <unishare/files.h>
 
 #include "calls.h"
+
+/* Linux, Documentation/admin-guide/devices.txt: 5, 1 is /dev/console. */
+enum { TERMINAL_MAJOR = 5 };
 
 /* Move several buffers; stops at the first short one. */
 static long each(int descriptor, const struct iovec *vector, int count, int write)
@@ -26,6 +32,20 @@ static long each(int descriptor, const struct iovec *vector, int count, int writ
             break;
     }
     return done;
+}
+
+/* None is a terminal, but the console has a size, if an unknown one: so the C library does not hold back lines (terminal.c). */
+static long control_device(int descriptor, long request, struct winsize *size)
+{
+    struct stat about;
+    int64_t error = unishare_files_status_open(descriptor, &about);
+
+    if (error)
+        return error;
+    if (request != TIOCGWINSZ || !S_ISCHR(about.st_mode) || about.st_rdev != makedev(TERMINAL_MAJOR, 1))
+        return -ENOTTY;
+    *size = (struct winsize){0};
+    return 0;
 }
 
 int file_call(const struct call *call, long *result)
@@ -89,9 +109,8 @@ int file_call(const struct call *call, long *result)
         *result = unishare_files_control(descriptor, F_GETFD, 0);
         *result = *result < 0 ? *result : 0;
         return 1;
-    case SYS_ioctl: /* none is a terminal */
-        *result = unishare_files_control(descriptor, F_GETFD, 0);
-        *result = *result < 0 ? *result : -ENOTTY;
+    case SYS_ioctl:
+        *result = control_device(descriptor, call->b, (struct winsize *)call->c);
         return 1;
     default:
         return 0;

@@ -69,7 +69,10 @@ int time_call(const struct call *call, long *result)
         return 1;
     case SYS_gettimeofday:
         now = unishare_clock_real();
-        *of_day = (struct timeval){.tv_sec = (time_t)(now / NANOSECONDS), .tv_usec = (long)(now % NANOSECONDS / NANOSECONDS_A_MICROSECOND)};
+        *of_day = (struct timeval){
+            .tv_sec = (time_t)(now / NANOSECONDS),
+            .tv_usec = (long)(now % NANOSECONDS / NANOSECONDS_A_MICROSECOND),
+        };
         return 1;
     case SYS_nanosleep:
         *result = sleep_until_or_for(CLOCK_MONOTONIC, 0, (const struct timespec *)call->a);

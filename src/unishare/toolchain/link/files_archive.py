@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
-from unishare.toolchain.recipes.recipe import AppRecipe, Database, line_of
+from unishare.toolchain.recipes.recipe import AppRecipe, Database, FileSet, line_of
+
+# What the archive's names hold without a prefix field, and the recipe's own paths are checked for.
+GUEST_PATH_BYTES = 100
 
 
 def build(app: AppRecipe) -> bytes:
@@ -30,8 +33,36 @@ def build(app: AppRecipe) -> bytes:
     return buffer.getvalue()
 
 
+def local_files(app: AppRecipe) -> Mapping[str, str]:
+    """The files of an app's folder by their paths in the guest; databases, which are made from one, are not among them."""
+    found: dict[str, str] = {}
+    for guest, local in app.files.items():
+        if isinstance(local, FileSet):
+            found.update(_matching(app, guest, local))
+    return {**found, **{guest: local for guest, local in app.files.items() if isinstance(local, str)}}
+
+
+def _matching(app: AppRecipe, guest: str, files: FileSet) -> Mapping[str, str]:
+    """The files that a set names, by their paths in the guest."""
+    where = f"{app.file}:{line_of(app.file, guest)}: field `files`"
+    excluded = {path for pattern in files.exclude for path in app.folder.glob(pattern)}
+    found = {}
+    for pattern in files.glob:
+        for path in sorted(path for path in app.folder.glob(pattern) if path.is_file() and path not in excluded):
+            local = str(path.relative_to(app.folder))
+            name = f"{guest.rstrip('/')}/{local}"
+            if len(name.encode()) > GUEST_PATH_BYTES:
+                raise BadInputError(f"{where}: {name} has more than {GUEST_PATH_BYTES} bytes", "Give it a shorter path.")
+            found[name] = local
+    if not found:
+        raise BadInputError(f"{where}: {guest}: no file in {app.folder} matches {', '.join(files.glob)}")
+    return found
+
+
 def _contents(app: AppRecipe) -> Mapping[str, bytes]:
-    return {guest: _content(app, guest, local) for guest, local in app.files.items()}
+    wanted: dict[str, str | Database] = {**local_files(app)}
+    wanted.update({guest: local for guest, local in app.files.items() if isinstance(local, Database)})
+    return {guest: _content(app, guest, local) for guest, local in wanted.items()}
 
 
 def _content(app: AppRecipe, guest: str, local: str | Database) -> bytes:

@@ -35,6 +35,8 @@ from unishare.toolchain.recipes.texts import (
     Name,
     PackageName,
     Pattern,
+    RegistryName,
+    RegistryVersion,
     Sha256,
     SourcePath,
     Symbol,
@@ -90,6 +92,37 @@ class FolderSource(_Model):
     path: FolderPath
 
 
+class _RegistrySource(_Model):
+    """One version of a package, or a folder of its files."""
+
+    name: RegistryName
+    version: RegistryVersion
+    sha256: Sha256
+    folder: SourcePath = "."
+
+
+class CrateSource(_RegistrySource):
+    """A crate, as cargo fetches it."""
+
+    provider: Literal["crate"]
+
+    @property
+    def file(self) -> str:
+        """The archive's name."""
+        return f"{self.name}-{self.version}.crate"
+
+
+class SdistSource(_RegistrySource):
+    """The source distribution of a Python project, as pip finds it."""
+
+    provider: Literal["sdist"]
+
+    @property
+    def file(self) -> str:
+        """The archive's name in the cache, whatever its ending was."""
+        return f"{self.name}-{self.version}.sdist"
+
+
 class CompilerSource(_Model):
     """Members of an archive that belongs to the compiler, such as its runtime library."""
 
@@ -97,7 +130,10 @@ class CompilerSource(_Model):
     archive: FileName
 
 
-Source = Annotated[DebianSource | HttpsSource | FolderSource | CompilerSource, Field(discriminator="provider")]
+Source = Annotated[
+    DebianSource | HttpsSource | CrateSource | SdistSource | FolderSource | CompilerSource, Field(discriminator="provider")
+]
+PROVIDERS = ("debian", "https", "crate", "sdist", "folder", "compiler")
 
 
 class Prepare(_Model):
@@ -147,6 +183,19 @@ class AppRun(_Model):
     env: dict[VariableName, Argument] = {}
     heap: PageBytes = 16 << 20
     stack: PageBytes = 256 << 10
+
+
+class LibraryRun(_Model):
+    """What an instance gets at least if the library is in its image and the app's recipe says nothing else."""
+
+    heap: PageBytes | None = None
+    stack: PageBytes | None = None
+
+
+class LibraryCheck(_Model):
+    """The app that looks at the files of every function of this library when it is built."""
+
+    app: Name
 
 
 class AppSnapshot(_Model):
@@ -211,12 +260,21 @@ class LibraryRecipe(_Recipe):
     prepare: Prepare = Prepare()
     build: LibraryBuild = LibraryBuild()
     link: LibraryLink = LibraryLink()
+    run: LibraryRun = LibraryRun()
+    check: LibraryCheck | None = None
 
 
 class Database(_Model):
     """A file in the guest that is an SQLite database made from SQL text beside the recipe."""
 
     sqlite: SourcePath
+
+
+class FileSet(_Model):
+    """Files of the app's folder by patterns: each lies in the guest where it lies in that folder."""
+
+    glob: Annotated[list[SourcePath], Field(min_length=1)]
+    exclude: list[SourcePath] = []
 
 
 class AppRecipe(_Recipe):
@@ -226,7 +284,7 @@ class AppRecipe(_Recipe):
     license: Line = ""
     libraries: list[Name] = []
     build: AppBuild = AppBuild()
-    files: dict[GuestPath, SourcePath | Database] = {}
+    files: dict[GuestPath, SourcePath | Database | FileSet] = {}
     run: AppRun = AppRun()
     state: Literal["kept", "none"] = "kept"
     snapshot: AppSnapshot | None = None
@@ -310,11 +368,9 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
     text = file.read_text(encoding="utf-8")
     lines = []
     for detail in error.errors():
-        parts = [
-            part
-            for part in detail["loc"]
-            if part not in ("debian", "https", "folder", "compiler") or detail["loc"][0] != "source"
-        ]
+        # pydantic puts the union's tag, the provider, behind `source`.
+        loc = list(detail["loc"])
+        parts = [part for number, part in enumerate(loc) if not (number == 1 and loc[0] == "source" and part in PROVIDERS)]
         if detail["type"].startswith("union_tag"):
             parts.append("provider")
         field = ".".join(str(part) for part in parts)

@@ -76,6 +76,9 @@ Version = Annotated[str, AfterValidator(_version)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # Debian policy 5.6.1: names of source packages.
 PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,127}$")]
+# Names and versions as the registries of Rust and Python have them; both become part of a file that their client reads.
+RegistryName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$")]
+RegistryVersion = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}$")]
 FileName = Annotated[str, AfterValidator(_one_line), AfterValidator(_file_name)]
 Url = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$", max_length=2000)]
 Symbol = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,4096}$")]

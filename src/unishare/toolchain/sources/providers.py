@@ -21,7 +21,17 @@ import httpx
 from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
-from unishare.toolchain.recipes.recipe import CompilerSource, DebianSource, FolderSource, HttpsSource, LibraryRecipe, line_of
+from unishare.toolchain.recipes.recipe import (
+    CompilerSource,
+    CrateSource,
+    DebianSource,
+    FolderSource,
+    HttpsSource,
+    LibraryRecipe,
+    SdistSource,
+    line_of,
+)
+from unishare.toolchain.sources.registries import CrateProvider, SdistProvider
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
 
@@ -146,13 +156,18 @@ class Sources:
 
     def __init__(self, folder: Path, tools: Tools) -> None:
         self._folder = folder
-        self._providers: dict[str, Provider] = {"debian": DebianProvider(folder / "apt", tools), "https": HttpsProvider()}
+        self._providers: dict[str, Provider] = {
+            "debian": DebianProvider(folder / "apt", tools),
+            "https": HttpsProvider(),
+            "crate": CrateProvider(folder, tools),
+            "sdist": SdistProvider(tools),
+        }
 
     def archive(self, recipe: LibraryRecipe) -> Path:
         """The verified archive of a recipe with a pinned source; downloaded when it is not there."""
         source = recipe.source
-        assert isinstance(source, DebianSource | HttpsSource)
-        name = source.file if isinstance(source, DebianSource) else _name_of(source.url)
+        assert isinstance(source, DebianSource | HttpsSource | CrateSource | SdistSource)
+        name = _name_of(source.url) if isinstance(source, HttpsSource) else source.file
         kept = self._folder / "archives" / source.sha256 / name
         if _has_digest(kept, source.sha256):
             return kept

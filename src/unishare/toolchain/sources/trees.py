@@ -15,10 +15,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from unishare.errors import BadInputError, BuildError
+from unishare.errors import BadInputError, BuildError, NotFoundError
 from unishare.settings import Settings
 from unishare.state import mark_used, replace_folder
-from unishare.toolchain.recipes.recipe import CompilerSource, FolderSource, LibraryRecipe, line_of
+from unishare.toolchain.recipes.recipe import CompilerSource, CrateSource, FolderSource, LibraryRecipe, SdistSource, line_of
 from unishare.toolchain.sources.listing import is_whole, write_listing
 from unishare.toolchain.sources.providers import Sources, compiler_archive, local_folder
 from unishare.toolchain.sources.unpack import unpack
@@ -91,6 +91,8 @@ class Trees:
             return self._digests.folder(local_folder(recipe), whole=True)
         if isinstance(source, CompilerSource):
             return self._digests.file(compiler_archive(recipe, self._compiler))
+        if isinstance(source, CrateSource | SdistSource) and source.folder != ".":
+            return of_value([source.sha256, source.folder])
         return source.sha256
 
     def _make(self, recipe: LibraryRecipe, root: Path) -> None:
@@ -127,4 +129,12 @@ def _unpack(recipe: LibraryRecipe, archive: Path, into: Path) -> Path:
     except (tarfile.TarError, OSError, EOFError) as error:
         raise BadInputError(f"{recipe.file}: field `source`: {archive.name} cannot be unpacked: {error}") from None
     entries = list(into.iterdir())
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() else into
+    root = entries[0] if len(entries) == 1 and entries[0].is_dir() else into
+    source = recipe.source
+    if not isinstance(source, CrateSource | SdistSource):
+        return root
+    if not (root / source.folder).is_dir():
+        raise NotFoundError(
+            f"{recipe.file}:{line_of(recipe.file, source.folder)}: field `source.folder`: {archive.name} has no folder {source.folder}"
+        )
+    return root / source.folder

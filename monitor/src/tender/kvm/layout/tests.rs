@@ -1,8 +1,7 @@
-//! Every mapping of finished page tables is walked, the heap's linked tables included: as a processor would find them, not as they
+//! Every mapping of finished page tables is walked, the heap's large pages included: as a processor would find them, not as they
 //! were meant.
 
 use std::collections::HashMap;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::*;
@@ -34,12 +33,6 @@ fn tables(layout: &Layout) -> HashMap<u64, Vec<u8>> {
     for placed in &layout.parts {
         let bytes = match placed.part {
             Part::PageTables => layout.page_tables(),
-            Part::HeapTables => {
-                let mut bytes = vec![0; (placed.pages * PAGE) as usize];
-                let file = layout.heap_tables.as_ref().expect("heap tables").file().expect("a file");
-                file.read_exact_at(&mut bytes, 0).expect("as many pages");
-                bytes
-            }
             _ => continue,
         };
         assert_eq!(bytes.len() as u64, placed.pages * PAGE);
@@ -79,6 +72,12 @@ fn walk(layout: &Layout) -> HashMap<u64, Leaf> {
             };
             if level == 0 {
                 leaves.insert(address, below);
+            } else if level == 1 && entry & LARGE != 0 {
+                assert_eq!(below.physical % LARGE_PAGE, 0);
+                leaves.extend((0..LARGE_PAGE).step_by(PAGE as usize).map(|offset| {
+                    let physical = below.physical + offset;
+                    (address + offset, Leaf { physical, ..below })
+                }));
             } else {
                 assert_eq!(entry & LARGE, 0);
                 open.push((below.physical, level - 1, address, below));
@@ -104,10 +103,7 @@ fn check(layout: &Layout, heap: u64) {
             "{address:#x} gives ring 0 something"
         );
         let part = held(leaf.physical).map(|placed| placed.part);
-        assert!(
-            !matches!(part, Some(Part::PageTables | Part::HeapTables)),
-            "{address:#x} leads to page tables"
-        );
+        assert!(part != Some(Part::PageTables), "{address:#x} leads to page tables");
         if part.is_none() {
             assert!(leaf.physical >= heap_physical, "{address:#x} leads to nothing");
         }
@@ -134,11 +130,8 @@ fn check(layout: &Layout, heap: u64) {
         assert_eq!(leaf.physical, heap_physical + page * PAGE);
         behind += u64::from(page >= heap / PAGE);
     }
-    // What the shared tables name behind the heap is in no memory slot.
-    assert!(
-        behind < TABLE_PAGES && (behind == 0 || layout.heap_tables.is_some()),
-        "{behind}"
-    );
+    // What the last large page names behind the heap is in no memory slot.
+    assert!(behind < LARGE_PAGE / PAGE && (behind == 0 || layout.large), "{behind}");
 }
 
 fn image() -> Image {
@@ -193,4 +186,14 @@ fn drawn_tables_map_what_they_are_to_and_nothing_else() {
         let draw = Draw::of(&image, heap, DEFAULT_GAPS, &mut Source::Seed(seed)).expect("a draw");
         check(&Layout::new(&PlacedImage::new(&image, &draw), heap), heap);
     }
+}
+
+#[test]
+fn a_heap_of_many_gibibytes_costs_a_directory_for_each() {
+    let image = Arc::new(modules());
+    let heap = 3 << 30;
+    let draw = Draw::of(&image, heap, DEFAULT_GAPS, &mut Source::Seed(7)).expect("a draw");
+    let layout = Layout::new(&PlacedImage::new(&image, &draw), heap);
+    check(&layout, heap);
+    assert!(layout.table_pages() < 20, "{}", layout.table_pages());
 }

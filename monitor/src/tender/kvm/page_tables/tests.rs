@@ -2,6 +2,12 @@
 
 use super::*;
 
+const NONE: LargePages = LargePages {
+    virtual_address: 0,
+    physical_address: 0,
+    count: 0,
+};
+
 fn walk(bytes: &[u8], address: u64) -> Option<u64> {
     let entry = |table: u64, index: usize| {
         let at = table as usize + index * 8;
@@ -49,8 +55,8 @@ fn every_page_is_mapped_as_asked_and_no_other() {
             address += (pages + 1) * PAGE;
             physical += pages * PAGE;
         }
-        let bytes = build(&mappings, None, 0);
-        assert_eq!(bytes.len() as u64, count(&mappings) * PAGE);
+        let bytes = build(&mappings, NONE, 0);
+        assert_eq!(bytes.len() as u64, count(&mappings, NONE) * PAGE);
         for mapping in &mappings {
             for page in 0..mapping.pages {
                 let entry = walk(&bytes, mapping.virtual_address + page * PAGE).expect("mapped");

@@ -1,6 +1,6 @@
 // Adds up an order.
-function handle(request) {
-    var items = JSON.parse(request).items;
-    var total = items.reduce(function (sum, item) { return sum + item.price * item.count; }, 0);
-    return JSON.stringify({ total: total, items: items.length });
+export default function handle(request) {
+    const { items } = request.json();
+    const total = items.reduce((sum, { price, count }) => sum + price * count, 0);
+    return { items: items.length, total };
 }

@@ -12,6 +12,11 @@ void check_memory(void);
 void check_library(void);
 void check_time(void);
 void check_signals(void);
+void check_strings(void);
+void check_numbers(void);
+void check_algorithms(void);
+void check_mathematics(void);
+void check_platform(void);
 void check_surroundings(int argc, char **argv);
 int end(const char *how);
 

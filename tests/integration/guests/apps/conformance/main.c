@@ -1,12 +1,17 @@
 /* What a C programmer expects of a hosted implementation: `conformance` checks it all, `conformance HOW` ends in that way. */
 #include <assert.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
 
 int failures;
+static volatile int zero;
 
 static void first(void)
 {
@@ -37,6 +42,42 @@ int end(const char *how)
         printf("no newline, still written");
         return 25;
     }
+    if (!strcmp(how, "null")) {
+        puts("a line before the fault");
+        fputs("and one on stderr\n", stderr);
+        puts("another line");
+        return *(volatile int *)(intptr_t)zero;
+    }
+    if (!strcmp(how, "raise")) {
+        printf("no newline before the signal; ");
+        raise(SIGTERM);
+    }
+    if (!strcmp(how, "none") || !strcmp(how, "read-only")) {
+        int page = 4096, rights = *how == 'n' ? PROT_NONE : PROT_READ;
+        volatile char *pages = mmap(NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        pages[page] = 1;
+        printf("%d", mprotect((void *)(pages + page), (size_t)page, rights));
+        puts(rights == PROT_READ && pages[page] == 1 ? " readable" : "");
+        pages[page - 1] = 1;
+        pages[page] = 1;
+        puts("FAILURE: written");
+    }
+    if (!strcmp(how, "heap")) {
+        size_t size = (size_t)15 << 30, half = size / 2;
+        volatile char *block = malloc(size);
+
+        CHECK(block && (block[0] = 1) && (block[half] = 2) && (block[size - 1] = 3) && block[0] + block[half] + block[size - 1] == 6);
+        printf("%d GiB\n", (int)(size >> 30));
+        return 28;
+    }
+    if (!strcmp(how, "zone")) {
+        time_t now = 0;
+
+        setenv("TZ", "Mars/Olympus", 1);
+        fputs(ctime(&now), stdout);
+        return 27;
+    }
     return 26;
 }
 
@@ -50,6 +91,11 @@ int main(int argc, char **argv)
     check_library();
     check_time();
     check_signals();
+    check_platform();
+    check_strings();
+    check_numbers();
+    check_algorithms();
+    check_mathematics();
     printf("%d failures\n", failures);
     return failures ? 1 : 42;
 }

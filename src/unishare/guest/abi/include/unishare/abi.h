@@ -160,7 +160,7 @@ struct unishare_image_table {
 struct unishare_crash {
     uint32_t exception; /* x86 exception number: 14 #PF, 13 #GP, 6 #UD, 0 #DE ... (Intel SDM vol. 3, 6.15) */
     uint32_t error_code;
-    uint64_t fault_address; /* CR2, of a #PF */
+    uint64_t fault_address; /* CR2, of a #PF; ~0 if it is not known */
     uint64_t rip, rsp, rbp, rflags;
     uint64_t rax, rbx, rcx, rdx, rsi, rdi;
     uint64_t r8, r9, r10, r11, r12, r13, r14, r15;

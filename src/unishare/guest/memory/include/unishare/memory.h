@@ -27,6 +27,9 @@ void unishare_pages_give_back(void);
  * cannot do it. */
 int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights);
 
+/* Tell the tender again what may be done with pages: after a start from a snapshot, and after a reset. */
+void unishare_pages_restore_rights(void);
+
 /* Zeroed, writable pages at this address, in place of what was there; -ENOMEM where the heap has not yet reached. */
 int unishare_pages_replace(void *start, size_t size);
 

@@ -3,6 +3,11 @@
 //! Out: `state.json` (registers, addresses, processor) and `pages.bin` (the pages, one after another). Who calls this cuts them into
 //! runs of the pool and writes the snapshot (pool/snapshots.py).
 
+mod dialogue;
+mod leftovers;
+mod pages;
+
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsFd;
@@ -13,18 +18,19 @@ use std::time::{Duration, Instant};
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Serialize;
 
-use super::capture::{self, Captured};
-use super::dialogue::Dialogue;
-use super::manifest::{DrawText, WaitingText};
-use super::{leftovers, processor};
+use crate::channel;
 use crate::error::Error;
 use crate::image::manifest::Address;
 use crate::image::pool::Pool;
 use crate::image::{Image, PAGE};
 use crate::placing::Placed;
 use crate::placing::draw::{self, Draw, Source};
-use crate::tender::{Beginning, Sharing, Tender};
-use crate::zygote::{self, Child, Order};
+use crate::snapshot::manifest::{DrawText, WaitingText};
+use crate::snapshot::processor;
+use crate::tender::{Sharing, Tender};
+use crate::zygote::{self, Beginning, Child, Limits, Order, Zygote};
+use dialogue::Dialogue;
+use pages::Captured;
 
 /// Pages that the app's own module is taken to have at least when addresses are drawn, so that functions of one language, whose modules
 /// differ in a few pages of script, lie at the same addresses and share what depends on them.
@@ -69,7 +75,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let pool = Pool::open(&arguments.pool)?;
     let image = Arc::new(Image::load(&arguments.manifest, &pool)?);
     let draw = drawn(&image, &seed)?;
-    let captured = capture(&image, &draw, &seed, &arguments.warm, &warm, arguments.time_limit_ms)?;
+    let captured = capture(arguments, &image, &draw, &seed, &warm)?;
     write(&arguments.output, &image, &draw, &captured)
 }
 
@@ -84,37 +90,45 @@ fn drawn(image: &Arc<Image>, seed: &[u8; 32]) -> Result<Draw, Error> {
 }
 
 fn capture(
+    arguments: &Arguments,
     image: &Arc<Image>,
     draw: &Draw,
     seed: &[u8; 32],
-    paths: &[PathBuf],
     warm: &[Vec<u8>],
-    limit_ms: u64,
 ) -> Result<Captured, Error> {
+    let (paths, limit_ms) = (&arguments.warm, arguments.time_limit_ms);
     let console =
         memfd_create("unishare-console", MemfdFlags::CLOEXEC).map_err(|error| Error::io("making a console", error))?;
     let console = File::from(console);
     let deadline = Instant::now() + Duration::from_millis(limit_ms);
-    let start = || {
+    let mut zygote = Zygote::fork(Some(&arguments.pool), None)?;
+    let summary = zygote.load(&arguments.manifest)?;
+    let mut start = || {
         let order = Order {
-            image,
-            draw,
-            snapshot: None,
-            beginning: Beginning::BeforeSnapshot { seed: *seed },
+            number: 0,
+            image: summary.image,
             tender: Tender::Process,
             sharing: Sharing::Pool,
-            heap: image.heap,
-            argv: &image.argv,
-            env: &image.env,
-            quiet: None,
+            memory: None,
+            argv: None,
+            env: BTreeMap::new(),
+            seed: None,
+            gaps: draw::DEFAULT_GAPS,
+            beginning: Beginning::BeforeSnapshot {
+                seed: *seed,
+                draw: draw.clone(),
+            },
+            limits: Limits::default(),
         };
-        zygote::spawn(&order, console.as_fd(), None).map(Started)
+        let (channel, theirs) = channel::pair(None)?;
+        let (pid, _) = zygote.start(order, theirs.as_fd(), console.as_fd())?;
+        Ok::<_, Error>(Started(Child { pid, channel }))
     };
     let placed = Placed::new(image, draw);
-    let take = |requests: &[Vec<u8>]| {
+    let mut take = |requests: &[Vec<u8>]| {
         let child = start()?;
         let taken = warm_up(&child.0, &image.name, paths, requests, deadline)
-            .and_then(|()| capture::capture(child.0.pid, &placed, deadline));
+            .and_then(|()| pages::capture(child.0.pid, &placed, deadline));
         // What it said is the likelier reason of whatever went wrong.
         said_nothing(&console, &image.name)?;
         taken

@@ -34,7 +34,6 @@ impl Dialogue<'_> {
         loop {
             match self.next(&mut buffer, "does not get ready to serve requests", false)? {
                 Incoming::Ready => return Ok(()),
-                Incoming::Failed(error) => return Err(error),
                 Incoming::Crash(_) => return Err(self.ended("crashed before it was ready")),
                 _ => {}
             }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::capture::Captured;
+use super::pages::Captured;
 use crate::error::Error;
 
 /// Bytes in a row that are no coincidence. A request of fewer is not looked for.

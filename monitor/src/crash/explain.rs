@@ -1,0 +1,176 @@
+//! `unishare-monitor explain-crash`: from evidence and the image's files to a report, for people or for programs.
+
+use std::fmt::Write;
+use std::io::Read;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::symbols::Symbols;
+use super::{Evidence, REGISTERS, cause};
+use crate::error::Error;
+use crate::image::{Image, Rights};
+use crate::placing::Placed;
+
+/// Callers shown.
+const CALLERS: usize = 12;
+/// Evidence is some kilobytes.
+const EVIDENCE_MAX: u64 = 1 << 20;
+
+/// Read evidence from stdin (the launcher's `crash` answer: `record`), write the report, or with `as_json` both forms.
+pub fn run(as_json: bool) -> Result<(), Error> {
+    let mut text = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(EVIDENCE_MAX)
+        .read_to_end(&mut text)
+        .map_err(|error| Error::io("reading the crash record from stdin", error))?;
+    let evidence: Evidence = serde_json::from_slice(&text).map_err(|error| Error::BadRequest {
+        what: format!("what stdin holds is no crash record: {error}"),
+    })?;
+    let explained = Explained::new(&evidence);
+    if as_json {
+        println!("{}", json!({"report": explained.report(), "record": explained.record()}));
+    } else {
+        print!("{}", explained.report());
+    }
+    Ok(())
+}
+
+/// Evidence beside the image that it came from, if that is still there.
+pub struct Explained<'a> {
+    evidence: &'a Evidence,
+    placed: Option<Placed>,
+    symbols: Symbols,
+    /// Why there are no symbols.
+    missing: Option<String>,
+}
+
+impl<'a> Explained<'a> {
+    pub fn new(evidence: &'a Evidence) -> Self {
+        match Self::find_image(evidence) {
+            Ok((image, symbols)) => Self {
+                evidence,
+                placed: Some(Placed::new(&image, &evidence.draw)),
+                missing: (!symbols.found()).then(|| "the image's ELF file is missing or cannot be read".to_owned()),
+                symbols,
+            },
+            Err(why) => Self {
+                evidence,
+                placed: None,
+                symbols: Symbols::default(),
+                missing: Some(why),
+            },
+        }
+    }
+
+    /// The image, if it is the one that crashed: another build of it has other addresses, and its symbols would be lies.
+    fn find_image(evidence: &Evidence) -> Result<(Arc<Image>, Symbols), String> {
+        let path = evidence.manifest.as_deref().ok_or("the floor guest has no files")?;
+        let outline = Image::outline(path).map_err(|error| error.to_string())?;
+        if outline.image.identity != evidence.digest {
+            return Err(format!("{} was built again since", path.display()));
+        }
+        if outline
+            .image
+            .extents
+            .iter()
+            .any(|extent| extent.module >= evidence.draw.bases.len())
+        {
+            return Err("the record is not of this image".into());
+        }
+        let symbols = Symbols::of(&outline, path.parent().unwrap_or(path))?;
+        Ok((Arc::new(outline.image), symbols))
+    }
+
+    /// For people.
+    pub fn report(&self) -> String {
+        let evidence = self.evidence;
+        let mut text = format!("error: {} crashed: {}\n", evidence.image, self.cause());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  at {:#x}: {}", evidence.rip, self.place(evidence.rip));
+        for (address, place) in self.callers() {
+            let _ = writeln!(text, "  perhaps called from {address:#x}: {place}");
+        }
+        for row in REGISTERS.iter().zip(evidence.registers).collect::<Vec<_>>().chunks(4) {
+            let cells: Vec<String> = row.iter().map(|(name, value)| format!("{name:>3}={value:016x}")).collect();
+            let _ = writeln!(text, "  {}", cells.join(" "));
+        }
+        let _ = writeln!(text, "  rip={:016x} rflags={:08x}", evidence.rip, evidence.rflags);
+        for (row, words) in evidence.stack.iter().take(16).collect::<Vec<_>>().chunks(4).enumerate() {
+            let cells: Vec<String> = words.iter().map(|word| format!("{word:016x}")).collect();
+            let at = evidence.rsp().wrapping_add(row as u64 * 32);
+            let _ = writeln!(text, "  stack {at:#x}: {}", cells.join(" "));
+        }
+        if let Some(why) = &self.missing {
+            let _ = writeln!(text, "  (no symbols: {why})");
+        }
+        text
+    }
+
+    /// For programs. Addresses are hexadecimal strings.
+    pub fn record(&self) -> Value {
+        let evidence = self.evidence;
+        let hex = |value: u64| format!("{value:#x}");
+        let registers: serde_json::Map<String, Value> = REGISTERS
+            .iter()
+            .zip(evidence.registers)
+            .map(|(name, value)| ((*name).to_owned(), hex(value).into()))
+            .collect();
+        let callers: Vec<Value> = self
+            .callers()
+            .into_iter()
+            .map(|(address, place)| json!({"address": hex(address), "place": place}))
+            .collect();
+        json!({
+            "cause": self.cause(), "exception": evidence.exception, "fault_address": hex(evidence.fault_address),
+            "rip": hex(evidence.rip), "place": self.place(evidence.rip), "library": self.library_of(evidence.rip),
+            "registers": registers, "rflags": hex(evidence.rflags), "callers": callers,
+            "stack": evidence.stack.iter().map(|word| hex(*word)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn cause(&self) -> String {
+        cause::describe(self.evidence, self.placed.as_ref())
+    }
+
+    /// Whose code or data an address is: a library, or the app itself.
+    fn library_of(&self, address: u64) -> Option<&str> {
+        let placed = self.placed.as_ref()?;
+        let (extent, _) = placed.find(address)?;
+        Some(extent.library.as_deref().unwrap_or(&placed.image.name))
+    }
+
+    /// An address as `symbol in library (file:line)`, as far as known.
+    fn place(&self, address: u64) -> String {
+        let module = self
+            .placed
+            .as_ref()
+            .and_then(|placed| placed.find(address))
+            .map_or(0, |(extent, _)| extent.module);
+        let base = self.evidence.draw.bases.get(module).copied().unwrap_or(0);
+        let (symbol, line) = self.symbols.find(module, address.wrapping_sub(base));
+        let mut text = symbol.unwrap_or("an unknown place").to_owned();
+        if let Some(library) = self.library_of(address) {
+            text += &format!(" in {library}");
+        }
+        if let Some(line) = line {
+            text += &format!(" ({line})");
+        }
+        text
+    }
+
+    /// Words on the stack that point into code: there are no frame pointers, so some of them may be left from earlier calls.
+    fn callers(&self) -> Vec<(u64, String)> {
+        let Some(placed) = &self.placed else { return Vec::new() };
+        let is_code = |address: &&u64| {
+            placed
+                .extents
+                .iter()
+                .any(|extent| extent.rights == Rights::ReadExecute && extent.contains(address.wrapping_sub(1)))
+        };
+        let words = self.evidence.stack.iter().filter(is_code).take(CALLERS);
+        // A return address is behind its call, which may be the last instruction of its function.
+        words.map(|address| (*address, self.place(address - 1))).collect()
+    }
+}

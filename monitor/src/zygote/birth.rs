@@ -1,0 +1,155 @@
+//! One fork, and what the child does until it is the guest.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal};
+
+use super::protocol::{Limits, Order};
+use super::word;
+use crate::allocator::Arena;
+use crate::error::Error;
+use crate::image::Image;
+use crate::placing::Placed;
+use crate::placing::draw::Draw;
+use crate::tender::{self, Beginning, Descriptors, Prepared, Spec, WORD_FD};
+
+/// All that an instance is made of.
+pub struct Birth<'a> {
+    pub order: &'a Order,
+    pub image: &'a Arc<Image>,
+    /// Where it lies, when that was known before: `None` for a draw of its own.
+    pub placed: Option<&'a Placed>,
+    pub beginning: Beginning,
+    pub draw: &'a Draw,
+    pub heap: u64,
+    pub prepared: &'a Prepared,
+    pub kvm: Option<BorrowedFd<'a>>,
+    pub word: BorrowedFd<'a>,
+    pub launcher: Pid,
+    /// Whether instances are in a PID namespace of their own.
+    pub own_pids: bool,
+}
+
+impl Birth<'_> {
+    /// Fork. Returns the child's number, as the launcher sees it: that is its parent and reaper, so the number is nobody else's until then,
+    /// and no pidfd is needed for each.
+    pub fn fork(&self, channel: OwnedFd, console: OwnedFd, cgroup: Option<BorrowedFd<'_>>) -> Result<i32, Error> {
+        // SAFETY: the structure is one of numbers; zeros are valid.
+        let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+        arguments.flags = (libc::CLONE_PARENT as u64) | CLONE_CLEAR_SIGHAND;
+        if let Some(cgroup) = cgroup {
+            arguments.flags |= CLONE_INTO_CGROUP;
+            arguments.cgroup = cgroup.as_raw_fd() as u64;
+        }
+        // SAFETY: without CLONE_VM this is a fork. The zygote has one thread, so the child finds every lock free.
+        match unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) } {
+            -1 => Err(Error::io("forking an instance", std::io::Error::last_os_error())),
+            0 => self.become_instance(channel, console),
+            pid => Ok(pid as i32),
+        }
+    }
+
+    /// The child. It never returns into the zygote's code.
+    fn become_instance(&self, channel: OwnedFd, console: OwnedFd) -> ! {
+        // The KVM tender gives up the zygote's heap, and this is told after that: it is copied now, whatever the compiler thinks of it.
+        let number = std::hint::black_box(self.order.number);
+        let ended = self.enter(channel, console);
+        let error = match ended {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        // SAFETY: the socket lies there since `enter` began, or the zygote's stderr does, which is no socket.
+        word::say(unsafe { BorrowedFd::borrow_raw(WORD_FD) }, number, &error);
+        // SAFETY: ends the process without the zygote's exit handlers, which are not the child's to run.
+        unsafe { libc::_exit(error.exit_code().into()) }
+    }
+
+    fn enter(&self, channel: OwnedFd, console: OwnedFd) -> Result<Infallible, Error> {
+        // SAFETY: a child of the zygote uses its stderr for nothing else.
+        if unsafe { libc::dup2(self.word.as_raw_fd(), WORD_FD) } < 0 {
+            return Err(Error::io(
+                "arranging an instance's descriptors",
+                std::io::Error::last_os_error(),
+            ));
+        }
+        self.tie_to_launcher()?;
+        limit(&self.order.limits)?;
+        let arena = Arena::switch()?;
+        let (argv, mut env) = (self.order.argv.as_ref().unwrap_or(&self.image.argv), BTreeMap::new());
+        env.extend(
+            self.image
+                .env
+                .iter()
+                .chain(&self.order.env)
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        let drawn;
+        let placed = match self.placed {
+            Some(placed) => placed,
+            None => {
+                drawn = Placed::new(self.image, self.draw);
+                &drawn
+            }
+        };
+        let spec = Spec {
+            placed,
+            beginning: self.beginning,
+            prepared: self.prepared,
+            sharing: self.order.sharing,
+            heap: self.heap,
+            argv,
+            env: &env,
+        };
+        let duplicate = |descriptor: BorrowedFd<'_>| {
+            rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1)
+                .map_err(|error| Error::io("duplicating a descriptor", error))
+        };
+        let descriptors = Descriptors {
+            channel: duplicate(channel.as_fd())?,
+            console: duplicate(console.as_fd())?,
+            kvm: self.kvm.map(duplicate).transpose()?,
+        };
+        tender::enter(self.order.tender, &spec, descriptors)?.run(arena)
+    }
+
+    /// Die with the launcher, also when it is gone already.
+    fn tie_to_launcher(&self) -> Result<(), Error> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
+        // A parent outside of the PID namespace has no number in it (pid_namespaces(7)).
+        let expected = if self.own_pids { None } else { Some(self.launcher) };
+        if rustix::process::getppid() == expected {
+            Ok(())
+        } else {
+            Err(Error::Ended {
+                what: "the launcher ended while an instance started".into(),
+            })
+        }
+    }
+}
+
+/// linux/sched.h; the C library's bindings have them as numbers of other types.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Limits that differ between instances. What they have in common the zygote has set for itself.
+fn limit(limits: &Limits) -> Result<(), Error> {
+    let set = |resource, soft: u64, hard: u64, what: &'static str| {
+        let limit = Rlimit {
+            current: Some(soft),
+            maximum: Some(hard),
+        };
+        rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
+    };
+    if let Some(bytes) = limits.log_bytes {
+        set(Resource::Fsize, bytes, bytes, "RLIMIT_FSIZE")?;
+    }
+    if let Some(seconds) = limits.cpu_seconds {
+        // First SIGXCPU, which says what it was; a second later SIGKILL (setrlimit(2)).
+        set(Resource::Cpu, seconds, seconds.saturating_add(1), "RLIMIT_CPU")?;
+    }
+    Ok(())
+}

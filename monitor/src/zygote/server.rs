@@ -1,0 +1,231 @@
+//! The zygote's own loop: images, and forks of instances. It does what the launcher asks and nothing by itself; it ends with the launcher.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal};
+
+use super::birth;
+use super::confine;
+use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
+use crate::error::Error;
+use crate::image::Image;
+use crate::image::pool::Pool;
+use crate::placing::draw::{Draw, Source};
+use crate::placing::{Placed, seed};
+use crate::snapshot;
+use crate::tender::{self, Prepared, Tender};
+
+/// What the zygote holds.
+pub struct Nursery {
+    pool: Option<Pool>,
+    kvm: Result<Option<OwnedFd>, Error>,
+    images: HashMap<u64, Known>,
+    last_image: u64,
+    snapshots: HashMap<u64, Arc<Placed>>,
+    last_snapshot: u64,
+    /// Instances say through it why they could not start.
+    word: OwnedFd,
+    /// Where instances are put, if there is one (cgroups(7)).
+    cgroup: Option<OwnedFd>,
+    launcher: Pid,
+    own_pids: bool,
+}
+
+/// An image, and what was made for it once.
+struct Known {
+    image: Arc<Image>,
+    /// Where it lies, in a fixed layout.
+    fixed: Option<Placed>,
+    prepared: HashMap<Tender, Prepared>,
+}
+
+/// Be the zygote of `launcher` until that closes `control`.
+pub fn serve(
+    control: OwnedFd,
+    word: OwnedFd,
+    pool: Option<PathBuf>,
+    cgroup: Option<OwnedFd>,
+    launcher: Pid,
+) -> Result<Infallible, Error> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
+    let _ = rustix::thread::set_name(c"unishare-zygote");
+    confine::reset_signals()?;
+    let pool = pool.as_deref().map(Pool::open).transpose();
+    let kvm = tender::device(Tender::Kvm);
+    tender::kvm::remember()?;
+    let begun = pool.and_then(|pool| Ok((pool, confine::enter()?)));
+    let (pool, namespaces) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            protocol::send(control.as_fd(), &Reply::Failed(error.to_failure()), &[])?;
+            return Err(error);
+        }
+    };
+    let tenders = [Tender::Kvm, Tender::Process]
+        .into_iter()
+        .filter(|tender| kvm.is_ok() || *tender == Tender::Process);
+    let born = Born {
+        tenders: tenders.collect(),
+        namespaces: namespaces.clone(),
+    };
+    protocol::send(control.as_fd(), &Reply::Born(born), &[])?;
+    let own_pids = namespaces.iter().any(|name| name == "pid");
+    let mut nursery = Nursery {
+        pool,
+        kvm,
+        images: HashMap::new(),
+        last_image: 0,
+        snapshots: HashMap::new(),
+        last_snapshot: 0,
+        word,
+        cgroup,
+        launcher,
+        own_pids,
+    };
+    let mut buffer = vec![0; protocol::MESSAGE_MAX];
+    while let Some((request, descriptors)) = protocol::receive(control.as_fd(), &mut buffer)? {
+        let reply = nursery
+            .act(request, descriptors)
+            .unwrap_or_else(|error| Reply::Failed(error.to_failure()));
+        protocol::send(control.as_fd(), &reply, &[])?;
+    }
+    // SAFETY: ends the process without the launcher's exit handlers.
+    unsafe { libc::_exit(0) }
+}
+
+impl Nursery {
+    fn act(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        match request {
+            Request::Load { manifest } => self.load(&manifest, descriptors),
+            Request::Snapshot { image, snapshot } => self.load_snapshot(image, &snapshot, descriptors),
+            Request::Floor => Ok(self.keep(Image::empty()?)),
+            Request::Forget { image } => {
+                if let Some(known) = self.images.remove(&image) {
+                    self.snapshots.retain(|_, placed| !Arc::ptr_eq(&placed.image, &known.image));
+                }
+                if let Some(pool) = &self.pool {
+                    pool.forget_unused();
+                }
+                Ok(Reply::Forgotten)
+            }
+            Request::Start(order) => self.start(&order, descriptors),
+        }
+    }
+
+    fn load(&mut self, manifest: &Path, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        let (Some(pool), Some(file)) = (&self.pool, descriptors.into_iter().next()) else {
+            return Err(Error::Defect {
+                what: "the zygote was given no pool, or no manifest".into(),
+            });
+        };
+        let image = Image::read(File::from(file), manifest, pool)?;
+        Ok(self.keep(image))
+    }
+
+    fn load_snapshot(&mut self, image: u64, path: &Path, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        let (Some(pool), Some(file), Some(known)) = (&self.pool, descriptors.into_iter().next(), self.images.get(&image))
+        else {
+            return Err(Error::Defect {
+                what: "the zygote was given no pool, no snapshot, or none of its images".into(),
+            });
+        };
+        let placed = snapshot::load(File::from(file), path, &known.image, pool)?;
+        self.last_snapshot += 1;
+        self.snapshots.insert(self.last_snapshot, Arc::new(placed));
+        Ok(Reply::Snapshot(self.last_snapshot))
+    }
+
+    fn keep(&mut self, image: Image) -> Reply {
+        self.last_image += 1;
+        let image = Arc::new(image);
+        let summary = Summary {
+            image: self.last_image,
+            name: image.name.clone(),
+            digest: image.identity.clone(),
+            heap: image.heap,
+            is_stateless: image.is_stateless,
+            elf: image.elf.clone(),
+            modules: image
+                .modules
+                .iter()
+                .map(|module| (module.name.clone(), module.elf.clone()))
+                .collect(),
+        };
+        let fixed = Draw::fixed(&image).map(|draw| Placed::new(&image, &draw));
+        self.images.insert(
+            self.last_image,
+            Known {
+                image,
+                fixed,
+                prepared: HashMap::new(),
+            },
+        );
+        Reply::Image(Box::new(summary))
+    }
+
+    fn start(&mut self, order: &Order, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        let defect = |what: &str| Error::Defect { what: what.into() };
+        let [channel, console] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| defect("an order without descriptors"))?;
+        let known = self
+            .images
+            .get_mut(&order.image)
+            .ok_or_else(|| defect("an order for an image that is not there"))?;
+        let kvm = match (order.tender, &self.kvm) {
+            (Tender::Process, _) => None,
+            (Tender::Kvm, Ok(device)) => device.as_ref().map(AsFd::as_fd),
+            (Tender::Kvm, Err(error)) => return Err(error.to_failure().into()),
+        };
+        if let std::collections::hash_map::Entry::Vacant(entry) = known.prepared.entry(order.tender) {
+            entry.insert(tender::prepare(order.tender, &known.image)?);
+        }
+        let mut source = match order.seed {
+            Some(number) => {
+                seed::check(&known.image.name, known.image.is_random())?;
+                Source::Seed(number)
+            }
+            None => Source::Kernel,
+        };
+        let heap = known.image.heap_for(order.memory)?;
+        let (placed, beginning) = match &order.beginning {
+            Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry),
+            Beginning::BeforeSnapshot { seed, .. } => (None, tender::Beginning::BeforeSnapshot { seed: *seed }),
+            Beginning::Snapshot(snapshot) => {
+                let placed = self.snapshots.get(snapshot).map(AsRef::as_ref);
+                let placed = placed.filter(|placed| Arc::ptr_eq(&placed.image, &known.image));
+                let placed = placed.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
+                (
+                    Some(placed),
+                    tender::Beginning::Snapshot {
+                        reset: known.image.is_stateless,
+                    },
+                )
+            }
+        };
+        let draw = match (&order.beginning, placed) {
+            (Beginning::BeforeSnapshot { draw, .. }, _) => draw.clone(),
+            (_, Some(placed)) => placed.draw.clone(),
+            (_, None) => Draw::of(&known.image, heap, order.gaps, &mut source)?,
+        };
+        let birth = birth::Birth {
+            order,
+            image: &known.image,
+            placed,
+            beginning,
+            draw: &draw,
+            heap,
+            prepared: &known.prepared[&order.tender],
+            kvm,
+            word: self.word.as_fd(),
+            launcher: self.launcher,
+            own_pids: self.own_pids,
+        };
+        let pid = birth.fork(channel, console, self.cgroup.as_ref().map(AsFd::as_fd))?;
+        Ok(Reply::Started { pid, draw })
+    }
+}

@@ -1,0 +1,131 @@
+"""`bench idle`: what N different functions cost that were asked once and are left alone, by kind, above as many empty instances.
+
+In: a population's images by layout. Each configuration is one fleet from nothing to nothing: start, ask every example, wait until the
+instances have given back what they could, read. `own` is anonymous memory and `page tables` those of the processes, both counted in them,
+and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
+resident pages of the pool (host/memory.py says why): on a machine that does something else only the counted ones mean much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unishare.evaluation.bench.measured_fleet import Population
+from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.workload import Function
+from unishare.evaluation.pool_runs import runs_of
+from unishare.fleet import launcher
+from unishare.fleet.messages import Sharing, Tender
+from unishare.host.kernel_memory import read_kernel_memory
+from unishare.host.mappings import page_tables
+from unishare.host.memory import kilobyte_fields, pool_resident, settle
+from unishare.settings import Settings
+
+# What stock monitors do with stock and with small images, aligned images without the pool, and the pool.
+CONFIGURATIONS: tuple[tuple[str, Sharing], ...] = (
+    ("default", "copy"),
+    ("dce", "copy"),
+    ("aligned", "copy"),
+    ("aligned", "pool"),
+    ("aslr", "pool"),
+)
+FLOOR = "floor"
+# Several times what an instance waits until it gives memory back.
+QUIET_S = 1.0
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One idle fleet, in bytes."""
+
+    total: int
+    pool: int
+    own: int
+    page_tables: int
+    kernel: int
+
+
+async def bench_idle(
+    settings: Settings, functions: Mapping[str, Sequence[Function]], tender: Tender, rounds: int, progress: Progress
+) -> Report:
+    """Measure each configuration whose layout is among `functions`, and the floor; a wrong answer raises."""
+    count = len(next(iter(functions.values())))
+    chosen = [(layout, sharing) for layout, sharing in CONFIGURATIONS if layout in functions]
+    samples: dict[str, list[Sample]] = {}
+    for number in range(rounds):
+        turn = number % (len(chosen) + 1)
+        fleets: list[tuple[str, Sequence[Function], Sharing]] = [(FLOOR, (), "pool")]
+        fleets += [(f"{layout} {sharing}", functions[layout], sharing) for layout, sharing in chosen]
+        for name, members, sharing in fleets[turn:] + fleets[:turn]:
+            samples.setdefault(name, []).append(await _fleet(settings, name, members, count, tender, sharing, progress))
+    return _report(samples, count, tender)
+
+
+async def _fleet(
+    settings: Settings,
+    name: str,
+    functions: Sequence[Function],
+    count: int,
+    tender: Tender,
+    sharing: Sharing,
+    progress: Progress,
+) -> Sample:
+    done = 0
+
+    def step(batch: int) -> None:
+        nonlocal done
+        done += batch
+        progress(f"{tender} {name}", done, count)
+
+    before, kernel_before = settle(), read_kernel_memory()
+    async with launcher.private(settings) as (control, _):
+        population = Population(control, tender, sharing)
+        if functions:
+            await population.start_mixed(functions, count, step)
+            await population.ask_all(lambda _: None)
+        else:
+            await population.start_empty(count, step)
+        await asyncio.sleep(QUIET_S)
+        after, kernel = settle(), read_kernel_memory() - kernel_before
+        pooled = functions if sharing == "pool" else ()
+        resident = pool_resident(settings.pool, runs_of(function.image.manifest for function in pooled))
+        own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in population.pids)
+        tables = sum(page_tables(pid) for pid in population.pids)
+    return Sample(
+        total=before.available - after.available + resident,
+        pool=resident,
+        own=own,
+        page_tables=tables + kernel.secondary_page_tables,
+        kernel=kernel.slab + kernel.stacks + kernel.per_cpu + kernel.vmalloc,
+    )
+
+
+def _report(samples: Mapping[str, Sequence[Sample]], count: int, tender: Tender) -> Report:
+    floor = samples[FLOOR]
+    rows, above = [], {}
+    for name, fleets in samples.items():
+        for kind in ("total", "pool", "own", "page_tables", "kernel"):
+            values = [float(getattr(fleet, kind)) for fleet in fleets]
+            rows.append(Row.of(f"{name}: {kind.replace('_', ' ')}", values, "bytes"))
+        if name != FLOOR:
+            values = [float(fleet.total - empty.total) for fleet, empty in zip(fleets, floor, strict=True)]
+            without_pool = [(value - fleet.pool) / count for value, fleet in zip(values, fleets, strict=True)]
+            counted = [
+                float(fleet.own + fleet.page_tables - empty.own - empty.page_tables) / count
+                for fleet, empty in zip(fleets, floor, strict=True)
+            ]
+            above[name] = values
+            rows.append(Row.of(f"{name}: an instance above floor, the pool apart", without_pool, "bytes"))
+            rows.append(Row.of(f"{name}: an instance's own and page tables above floor", counted, "bytes"))
+    pooled = [name for name in above if name.endswith("pool")]
+    return Report(
+        bench="idle",
+        environment=environment(tender=tender, instances=count, quiet_s=QUIET_S),
+        rows=rows,
+        ratios={f"{name}/{other}": ratio(above, name, other) for name in pooled for other in above if other not in pooled},
+    )

@@ -1,0 +1,1 @@
+module.exports = { name: "inner", outer: typeof require("./old.cjs") };
