@@ -89,7 +89,6 @@ GUESTS: dict[str, Guest] = {
         135, "misaligned",
     ),
     "privileges": Guest(_asm("pushf; orl $0x3000, (%%rsp); popf; cli"), 139, PROTECTION),
-    "loads-data-segment": Guest(_asm("mov $0x2b, %%eax; mov %%eax, %%ds"), 139, PROTECTION),
     "loads-stack-segment": Guest(_asm("xor %%eax, %%eax; mov %%eax, %%ss"), 139, PROTECTION),
     "loads-any-segment": Guest(_asm("mov $0x4b, %%eax; mov %%eax, %%es"), 139, PROTECTION),
     "loads-tables": Guest("char table[10] = {0}; " + _asm("lidt (%0)", '"r"(table)'), 139, PROTECTION),

@@ -50,7 +50,7 @@ fn page_fault(evidence: &Evidence, placed: Option<&Placed>) -> String {
     if address < PAGE {
         return format!("a null pointer was used ({address:#x})");
     }
-    if evidence.rip == address || evidence.error_code & FETCH != 0 {
+    if evidence.error_code & FETCH != 0 || (evidence.rip == address && evidence.error_code & WRITE == 0) {
         return format!("a jump to {address:#x}, which is not code");
     }
     let verb = if evidence.error_code & WRITE != 0 {
