@@ -22,6 +22,7 @@ def sample() -> dict[str, Any]:
         "elf": {"file": "image.elf", "sha256": RUN}, "image_table": "0x400000", "stack": 262144, "heap": 16777216,
         "argv": ["gzip"], "env": {"TZ": "UTC"}, "libraries": [{"name": "zlib", "version": "1.2.13", "hash": RUN}],
         "extents": [
+            {"address": "0x400000", "pages": 1, "rights": "r--", "run": RUN, "first": 0, "library": None, "section": "rodata"},
             {"address": "0x401000", "pages": 1, "rights": "r-x", "run": RUN, "first": 0, "library": None, "section": "text"},
             {"address": "0x20000000", "pages": 12, "rights": "r-x", "run": RUN, "first": 0, "library": "zlib", "section": "text"},
             {"address": "0x20200000", "pages": 3, "rights": "rw-", "run": None, "first": 0, "library": None, "section": "bss"},
@@ -54,9 +55,9 @@ def test_the_file_has_no_fields_of_other_layouts() -> None:
         (("surprise",), 1, "surprise"),
         (("extents", 0, "address"), "0x401001", "not the start of a page"),
         (("extents", 0, "address"), "0x100000", "outside the app and library regions"),
-        (("extents", 1, "address"), "0x401000", "overlaps"),
+        (("extents", 2, "address"), "0x401000", "overlaps"),
         (("extents", 0, "rights"), "rwx", "extents[0].rights"),
-        (("extents", 2, "rights"), "r-x", "zero pages"),
+        (("extents", 3, "rights"), "r-x", "zero pages"),
         (("extents", 0, "pages"), 0, "extents[0].pages"),
         (("extents", 0, "run"), "xyz", "extents[0].run"),
         (("heap",), 5, "heap"),
@@ -90,7 +91,7 @@ def randomised() -> dict[str, Any]:
     module = {"name": "gzip", "hash": RUN, "pages": 3, "file": "image.elf"}
     data = sample() | {
         "layout": "aslr", "modules": [module, {**module, "name": "zlib"}], "frames": [None, RUN],
-        "relocations": {"run": RUN, "count": 0},
+        "relocations": {"run": RUN, "count": 0}, "entry": "0x0", "image_table": "0x1000",
         "extents": [
             {**extent, "module": 0, "address": "0x0", "rights": "r-x", "run": RUN},
             {**extent, "module": 0, "address": "0x1000", "rights": "r--", "frame": 1},

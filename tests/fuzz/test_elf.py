@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz.mutations import any_input
 from unishare.errors import BadInputError
-from unishare.formats.elf import SHT_DYNSYM, SHT_NOBITS, SHT_RELA, SHT_SYMTAB, ElfFile
+from unishare.formats.elf import SHF_COMPRESSED, SHT_DYNSYM, SHT_NOBITS, SHT_RELA, SHT_SYMTAB, ElfFile
 from unishare.pool.pieces import pieces_of, pieces_of_module
 
 NAMES = b"\0.text\0.shstrtab\0.symtab\0.strtab\0.rela.text\0.bss\0"
@@ -91,3 +93,68 @@ def test_cutting_into_pieces(data: bytes) -> None:
                 assert "image.elf" in error.message
             else:
                 assert sum(len(one.data) for one in found) <= 2 * len(data) + 4096 * len(found) * 2
+
+
+def many_sections(count: int) -> bytes:
+    """An object with more sections than 16 bits count, as the assembler writes it: e_shnum is 0, and symbols have their sections elsewhere."""
+    with tempfile.TemporaryDirectory() as folder:
+        lines = [f'.section .text.f{number},"ax"\n.globl f{number}\nf{number}: ret\n' for number in range(count)]
+        source, output = Path(folder) / "many.s", Path(folder) / "many.o"
+        source.write_text("".join(lines))
+        subprocess.run(["as", "-o", output, source], check=True)
+        return output.read_bytes()
+
+
+def test_more_sections_than_16_bits_count() -> None:
+    count = 65_400
+    data = many_sections(count)
+    assert struct.unpack_from("<H", data, 60)[0] == 0
+    parsed = ElfFile(data, "many.o")
+    assert len(parsed.sections) > count
+    symbols = {one.name: one for one in parsed.symbols()}
+    assert len(symbols) == count
+    for number in (0, 100, 65_270, 65_300, count - 1):
+        symbol = symbols[f"f{number}"]
+        assert symbol.defined and not symbol.reserved
+        assert parsed.sections[symbol.section].name == f".text.f{number}"
+
+
+def test_more_segments_than_16_bits_count() -> None:
+    data = bytearray(small())
+    sections = struct.unpack_from("<Q", data, 40)[0]
+    segments = b"".join(struct.pack("<IIQQQQQQ", 1, 5, 0, 4096 * number, 0, 0, 0, 4096) for number in range(70_000))
+    struct.pack_into("<H", data, 56, 0xFFFF)
+    struct.pack_into("<I", data, sections + 44, 70_000)
+    struct.pack_into("<Q", data, 32, len(data))
+    parsed = ElfFile(bytes(data) + segments, "file.elf")
+    assert len(parsed.segments) == 70_000 and parsed.segments[-1].address == 4096 * 69_999
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "width", "said"),
+    [
+        (4, 1, 1, "not an ELF file"),
+        (5, 2, 1, "not an ELF file"),
+        (18, 40, 2, "not an ELF file"),
+        (6, 2, 1, "version"),
+        (20, 2, 4, "version"),
+        (58, 40, 2, "section headers of 40 bytes"),
+        (54, 32, 2, "program headers of 32 bytes"),
+        (60, 60_000, 2, "do not fit"),
+        (62, 500, 2, "damaged"),
+    ],
+)
+def test_what_the_gabi_allows_and_this_reader_does_not_is_named(at: int, value: int, width: int, said: str) -> None:
+    data = bytearray(small())
+    data[at : at + width] = value.to_bytes(width, "little")
+    with pytest.raises(BadInputError, match=said):
+        ElfFile(bytes(data), "file.elf")
+
+
+def test_a_compressed_section_is_refused_when_it_is_read() -> None:
+    data = bytearray(small())
+    sections = struct.unpack_from("<Q", data, 40)[0]
+    struct.pack_into("<Q", data, sections + 64 + 8, SHF_COMPRESSED)
+    parsed = ElfFile(bytes(data), "file.elf")
+    with pytest.raises(BadInputError, match=r"\.text is compressed"):
+        parsed.content(parsed.sections[1])

@@ -8,6 +8,7 @@ import pytest
 
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError
+from unishare.formats.layouts import LayoutName
 from unishare.inspect.library_check import Report, check
 from unishare.inspect.library_findings import Effect, Finding
 from unishare.toolchain.build import Builder
@@ -23,13 +24,13 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def report(project: Project, name: str, *before: str) -> Report:
+def report(project: Project, name: str, *before: str, layout: LayoutName = "aligned") -> Report:
     """Check a library after others were compiled."""
     catalog = Catalog([project.folder], package=project.folder / "nothing")
     with Builder(catalog, project.settings, 2, lambda *_: None) as builder:
         for other in before:
-            check(catalog, builder, catalog.library(other))
-        return check(catalog, builder, catalog.library(name))
+            check(catalog, builder, catalog.library(other), layout)
+        return check(catalog, builder, catalog.library(name), layout)
 
 
 def the(report: Report, kind: str) -> Finding:
@@ -176,12 +177,13 @@ def test_a_section_without_a_window_breaks_linking(project: Project) -> None:
     assert (one.effect, one.subjects) == (Effect.LINKING, (".odd.place",))
 
 
-def test_an_ifunc_spoils_sharing(project: Project) -> None:
+def test_an_ifunc_breaks_linking(project: Project) -> None:
     project.library(
         "mine",
         'static int plain(void) { return 1; } static void *choose(void) { return plain; } int mine(void) __attribute__((ifunc("choose")));',
     )
-    assert the(report(project, "mine"), "ifunc").subjects == ("mine",)
+    one = the(report(project, "mine"), "ifunc")
+    assert (one.effect, one.subjects) == (Effect.LINKING, ("mine",))
 
 
 def test_a_global_offset_table_in_assembler_spoils_sharing(project: Project) -> None:
@@ -214,4 +216,41 @@ def test_a_library_that_does_not_compile_shows_the_compilers_words(project: Proj
 def test_a_broken_recipe_beside_it_does_not_matter(project: Project) -> None:
     project.library("mine", "int mine;")
     (project.folder / "libraries" / "broken.toml").write_text("name = ")
+    assert report(project, "mine").clean
+
+
+def objects(project: Project) -> set[Path]:
+    return set(project.settings.objects.rglob("unit.o"))
+
+
+def test_what_a_build_compiled_is_not_compiled_again(project: Project) -> None:
+    project.library("mine", "int alpha(int); int mine(int i) { return alpha(i); }", ["alpha"])
+    project.app("one", "int mine(int); int main(void) { return mine(1); }", ["mine"])
+    project.build(["one"], "aslr")
+    before = objects(project)
+    found = report(project, "mine", layout="aslr")
+    assert found.clean and found.layout == "aslr" and found.windows["text"] > 0 and found.uses == {"alpha": ["alpha"]}
+    assert objects(project) == before
+
+
+def test_under_random_addresses_weak_symbols_spoil_nothing(project: Project) -> None:
+    project.library("mine", "__attribute__((weak)) int hook(int i) { return i; } int mine(int i) { return hook(i); }")
+    project.library("rival", "int hook(int i) { return -i; }")
+    fixed, random = (the(report(project, "mine", "rival", layout=one), "weak-definition") for one in ("aligned", "aslr"))
+    assert (fixed.effect, random.effect) == (Effect.SHARING, Effect.NOTE)
+    assert random.detail.startswith("in fixed layouts: rival would take its place")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("char mine[64] __attribute__((aligned(16384))) = {1};", "aligned to 16384 bytes"),
+        ('int value; __asm__(".text\\n.globl mine\\nmine: mov $value, %eax\\nret\\n");', "R_X86_64_32 against value"),
+    ],
+)
+def test_what_cannot_lie_at_any_page_breaks_linking_under_random_addresses(project: Project, code: str, said: str) -> None:
+    project.library("mine", code)
+    found = report(project, "mine", layout="aslr")
+    one = the(found, "position")
+    assert not found.clean and one.effect is Effect.LINKING and said in one.detail
     assert report(project, "mine").clean

@@ -57,6 +57,7 @@ def test_it_is_what_a_c_program_expects(built: Settings, tender: str, layout: st
         ("raise", 143, "no newline before the signal; unishare: ended by a signal"),
         ("none", 139, "0\n"),
         ("read-only", 139, "0 readable\n"),
+        ("hypercall", 29, ""),
         ("zone", 27, "unishare: the time zone Mars/Olympus is not known: times are UTC\nThu Jan  1 00:00:00 1970\n"),
     ],
 )  # fmt: skip
@@ -78,3 +79,8 @@ def test_a_heap_is_address_space_not_memory(built: Settings, tender: str) -> Non
     assert (done.returncode, done.stdout) == (28, "15 GiB\n"), done.stdout + done.stderr
     refused = run(built, tender, "heap", memory=str(16 << 30))
     assert refused.returncode == 2 and "under aslr it can have 68719476736" in refused.stderr, refused.stderr
+
+
+def test_the_filter_refuses_what_the_hypercall_page_would_not_ask(built: Settings) -> None:
+    done = run(built, "process", "jump")
+    assert done.returncode == 132 and "FAILURE" not in done.stdout, done.stdout + done.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from integration.conftest import build
 from unishare.fleet import launcher
+from unishare.fleet.crash import explain
 from unishare.fleet.messages import Crash, StartRequest
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
@@ -144,7 +145,7 @@ def test_the_launcher_keeps_the_same_report(guests: Settings, tender: str, layou
             assert started.state == "crashed"
             # Where it lay is still known: reports and gdb need it most when it is over.
             assert (await control.bases(started.instance)).random == (layout == "aslr")
-            return await control.crash(started.instance)
+            return explain((await control.crash(started.instance)).record)
 
     found = asyncio.run(act())
     assert found.record["library"] == "musl-string" and "in musl-string (" in found.record["place"]

@@ -104,7 +104,7 @@ def test_libraries_are_writable_nowhere_else(image: tuple[Pool, Manifest, Path])
 
 @pytest.mark.parametrize("offset", [PAGE + PAGE - 4, 0])
 def test_a_relocation_outside_a_page_of_tables_names_the_library(offset: int) -> None:
-    module = PlacedModule(name="zlib", hash="", pages=3, file="zlib.so", linkage=64)
+    module = PlacedModule(name="zlib", hash="ab" * 32, pages=3, file="zlib.so", linkage=64)
     piece = Piece(PAGE, "r--", bytes(PAGE), 1, "zlib", "linkage")
     with pytest.raises(BadInputError, match=f"zlib: the relocation at offset {offset:#x}"):
         arrange([module], [(0, piece)], MODULE_RECORD.pack(0, 0, offset, 1))

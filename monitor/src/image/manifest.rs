@@ -59,11 +59,45 @@ impl<'de> Deserialize<'de> for Address {
         let text = String::deserialize(deserializer)?;
         // from_str_radix alone would take a sign.
         text.strip_prefix("0x")
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .filter(|digits| digits.len() <= 16 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')))
             .and_then(|digits| u64::from_str_radix(digits, 16).ok())
             .map(Self)
             .ok_or_else(|| de::Error::custom("is not a hexadecimal address such as \"0x400000\""))
     }
+}
+
+/// A map whose keys come once: serde takes the last of several.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Pairs;
+
+    impl<'de> de::Visitor<'de> for Pairs {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a map of texts")
+        }
+
+        fn visit_map<M: de::MapAccess<'de>>(self, mut pairs: M) -> Result<Self::Value, M::Error> {
+            let mut found = BTreeMap::new();
+            while let Some((name, value)) = pairs.next_entry::<String, String>()? {
+                if found.insert(name.clone(), value).is_some() {
+                    return Err(de::Error::custom(format!("duplicate field `{name}`")));
+                }
+            }
+            Ok(found)
+        }
+    }
+
+    deserializer.deserialize_map(Pairs)
+}
+
+/// The modules of an aslr image: other images have no such field.
+fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Module>, D::Error> {
+    let modules = Vec::<Module>::deserialize(deserializer)?;
+    if modules.is_empty() {
+        return Err(de::Error::custom("is empty"));
+    }
+    Ok(modules)
 }
 
 /// What is read before the rest, so that another version is named as such.
@@ -136,8 +170,11 @@ pub struct Extent {
     address: Address,
     pub pages: u64,
     rights: RightsText,
+    // The functions make a field that is missing an error: serde takes it for null.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub run: Option<Digest>,
     pub first: u64,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub library: Option<String>,
     pub section: String,
     /// Under the layout aslr: the first of the instance's own frames that it shows.
@@ -212,6 +249,7 @@ pub struct Manifest {
     pub stack: u64,
     pub heap: u64,
     pub argv: Vec<String>,
+    #[serde(deserialize_with = "each_once")]
     pub env: BTreeMap<String, String>,
     /// `none`: the function keeps nothing between requests.
     #[serde(default)]
@@ -220,7 +258,7 @@ pub struct Manifest {
     pub extents: Vec<Extent>,
     #[serde(default)]
     pub page_tables: Option<PageTables>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "not_empty")]
     pub modules: Vec<Module>,
     #[serde(default)]
     pub relocations: Option<Relocations>,

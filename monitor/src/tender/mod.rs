@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit};
 
 use crate::error::Error;
 use crate::image::Image;
@@ -84,6 +85,8 @@ pub struct Spec<'a> {
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
+    /// Bytes that its console may have, where that is a file.
+    pub log_bytes: Option<u64>,
     /// What this tender made for the image.
     pub prepared: &'a Prepared,
 }
@@ -128,6 +131,27 @@ fn kvm_device() -> Result<OwnedFd, Error> {
         what: format!("{KVM} cannot be opened: {}", std::io::Error::from(error)),
         hint: "use --tender process, or get read and write access to /dev/kvm".into(),
     })
+}
+
+/// Descriptors that an instance may have: it opens none, and the kernel wants a limit above what is polled (poll(2)).
+const DESCRIPTORS: u64 = 16;
+
+/// Bound what an instance may write to a file. Only when its memory is mapped: the limit holds for memory files too.
+fn limit_files(log_bytes: Option<u64>) -> Result<(), Error> {
+    log_bytes.map_or(Ok(()), |bytes| limit(Resource::Fsize, bytes, "RLIMIT_FSIZE"))
+}
+
+/// Bound its descriptors, when those that it keeps are in their places.
+fn limit_descriptors() -> Result<(), Error> {
+    limit(Resource::Nofile, DESCRIPTORS, "RLIMIT_NOFILE")
+}
+
+fn limit(resource: Resource, value: u64, what: &'static str) -> Result<(), Error> {
+    let limit = Rlimit {
+        current: Some(value),
+        maximum: Some(value),
+    };
+    rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
 }
 
 /// Become the instance. Returns for an error before the guest's first instruction, and under the KVM tender with a guest that is to be

@@ -97,6 +97,7 @@ impl Birth<'_> {
         let spec = Spec {
             placed,
             beginning: self.beginning,
+            log_bytes: self.order.limits.log_bytes,
             prepared: self.prepared,
             sharing: self.order.sharing,
             heap: self.heap,
@@ -144,9 +145,6 @@ fn limit(limits: &Limits) -> Result<(), Error> {
         };
         rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
     };
-    if let Some(bytes) = limits.log_bytes {
-        set(Resource::Fsize, bytes, bytes, "RLIMIT_FSIZE")?;
-    }
     if let Some(seconds) = limits.cpu_seconds {
         // First SIGXCPU, which says what it was; a second later SIGKILL (setrlimit(2)).
         set(Resource::Cpu, seconds, seconds.saturating_add(1), "RLIMIT_CPU")?;

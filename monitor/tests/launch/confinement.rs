@@ -52,6 +52,14 @@ fn check(launcher: &Launcher, tenders: &[&str], namespaces: &[&str]) {
             core.split_whitespace().skip(4).take(2).all(|value| value == "0"),
             "{tender}: {core}"
         );
+        let open = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"))
+            .expect("a limit");
+        assert!(
+            open.split_whitespace().skip(3).take(2).all(|value| value == "16"),
+            "{tender}: {open}"
+        );
         let root = fs::read_dir(format!("/proc/{pid}/root")).expect("its root");
         assert_eq!(root.count(), 0, "{tender}: its root folder is not empty");
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors").count();

@@ -80,15 +80,22 @@ def build_apps(
 
     pool, catalog = Pool.create(session.settings.pool), Catalog.from_here()
     built = []
+    warnings: list[str] = []
+    jobs = jobs or os.cpu_count() or 1
     publish, ask = pool.publish, asking(session.settings, pool)
-    with (
-        steps() as step,
-        Builder(catalog, session.settings, jobs or os.cpu_count() or 1, step, publish=publish, ask=ask) as builder,
-    ):
-        for image in builder.images(names, layout):
-            built.append((image.name, str(pool.ensure_image(image.folder))))
-            _take_snapshots(pool, image.folder, catalog.app(image.name))
-        step("built", len(names), len(names))
+    try:
+        with (
+            steps() as step,
+            Builder(catalog, session.settings, jobs, step, publish=publish, warn=warnings.append, ask=ask) as builder,
+        ):
+            for image in builder.images(names, layout):
+                built.append((image.name, str(pool.ensure_image(image.folder))))
+                _take_snapshots(pool, image.folder, catalog.app(image.name))
+            step("built", len(names), len(names))
+    finally:
+        # Behind the moving line of the progress, also when something else failed.
+        for warning in dict.fromkeys(warnings):
+            note(warning)
     return built
 
 

@@ -11,6 +11,7 @@ import click
 
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json, print_table
+from unishare.formats.layouts import DEFAULT_LAYOUT, LayoutName
 
 if TYPE_CHECKING:
     from unishare.inspect.library_check import Report
@@ -25,25 +26,33 @@ def library() -> None:
 
 @library.command()
 @click.argument("library", metavar="NAME|RECIPE")
+@click.option(
+    "--layout",
+    type=click.Choice(["aslr", "aligned"]),
+    default=DEFAULT_LAYOUT,
+    show_default=True,
+    help="Judge it for images of this layout.",
+)
 @json_option
 @pass_session
-def check(session: Session, library: str, as_json: bool) -> None:
+def check(session: Session, library: str, layout: LayoutName, as_json: bool) -> None:
     """Build one library in isolation and list what breaks linking or spoils sharing, each with the remedy.
 
-    It is compared with the libraries it needs, and with those of the catalogue that were compiled before. Exit 0: its pages are
+    It is compiled as images of the layout hold it, which a build then takes from the cache. It is compared with the libraries it needs, and with those of the catalogue that were compiled before. Exit 0: its pages are
     the same in all images. Exit 1: something is to be done.
 
     \b
     Examples:
       unishare library check zlib
       unishare library check libraries/mine.toml --json
+      unishare library check zlib --layout aligned       what spoils sharing where addresses are fixed
     """
     from unishare.inspect.library_check import check as check_library
     from unishare.toolchain.build import Builder
 
     catalog, recipe = _find(library)
     with steps() as step, Builder(catalog, session.settings, os.cpu_count() or 1, step) as builder:
-        report = check_library(catalog, builder, recipe)
+        report = check_library(catalog, builder, recipe, layout)
     if as_json:
         print_json({**report.model_dump(mode="json"), "clean": report.clean})
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from unishare.errors import BadInputError
+from unishare.formats.bounded import ELF_BYTES, read_file
 
 # The gABI's names ("System V Application Binary Interface", chapter 4), and those of its GNU extensions.
 SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_REL, SHT_DYNSYM, SHT_SYMTAB_SHNDX = 2, 4, 8, 9, 11, 18
@@ -115,7 +116,7 @@ class ElfFile:
     def read(cls, path: Path) -> ElfFile:
         """Parse a file."""
         try:
-            return cls(path.read_bytes(), str(path))
+            return cls(read_file(path, ELF_BYTES), str(path))
         except OSError as error:
             raise BadInputError(f"{path}: {error.strerror}") from None
 

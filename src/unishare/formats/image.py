@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 ABI = 0x00010001
 ELF_NAME = "image.elf"
 JSON_NAME = "image.json"
 MANIFEST_NAME = "manifest.json"
+# 512 MiB (manifest/check.rs).
+MAX_MODULE_PAGES = 1 << 17
+
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _beside(path: str) -> str:
+    if not path or path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise ValueError(f"{path!r} is not a file in the image's own folder")
+    return path
+
+
+# Not Literal[1], which 1.0 and true equal.
+FormatVersion = Annotated[int, Field(strict=True, ge=1, le=1)]
+FileBeside = Annotated[str, AfterValidator(_beside)]
 
 
 class LibraryReference(BaseModel):
@@ -20,7 +36,7 @@ class LibraryReference(BaseModel):
 
     name: str
     version: str
-    hash: str
+    hash: Digest
 
 
 class ModuleReference(BaseModel):
@@ -29,16 +45,16 @@ class ModuleReference(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    hash: str
-    pages: int
-    file: str
+    hash: Digest
+    pages: Annotated[int, Field(ge=1, le=MAX_MODULE_PAGES)]
+    file: FileBeside
 
 
 class PlacedModule(ModuleReference):
     """A module with its places in the frames that libraries share (frame_space.py), in bytes; None: frames of its own."""
 
-    linkage: int | None = None
-    writable: int | None = None
+    linkage: Annotated[int, Field(ge=0, lt=1 << 40)] | None = None
+    writable: Annotated[int, Field(ge=0, lt=1 << 40)] | None = None
 
 
 class RelocationsReference(BaseModel):
@@ -46,7 +62,7 @@ class RelocationsReference(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
+    file: FileBeside
     count: int
 
 
@@ -56,7 +72,7 @@ class ImageFacts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["unishare-image"] = "unishare-image"
-    version: Literal[1] = 1
+    version: FormatVersion = 1
     name: str
     layout: str
     abi: int = ABI

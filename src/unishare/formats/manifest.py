@@ -6,24 +6,33 @@ Whatever contradicts itself is refused here, and again by the monitor, which tru
 from __future__ import annotations
 
 import json
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, model_validator
 
 from unishare.errors import BadInputError, NotFoundError
-from unishare.formats.addresses import APP_BASE, APP_END, LIBRARY_BASE, LIBRARY_END, PAGE
-from unishare.formats.image import LibraryReference, ModuleReference
+from unishare.formats import strict_json
+from unishare.formats.addresses import APP_BASE, APP_END, LIBRARY_BASE, LIBRARY_END, PAGE, heap_limit
+from unishare.formats.bounded import MANIFEST_BYTES, read_file
+from unishare.formats.image import ABI, Digest, FileBeside, FormatVersion, LibraryReference, ModuleReference
 from unishare.formats.layouts import LayoutName
 
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HexAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{1,16}$")]
+# As the monitor's (manifest/check.rs): both refuse the same.
+MAX_EXTENTS, MAX_NAME_BYTES, MAX_MODULES = 16384, 128, 1024
 Rights = Literal["r-x", "r--", "rw-"]
 # 256 MiB of private pages: more than the instance region of fixed layouts leaves.
 MAX_FRAMES = 1 << 16
 Pages = Annotated[int, Field(ge=1, le=1 << 20)]
-SizeInPages = Annotated[int, Field(ge=0, multiple_of=PAGE)]
+SizeInPages = Annotated[int, Field(ge=0, lt=1 << 63, multiple_of=PAGE)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+
+
+# The context of reading a file, where more is required than of code that makes a manifest.
+READING = {"reading": True}
 
 
 class _Model(BaseModel):
@@ -39,10 +48,10 @@ class Extent(_Model):
     pages: Pages
     rights: Rights
     run: Digest | None
-    first: Annotated[int, Field(ge=0)] = 0
+    first: Count = 0
     library: str | None = None
     section: str
-    frame: Annotated[int, Field(ge=0)] | None = None
+    frame: Count | None = None
 
     @property
     def start(self) -> int:
@@ -58,6 +67,14 @@ class Extent(_Model):
     def frames(self) -> range:
         """The instance's own frames that it shows."""
         return range(0) if self.frame is None else range(self.frame, self.frame + self.pages)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_written(cls, data: Any, info: ValidationInfo) -> Any:
+        """A file says everything; code may leave out what is usual."""
+        if info.context is READING and isinstance(data, dict) and (missing := {"first", "library"} - data.keys()):
+            raise ValueError(f"missing field `{min(missing)}`")
+        return data
 
     @model_validator(mode="after")
     def _check(self) -> Extent:
@@ -77,7 +94,7 @@ class Extent(_Model):
 class ElfReference(_Model):
     """The linked program, for debuggers and crash reports."""
 
-    file: str
+    file: FileBeside
     sha256: Digest
 
 
@@ -92,14 +109,14 @@ class RelocationRun(_Model):
     """The relocations of an `aslr` image: `count` records of 16 bytes."""
 
     run: Digest
-    count: Annotated[int, Field(ge=0)]
+    count: Count
 
 
 class Manifest(_Model):
     """`manifest.json`."""
 
     format: Literal["unishare-manifest"] = "unishare-manifest"
-    version: Literal[1] = 1
+    version: FormatVersion = 1
     name: str
     layout: LayoutName
     abi: int
@@ -112,11 +129,21 @@ class Manifest(_Model):
     env: dict[str, str]
     state: Literal["none"] | None = None
     libraries: list[LibraryReference]
-    modules: list[ModuleReference] | None = None
+    modules: Annotated[list[ModuleReference], Field(min_length=1, max_length=MAX_MODULES)] | None = None
     relocations: RelocationRun | None = None
     frames: Annotated[list[Digest | None], Field(max_length=MAX_FRAMES)] | None = None
-    extents: list[Extent]
+    extents: Annotated[list[Extent], Field(max_length=MAX_EXTENTS)]
     page_tables: RunReference | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_written(cls, data: Any, info: ValidationInfo) -> Any:
+        if info.context is READING and isinstance(data, dict):
+            if missing := {"format", "version"} - data.keys():
+                raise ValueError(f"missing field `{min(missing)}`")
+            if "modules" in data and data["modules"] is None:
+                raise ValueError("modules: null; an image of another layout has no such field")
+        return data
 
     @model_validator(mode="after")
     def _check(self) -> Manifest:
@@ -131,7 +158,38 @@ class Manifest(_Model):
             if self.modules is not None and not self._in_module(extent, self.modules):
                 raise ValueError(f"extent at {extent.address} lies outside its module {extent.module}")
         self._check_frames()
+        self._check_texts()
+        self._check_program()
         return self
+
+    def _check_texts(self) -> None:
+        if not 0 < len(self.name.encode()) <= MAX_NAME_BYTES or any(unicodedata.category(one) == "Cc" for one in self.name):
+            raise ValueError(f"name: is not 1 to {MAX_NAME_BYTES} printable bytes")
+        if any("\0" in text for text in (*self.argv, *self.env, *self.env.values())):
+            raise ValueError("argv or env holds a NUL character")
+        if any(not name or "=" in name for name in self.env):
+            raise ValueError("env: an empty name, or one with =, is no variable's")
+        known = {library.name for library in self.libraries}
+        unknown = next((one.library for one in self.extents if one.library is not None and one.library not in known), None)
+        if unknown is not None:
+            raise ValueError(f"extents: library {unknown!r} is not among libraries")
+
+    def _check_program(self) -> None:
+        """Where it begins, and what it needs beside its own memory."""
+        if self.abi >> 16 != ABI >> 16 or self.abi > ABI:
+            raise ValueError(f"abi: {self.abi:#x} is not what this version offers ({ABI:#x})")
+        room = heap_limit(random=False, stack=0)
+        if not 0 < self.stack <= room:
+            raise ValueError(f"stack: {self.stack} is not from one page to {room} bytes")
+        limit = heap_limit(random=self.layout == "aslr", stack=self.stack)
+        if self.heap > limit:
+            raise ValueError(f"heap: {self.heap} is more than the {limit} bytes that there are addresses for")
+        own = [one for one in self.extents if not one.module]
+        entry, table = int(self.entry, 16), int(self.image_table, 16)
+        if not any(one.start <= entry < one.end and one.rights == "r-x" for one in own):
+            raise ValueError(f"entry: {self.entry} is not inside an r-x extent")
+        if not any(one.start <= table < one.end for one in own):
+            raise ValueError(f"image_table: {self.image_table} is not inside an extent")
 
     def _check_frames(self) -> None:
         """Frames exist, and no frame is read-only here and writable there."""
@@ -181,22 +239,24 @@ class Manifest(_Model):
     @classmethod
     def parse(cls, data: bytes, where: str) -> Manifest:
         """Read a manifest's bytes; `where` names them in errors."""
+        hint = "Build the image again; docs/formats/manifest.md describes the format."
         try:
-            return cls.model_validate_json(data)
+            strict_json.check(data)
+            return cls.model_validate_json(data, strict=True, context=READING)
         except ValidationError as error:
             lines = [
                 f"{where}: {_field(detail['loc'])}{detail['msg'].removeprefix('Value error, ')}"
                 for detail in error.errors()[:8]
             ]
-            raise BadInputError(
-                "\n".join(lines), "Build the image again; docs/formats/manifest.md describes the format."
-            ) from None
+            raise BadInputError("\n".join(lines), hint) from None
+        except ValueError as error:  # of the decoding
+            raise BadInputError(f"{where}: {error}", hint) from None
 
     @classmethod
     def read(cls, file: Path) -> Manifest:
         """Read a manifest file."""
         try:
-            return cls.parse(file.read_bytes(), str(file))
+            return cls.parse(read_file(file, MANIFEST_BYTES), str(file))
         except FileNotFoundError:
             raise NotFoundError(f"{file}: no such manifest", "unishare build makes one") from None
         except OSError as error:

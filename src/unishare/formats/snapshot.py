@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
-from unishare.formats.manifest import Digest, HexAddress, Pages
+from unishare.formats.image import Digest
+from unishare.formats.manifest import HexAddress, Pages
 
 # Beside an image's manifest: one file a snapshot, named by its number.
 FOLDER_NAME = "snapshots"

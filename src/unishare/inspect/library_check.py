@@ -6,24 +6,26 @@ of the catalogue that happen to be compiled already, which may or may not be in 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from unishare.errors import BadInputError
+from unishare.errors import BadInputError, UnishareError
 from unishare.formats import elf
 from unishare.formats.elf import ElfFile
+from unishare.formats.layouts import DEFAULT_LAYOUT, LayoutName
+from unishare.formats.sections import Kind, kind_of
 from unishare.inspect.library_findings import Effect, Finding, gathered, own_findings, some
 from unishare.toolchain.build import Builder
+from unishare.toolchain.link.aslr.module import refuse_unplaceable
 from unishare.toolchain.link.layouts import LAYOUTS
 from unishare.toolchain.link.symbols import PROVIDED
 from unishare.toolchain.objects.cache import UnitObject
 from unishare.toolchain.recipes.catalog import Catalog
 from unishare.toolchain.recipes.closure import needs_of
 from unishare.toolchain.recipes.recipe import LibraryRecipe
-
-LAYOUT = LAYOUTS["aligned"]
 
 
 class Report(BaseModel):
@@ -34,6 +36,8 @@ class Report(BaseModel):
     name: str
     version: str
     hash: str
+    # The layout that it was compiled and judged for.
+    layout: LayoutName
     windows: dict[str, int]
     # What it takes from the libraries that it needs: symbols by library.
     uses: dict[str, list[str]]
@@ -64,28 +68,61 @@ class _Library:
         return {*self.unit.facts.strong, *self.unit.facts.weak}
 
 
-def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe) -> Report:
-    """Build a library and what it needs, and look for what breaks linking or sharing."""
+def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name: LayoutName = DEFAULT_LAYOUT) -> Report:
+    """Build a library and what it needs as a layout's images hold them, and look for what breaks linking or sharing there."""
+    layout = LAYOUTS[layout_name]
     needs = needs_of(catalog, recipe)
-    built = builder.libraries(needs, LAYOUT)
-    unit = builder.compiled(recipe, LAYOUT.variant)
+    built = builder.libraries(needs, layout)
+    unit = builder.compiled(recipe, layout.variant)
     if unit is None:
         raise BadInputError(
             f"{recipe.file}: {recipe.name} has only headers: field `build.files` is empty", "There is no object to check."
         )
     parsed = ElfFile.read(unit.path)
     closure = [_library(catalog, one) for one in built.values() if one is not None]
-    others = [_library(catalog, one) for one in builder.others({recipe.name, *built}, LAYOUT.variant)]
+    others = [_library(catalog, one) for one in builder.others({recipe.name, *built}, layout.variant)]
     around = _Surroundings(recipe, unit, _weak_references(parsed), closure, others)
     return Report(
         name=recipe.name,
         version=recipe.version,
         hash=unit.digest,
-        windows={kind.value: window.size for kind, window in unit.facts.windows.items()},
+        layout=layout_name,
+        windows=_sizes(unit, parsed),
         uses=around.uses(),
         compared=[one.name for one in others],
-        findings=gathered([*around.findings(), *own_findings(unit, parsed)]),
+        findings=gathered(_for_layout([*around.findings(), *own_findings(unit, parsed)], unit, layout_name)),
     )
+
+
+def _sizes(unit: UnitObject, parsed: ElfFile) -> dict[str, int]:
+    """Bytes by kind: of its windows, or under aslr, where there are none, of its sections."""
+    if unit.facts.windows:
+        return {kind.value: window.size for kind, window in unit.facts.windows.items()}
+    found: Counter[str] = Counter()
+    for section in parsed.sections:
+        kind = kind_of(section.name)
+        if section.size and isinstance(kind, Kind):
+            found[kind.value] += section.size
+    return {kind.value: found[kind] for kind in Kind if found[kind]}
+
+
+def _for_layout(findings: Sequence[Finding], unit: UnitObject, layout: LayoutName) -> Iterator[Finding]:
+    """What a finding means in a layout. Under aslr all that a library refers to elsewhere goes through its linkage table, which is each
+    instance's own: no page depends on who answers, but the library must be able to lie at any page."""
+    if layout != "aslr":
+        yield from findings
+        return
+    for one in findings:
+        if one.effect is Effect.SHARING and one.kind != "got":
+            yield one.model_copy(update={"effect": Effect.NOTE, "detail": f"in fixed layouts: {one.detail}"})
+        elif one.effect is not Effect.SHARING:
+            yield one
+    try:
+        refuse_unplaceable(unit.name, unit.path)
+    except UnishareError as error:
+        yield Finding(
+            kind="position", effect=Effect.LINKING, subjects=(unit.name,), detail=error.message, remedy=error.hint or ""
+        )
 
 
 def _library(catalog: Catalog, unit: UnitObject) -> _Library:

@@ -13,7 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats import strict_json
 from unishare.formats.addresses import APP_BASE, PAGE
+from unishare.formats.bounded import ELF_BYTES, FACTS_BYTES, RELOCATION_BYTES, read_file
 from unishare.formats.elf import ElfFile
 from unishare.formats.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
 from unishare.formats.manifest import ElfReference, Extent, Manifest, RelocationRun
@@ -35,7 +37,15 @@ class Cutter:
     def manifest(self, folder: Path) -> Manifest:
         """An image folder's manifest, but for its page tables; all runs that it names are in the pool."""
         facts = read_facts(folder)
-        return self._aslr_manifest(folder, facts) if facts.modules else self._fixed_manifest(folder, facts)
+        try:
+            return self._aslr_manifest(folder, facts) if facts.modules else self._fixed_manifest(folder, facts)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            where = ".".join(str(part) for part in detail["loc"])
+            raise BadInputError(
+                f"{folder}: no image: {where}{': ' if where else ''}{detail['msg'].removeprefix('Value error, ')}",
+                "Only what 'unishare build' links can be added.",
+            ) from None
 
     def _fixed_manifest(self, folder: Path, facts: ImageFacts) -> Manifest:
         hashes = {library.name: library.hash for library in facts.libraries}
@@ -54,7 +64,7 @@ class Cutter:
                     private.append((number, piece))
                 else:
                     extents += self._extents(piece, None, number)
-        frames = arrange(facts.modules, private, read_part(folder / facts.relocations.file))
+        frames = arrange(facts.modules, private, read_part(folder / facts.relocations.file, RELOCATION_BYTES))
         extents += [
             Extent(
                 module=one.module, address=hex(one.address), pages=one.pages, rights=one.rights, run=None, frame=one.frame,
@@ -63,7 +73,10 @@ class Cutter:
             for one in frames.extents
         ]  # fmt: skip
         extents.sort(key=lambda one: (one.module or 0, one.start))
-        table = next(one.value for one in ElfFile.read(folder / ELF_NAME).symbols() if one.name == "unishare_image_table")
+        symbols = ElfFile.read(folder / ELF_NAME).symbols()
+        table = next((one.value for one in symbols if one.name == "unishare_image_table"), None)
+        if table is None:
+            raise BadInputError(f"{folder / ELF_NAME}: has no image table", "Only what 'unishare build' links can be added.")
         own = {
             "modules": [ModuleReference(**one.model_dump(include=set(ModuleReference.model_fields))) for one in facts.modules],
             "frames": [None if one is None else self._runs.add(one) for one in frames.contents],
@@ -96,18 +109,22 @@ def read_facts(folder: Path) -> ImageFacts:
     """An image folder's `image.json`."""
     file = folder / JSON_NAME
     try:
-        return ImageFacts.model_validate_json(read_part(file))
+        data = read_part(file, FACTS_BYTES)
+        strict_json.check(data)
+        return ImageFacts.model_validate_json(data, strict=True)
     except ValidationError as error:
         detail = error.errors()[0]
         where = ".".join(str(part) for part in detail["loc"])
         raise BadInputError(f"{file}: {where}: {detail['msg']}", "Build the image again.") from None
+    except ValueError as error:  # of the decoding
+        raise BadInputError(f"{file}: {error}", "Build the image again.") from None
 
 
 def _manifest(
     folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, own: Mapping[str, Any] | None = None
 ) -> Manifest:
     """A manifest; `own` holds what only the layout aslr has."""
-    data = read_part(folder / ELF_NAME)
+    data = read_part(folder / ELF_NAME, ELF_BYTES)
     entry = ElfFile(data, str(folder / ELF_NAME)).entry
     return Manifest.model_validate(
         {
@@ -137,10 +154,10 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
     )  # fmt: skip
 
 
-def read_part(file: Path) -> bytes:
+def read_part(file: Path, limit: int) -> bytes:
     """A file of an image folder."""
     try:
-        return file.read_bytes()
+        return read_file(file, limit)
     except FileNotFoundError:
         raise NotFoundError(
             f"{file}: no such file", "An image folder holds image.elf and image.json; 'unishare build' makes one."

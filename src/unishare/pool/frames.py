@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from unishare.errors import BadInputError
 from unishare.formats.addresses import PAGE
 from unishare.formats.image import PlacedModule
+from unishare.formats.manifest import MAX_FRAMES
 from unishare.formats.relocations import FRAME_RECORD, MODULE_RECORD
 from unishare.pool.pieces import Piece
 
@@ -46,6 +47,10 @@ class Frames:
 
 def arrange(modules: Sequence[PlacedModule], pieces: Sequence[tuple[int, Piece]], records: bytes) -> Frames:
     """Number the frames, join what shares them, and move the relocations from modules to frames."""
+    if sum(piece.pages for _, piece in pieces) > MAX_FRAMES:
+        raise BadInputError(
+            f"the image has more than {MAX_FRAMES} pages of tables and data", "Take less writable memory in variables."
+        )
     keys = {(number, page): key for number, piece in pieces for page, key in _pages(modules[number], number, piece)}
     numbers = {key: index for index, key in enumerate(sorted(set(keys.values())))}
     contents = [bytearray(PAGE) for _ in numbers]

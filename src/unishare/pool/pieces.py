@@ -12,10 +12,11 @@ from pathlib import Path
 
 from unishare.errors import BadInputError
 from unishare.formats import elf
-from unishare.formats.addresses import PAGE, round_up
+from unishare.formats.addresses import APP_BASE, LIBRARY_END, PAGE, round_up
 from unishare.formats.elf import ElfFile, Section, Segment
+from unishare.formats.image import MAX_MODULE_PAGES
 from unishare.formats.manifest import Rights
-from unishare.formats.sections import LINKAGE_SECTIONS
+from unishare.formats.sections import LINKAGE_SECTIONS, Kind
 
 _RIGHTS: dict[int, Rights] = {5: "r-x", 4: "r--", 6: "rw-"}
 _ZERO = bytes(PAGE)
@@ -43,6 +44,7 @@ class Piece:
 def pieces_of(file: Path, libraries: Sequence[str]) -> list[Piece]:
     """The pieces of a fixed layout's image, by address."""
     parsed = ElfFile.read(file)
+    _check_segments(parsed, APP_BASE, LIBRARY_END)
     found = []
     for segment in parsed.segments:
         if segment.type == elf.PT_LOAD and segment.memory_size:
@@ -55,6 +57,7 @@ def pieces_of_module(file: Path, library: str | None) -> list[Piece]:
     """The pieces of a module of the layout aslr, by offset: the linker's own segment is left out. What the loader or the guest writes
     has the section `linkage` or the rights rw-."""
     parsed = ElfFile.read(file)
+    _check_segments(parsed, 0, MAX_MODULE_PAGES * PAGE)
     found: list[Piece] = []
     for segment in parsed.segments:
         if segment.type != elf.PT_LOAD or not segment.memory_size or _has_section(parsed, segment, (_LINKER_SECTION,)):
@@ -63,6 +66,20 @@ def pieces_of_module(file: Path, library: str | None) -> list[Piece]:
         section = "linkage" if linkage else _OWN_SECTIONS[_rights(parsed, segment)]
         found.append(_piece(parsed, segment, library, section))
     return _in_order(parsed, found)
+
+
+def _check_segments(parsed: ElfFile, start: int, end: int) -> None:
+    """Refuse, before a byte is copied, segments that lie outside an image's addresses or are more than the file has."""
+    loaded = [one for one in parsed.segments if one.type == elf.PT_LOAD and one.memory_size]
+    for segment in loaded:
+        if not start <= segment.address <= segment.address + segment.memory_size <= end:
+            raise BadInputError(
+                f"{parsed.name}: the segment at {segment.address:#x} of {segment.memory_size:#x} bytes lies outside "
+                f"{start:#x} to {end:#x}, where images lie",
+                "Only what 'unishare build' links can be added.",
+            )
+    if sum(one.file_size for one in loaded) > len(parsed.data):
+        raise BadInputError(f"{parsed.name}: its segments have more bytes than the file")
 
 
 def _rights(parsed: ElfFile, segment: Segment) -> Rights:
@@ -97,7 +114,7 @@ def _owner(parsed: ElfFile, segment: Segment, libraries: Sequence[str]) -> tuple
     owners = {name.split(".", 2)[2] if name.count(".") > 1 else None for name in names}
     kinds = [name.split(".")[1] for name in names if name.startswith(".")]
     owner = owners.pop() if len(owners) == 1 else None
-    kind = kinds[0] if kinds and owner in libraries else _OWN_SECTIONS[_rights(parsed, segment)]
+    kind = kinds[0] if kinds and kinds[0] in set(Kind) and owner in libraries else _OWN_SECTIONS[_rights(parsed, segment)]
     return (owner if owner in libraries else None), kind
 
 

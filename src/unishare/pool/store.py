@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
+from unishare.formats.bounded import MANIFEST_BYTES
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.formats.snapshot import PageStretch
@@ -184,7 +185,7 @@ class Pool:
     def holds(self, folder: Path) -> bool:
         """Whether an image was added and nothing of it is missing or damaged: a new link makes it false too."""
         try:
-            data = read_part(folder / MANIFEST_NAME)
+            data = read_part(folder / MANIFEST_NAME, MANIFEST_BYTES)
             runs = Manifest.parse(data, str(folder)).runs
         except (NotFoundError, BadInputError):
             return False

@@ -31,8 +31,9 @@ from unishare.toolchain.link.layouts import LAYOUTS, Layout
 from unishare.toolchain.link.stub import ENTRY_NEEDS, STUB
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import ObjectCache, UnitObject
+from unishare.toolchain.objects.compilation import Unit
 from unishare.toolchain.objects.unit import Workshop
-from unishare.toolchain.recipes.catalog import Catalog
+from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG, Catalog
 from unishare.toolchain.recipes.closure import inseparable, libraries_of
 from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
 from unishare.toolchain.sources.trees import Trees
@@ -64,8 +65,9 @@ class Image:
 class Builder:
     """One build. Use as a context manager: leaving it ends every tool that still runs.
 
-    `global_map`: instead of the home's own. `publish` puts a finished folder in its place; the pool's cuts it into runs first.
-    `ask`: how an image is run, for libraries that want the files of their apps looked at; without it they are not.
+    `global_map`: instead of the home's own. `publish` puts a finished folder in its place; the pool's cuts it into runs first. `warn`
+    is told what the compiler says of a project's own files: the catalogue's are as their authors left them. `ask`: how an image is
+    run, for libraries that want the files of their apps looked at; without it they are not.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Builder:
         progress: Progress,
         global_map: GlobalMap | None = None,
         publish: Publish = replace_folder,
+        warn: Callable[[str], None] = lambda _: None,
         ask: Ask | None = None,
     ) -> None:
         self._catalog = catalog
@@ -83,6 +86,7 @@ class Builder:
         self._progress = progress
         self._ask = ask
         self._publish = publish
+        self._warn = warn
         self._tools = Tools()
         self._compiler = Compiler(self._tools)
         self._digests = Digests()
@@ -93,7 +97,7 @@ class Builder:
         self._workshop = Workshop(
             catalog,
             Trees(settings, self._compiler, self._tools, self._digests),
-            ObjectCache(settings.objects, self._compiler, self._tools, self._digests),
+            ObjectCache(settings.objects, self._compiler, self._tools, self._digests, self._tell),
             self._compiler,
             self._digests,
         )
@@ -106,6 +110,10 @@ class Builder:
             self._tools.stop()
         self._compiles.shutdown(cancel_futures=True)
         self._steps.shutdown(cancel_futures=True)
+
+    def _tell(self, unit: Unit, warnings: str) -> None:
+        if not unit.recipe.is_relative_to(PACKAGE_CATALOG):
+            self._warn(f"{unit.owner}: the compiler warns:\n{warnings}")
 
     def images(self, names: Sequence[str], layout_name: str) -> Iterator[Image]:
         """Build apps under a layout; each image as soon as it and those before it are done."""
@@ -195,7 +203,7 @@ class Builder:
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
         known = self.others({one.name for one in libraries}, layout.variant)
-        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known)
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._catalog.library_names())
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -44,6 +46,17 @@ def test_the_same_seed_gives_the_same_bytes_and_a_larger_population_begins_with_
     assert small == again
     del small["population.json"]
     assert small.items() <= large.items()
+
+
+@pytest.mark.parametrize("flags", [["-O"], ["-OO"], ["-X", "utf8=0"], ["-I"]])
+def test_how_the_interpreter_is_called_changes_no_byte(tmp_path: Path, flags: list[str]) -> None:
+    program = (
+        f"import sys; sys.path[:0] = {[path for path in sys.path if path]!r}\n"
+        "from pathlib import Path\nfrom unishare.evaluation.population.write import Population, write\n"
+        f"write(Path({str(tmp_path / 'there')!r}), Population(seed=3, count=40), lambda *_: None)"
+    )
+    subprocess.run([sys.executable, *flags, "-c", program], check=True)
+    assert tree(tmp_path / "there") == written(tmp_path / "here", 3, 40)
 
 
 def test_another_seed_gives_other_functions(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, load_app
 from unishare.toolchain.tools.commands import Tools
 
 HASH = "ab" * 32
+CODE = {"address": "0x401000", "pages": 1, "rights": "r-x", "run": HASH, "first": 0, "library": None, "section": "text"}
 LIBRARY: dict[str, Any] = {
     "name": "tiny", "version": "1", "license": "0BSD", "summary": "s", "homepage": "h",
     "source": {"provider": "folder", "path": "code"}, "prepare": {"commands": [["true", "x"]]},
@@ -158,7 +159,7 @@ def assert_image_can_be_written(libraries: list[LibraryReference], argv: list[st
     facts = ImageFacts(name="tiny", layout="aligned", abi=ABI, libraries=libraries, argv=argv, env=env, heap=4096, stack=4096)
     facts.write(folder)
     assert read_facts(folder) == facts
-    own = {"entry": "0x401000", "elf": {"file": "image.elf", "sha256": HASH}, "image_table": "0x400000", "extents": []}
+    own = {"entry": "0x401000", "elf": {"file": "image.elf", "sha256": HASH}, "image_table": "0x401000", "extents": [CODE]}
     shared = facts.model_dump(include={"name", "layout", "abi", "libraries", "argv", "env", "heap", "stack"})
     manifest = Manifest.model_validate({**shared, **own})
     assert Manifest.parse(manifest.to_text().encode(), "m") == manifest

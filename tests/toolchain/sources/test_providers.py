@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ import pytest
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
 from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
+from unishare.toolchain.sources import providers
 from unishare.toolchain.sources.providers import HttpsProvider, Sources, compiler_archive, local_folder
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
@@ -210,3 +213,63 @@ def test_without_apt_a_debian_source_says_so(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(HostLacksError, match="apt-get is not there"):
         Sources(tmp_path / "sources", Tools()).archive(debian)
     assert files(tmp_path) == []
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, handler: Callable[[httpx.Request], httpx.Response]) -> None:
+    """Let a function stand for the server."""
+    client = httpx.Client(transport=httpx.MockTransport(handler))
+    monkeypatch.setattr(httpx, "stream", client.stream)
+
+
+def test_the_bytes_that_are_sent_are_those_that_are_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tarball = gzip.compress(b"what is in it", mtime=0)
+    asked = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["accept-encoding"])
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(tarball))
+
+    answering(monkeypatch, serve)
+    HttpsProvider().fetch(pinned(tmp_path), tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == tarball
+    assert asked == ["identity"]
+
+
+@pytest.mark.parametrize(("status", "said"), [(404, "404 Not Found"), (503, "503 Service Unavailable"), (403, "403 Forbidden")])
+def test_a_servers_status_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> None:
+    answering(monkeypatch, lambda _: httpx.Response(status))
+    with pytest.raises(BuildError, match=said):
+        HttpsProvider().fetch(pinned(tmp_path), tmp_path / "file")
+
+
+class RecordingTools(Tools):
+    """An apt that fails as the real one does, and notes with what environment it was called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environments: list[Mapping[str, str]] = []
+
+    def run(
+        self, command: Sequence[str], folder: Path | None = None, extra: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        self.environments.append(extra or {})
+        if "update" in command:
+            lists = Path(next(part for part in command if part.startswith("Dir::State::Lists=")).partition("=")[2])
+            (lists / "a_Sources").touch()
+            return 0, ""
+        return 100, (
+            "W: Some index files are old\nE: Failed to fetch http://deb.example/z.tar.gz  404  Not Found [IP: 1.2.3.4 80]\n"
+            "E: Failed to fetch some archives.\n"
+        )
+
+
+def test_apt_gets_the_environments_proxies_and_its_first_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers.shutil, "which", lambda _: "/usr/bin/apt-get")
+    for name, value in (("http_proxy", "http://proxy:3128"), ("NO_PROXY", "localhost"), ("SECRET", "x")):
+        monkeypatch.setenv(name, value)
+    tools = RecordingTools()
+    source = f'provider = "debian"\npackage = "zlib"\nfile = "z.tar.gz"\nsha256 = "{DIGEST}"'
+    with pytest.raises(NotFoundError, match="404  Not Found"):
+        providers.DebianProvider(tmp_path / "apt", tools).fetch(recipe(tmp_path, source), tmp_path / "file")
+    assert tools.environments and all(one.get("http_proxy") == "http://proxy:3128" for one in tools.environments)
+    assert all(one.get("NO_PROXY") == "localhost" and "SECRET" not in one for one in tools.environments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import socket
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -171,3 +172,26 @@ def test_commands_change_a_copy_of_a_folder(place: Place) -> None:
     (code / "a.c").write_text("int a;")
     tree = place.trees.of(place.written('provider = "folder"\npath = "code"', [["rm", "a.c"]]))
     assert (code / "a.c").is_file() and not (tree.root / "a.c").exists()
+
+
+def test_commands_have_no_network(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Tools().without_network:
+        pytest.skip("this kernel lets this user make no network namespace: docs/formats/recipe.md says so")
+    monkeypatch.setenv("http_proxy", "http://proxy")
+    commands = [["sh", "-c", "ls /sys/class/net > devices; cat /proc/net/route > routes; env > variables"]]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = f"import socket; s = socket.socket(); open('answer', 'w').write(str(s.connect_ex(('127.0.0.1', {port}))))"
+        tree = place.trees.of(place.recipe(good({"t/a.c": b""}), [*commands, ["python3", "-c", program]]))
+    assert (tree.root / "answer").read_text() != "0"
+    assert len((tree.root / "routes").read_text().splitlines()) <= 1
+    assert "proxy" not in (tree.root / "variables").read_text()
+
+
+def test_a_missing_script_of_the_source_is_not_told_as_a_program_to_install(place: Place) -> None:
+    with pytest.raises(BadInputError) as caught:
+        place.trees.of(place.recipe(good({"t/a.c": b""}), [["./configure", "--static"]]))
+    assert "tiny.toml:9: field `prepare.commands`: the source has no ./configure" in caught.value.message
+    assert "autoreconf" in str(caught.value.hint)
+    with pytest.raises(HostLacksError, match="the program 'no-such-program' is not installed"):
+        place.trees.of(place.recipe(good({"t/a.c": b""}), [["no-such-program"]]))

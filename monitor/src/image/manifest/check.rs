@@ -1,5 +1,7 @@
 //! What a manifest must fulfil beyond its form: nothing overlaps, nothing lies outside its place, nothing is writable and executable.
 
+use std::path::Path;
+
 use super::{Extent, Fault, Header, Layout, Manifest, RightsText, fault};
 use crate::abi;
 use crate::image::{self, PAGE};
@@ -29,6 +31,7 @@ impl Manifest {
                 ),
             );
         }
+        self.check_files()?;
         self.check_sizes()?;
         self.check_strings()?;
         self.check_modules()?;
@@ -51,6 +54,15 @@ impl Manifest {
         match &self.page_tables {
             Some(tables) if tables.pages == 0 => fault("page_tables.pages", "is 0"),
             _ => Ok(()),
+        }
+    }
+
+    /// Files are beside the manifest.
+    fn check_files(&self) -> Result<(), Fault> {
+        let modules = self.modules.iter().map(|module| &module.file);
+        match std::iter::once(&self.elf.file).chain(modules).find(|file| !is_beside(file)) {
+            Some(file) => fault("file", format!("{file:?} is not a file in the image's own folder")),
+            None => Ok(()),
         }
     }
 
@@ -196,6 +208,9 @@ impl Manifest {
             if extent.run.is_none() && !allowed && extent.rights != RightsText::ReadWrite {
                 return fault(at("rights"), "zero pages (run: null) can only be rw-");
             }
+            if extent.run.is_none() && extent.first != 0 {
+                return fault(at("first"), format!("is {}, but run is null", extent.first));
+            }
             if let Some(name) = extent
                 .library
                 .as_ref()
@@ -243,6 +258,14 @@ fn check_range(extent: &Extent) -> Result<(), Fault> {
         return fault("pages", format!("{} reach past the region's end at {end:#x}", extent.pages));
     }
     Ok(())
+}
+
+fn is_beside(file: &Path) -> bool {
+    let text = file.as_os_str().as_encoded_bytes();
+    !text.is_empty()
+        && !text.contains(&0)
+        && !text.starts_with(b"/")
+        && !text.split(|byte| *byte == b'/').any(|part| part == b"..")
 }
 
 fn version(abi: u32) -> String {

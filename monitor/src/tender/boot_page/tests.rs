@@ -23,6 +23,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         heap: 8192,
         argv: &argv,
         env: &env,
+        log_bytes: None,
         prepared: &Prepared::default(),
     };
     build(&spec, Clock::read(1000), spec.heap)

@@ -111,6 +111,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
     take_name(&spec.placed.image.name)?;
+    super::limit_files(spec.log_bytes)?;
     Ok(Guest { machine, service })
 }
 
@@ -119,6 +120,7 @@ impl Guest {
     pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
         let left = Left::find();
         keep_only(&self.service, &self.machine)?;
+        super::limit_descriptors()?;
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;

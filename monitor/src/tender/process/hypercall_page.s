@@ -182,6 +182,8 @@ unishare_received:
 .Lprotect:
     cmp     rcx, {PROTECT_MAX}
     ja      .Linvalid
+    cmp     rcx, {PROTECT_MAX} - 1      // writing without reading
+    je      .Linvalid
     mov     rax, rsi
     sub     rax, [rip + unishare_hypercall_page + {BOOT_HEAP_START}]
     jb      .Linvalid

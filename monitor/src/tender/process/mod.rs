@@ -75,6 +75,8 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
         channel::send_ready(descriptors.channel.as_fd())?;
     }
     keep_only(descriptors)?;
+    super::limit_descriptors()?;
+    super::limit_files(spec.log_bytes)?;
     sandbox::enter(filter)?;
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
     unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }

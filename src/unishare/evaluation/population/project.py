@@ -118,7 +118,7 @@ class Function:
 
     @property
     def _summary(self) -> str:
-        return "; ".join(step.summary for step in self.steps)
+        return "; ".join(step.does for step in self.steps)
 
     def _data_files(self) -> Mapping[str, bytes]:
         return {file: content for step in self.steps for file, content in step.files(self._names[id(step)]).items()}

@@ -33,6 +33,8 @@ class Step(ABC):
     libraries: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[Shape]
     gives: ClassVar[Shape]
+    # What the step does, in words that stand in the generated program: not a docstring, which `python -OO` takes away.
+    does: ClassVar[str]
     # Whether the result may be much larger than what went in: a pipeline holds few of these.
     grows: ClassVar[bool] = False
 
@@ -51,12 +53,6 @@ class Step(ABC):
     def files(self, name: str) -> Mapping[str, bytes]:
         """Files that the C reads as `/app/<file>`."""
         return {}
-
-    @property
-    def summary(self) -> str:
-        """What the step does, in words: the first line of its class's description."""
-        text = (type(self).__doc__ or type(self).__name__).splitlines()[0].rstrip(".")
-        return text[0].lower() + text[1:]
 
 
 class Intake(Step):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unishare.errors import BuildError
 from unishare.toolchain.link import source_lines
+from unishare.toolchain.objects import hints
 from unishare.toolchain.objects.cache import UnitObject
 
 # Defined by every layout's linker script or by the image's own stub.
@@ -22,9 +23,15 @@ SHOWN = 12
 ENTRY = "the image's entry"
 
 
-def check(units: Sequence[UnitObject], entry: Iterable[str], allowed: Iterable[str], known: Iterable[UnitObject]) -> None:
+def check(
+    units: Sequence[UnitObject],
+    entry: Iterable[str],
+    allowed: Iterable[str],
+    known: Iterable[UnitObject],
+    names: Sequence[str] = (),
+) -> None:
     """Refuse undefined and doubly defined symbols. `entry` are those that every image needs; `known` are libraries that could
-    have been named as well; they are looked at only when one is missing."""
+    have been named as well, `names` those of all libraries; they are looked at only when a symbol is missing."""
     definers: dict[str, list[UnitObject]] = defaultdict(list)
     for unit in units:
         for symbol in unit.facts.strong:
@@ -47,10 +54,10 @@ def check(units: Sequence[UnitObject], entry: Iterable[str], allowed: Iterable[s
                 users = missing.setdefault(symbol, [])
                 users.append(_at(unit, source_lines.first_use(unit, symbol) if len(missing) <= SHOWN else None))
     if missing:
-        _refuse_undefined(missing, known)
+        _refuse_undefined(missing, known, names)
 
 
-def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[UnitObject]) -> None:
+def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[UnitObject], names: Sequence[str]) -> None:
     providers: dict[str, set[str]] = defaultdict(set)
     for library in known:
         for symbol in missing.keys() & {*library.facts.strong, *library.facts.weak}:
@@ -59,11 +66,13 @@ def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[Unit
     for symbol, users in sorted(missing.items())[:SHOWN]:
         could = f"; {' or '.join(sorted(providers[symbol]))} could provide it" if symbol in providers else ""
         lines.append(f"undefined symbol {symbol}: needed by {', '.join(users)}{could}")
-    named = sorted({name for names in providers.values() for name in names})
-    hint = f"Add to `libraries` (app) or `link.needs` (library): {', '.join(named)}." if named else None
+    named = sorted({name for known_names in providers.values() for name in known_names})
+    found = [f"Add to `libraries` (app) or `link.needs` (library): {', '.join(named)}."] if named else []
+    guesses = (hints.for_missing_symbol(symbol, names) for symbol in sorted(missing) if symbol not in providers)
+    found += [guess for guess in dict.fromkeys(guesses) if guess is not None][:SHOWN]
     raise BuildError(
         "\n".join(lines) + _more(len(missing)),
-        hint
+        " ".join(found)
         or "No library compiled in this home so far defines it. Is a source file missing in a recipe, or a library in `libraries`?",
     )
 

@@ -221,7 +221,7 @@ def _size(zones: Zones) -> str:
 def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
     """Apply lines to a state; any contradiction is a `BadInputError` with its place."""
     try:
-        lines = data.decode("utf-8").split("\n")
+        lines = data.decode("utf-8").split("\n")[:-1]  # every line is whole
     except UnicodeDecodeError:
         raise BadInputError(f"{file}: the global map holds bytes that are not text", _HINT) from None
     for number, line in enumerate(lines, 1):

@@ -37,6 +37,8 @@ COMBINE_FORMAT = 1
 # How often a compilation is tried whose sources are written to meanwhile; and how coarse a file system's clock may be.
 TRIES = 3
 CLOCK_STEP_NS = 5_000_000
+# Told of what the compiler says though a file compiles.
+Warn = Callable[[Unit, str], None]
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class UnitObject:
 class ObjectCache:
     """The combined objects of one home."""
 
-    def __init__(self, folder: Path, compiler: Compiler, tools: Tools, digests: Digests) -> None:
+    def __init__(self, folder: Path, compiler: Compiler, tools: Tools, digests: Digests, warn: Warn = lambda *_: None) -> None:
         self._folder = folder
+        self._warn = warn
         self._compiler = compiler
         self._tools = tools
         self._digests = digests
@@ -145,7 +148,7 @@ class ObjectCache:
             start = time.time_ns() - CLOCK_STEP_NS
             jobs = submit(unit, variant, self._compiler, self._tools, pool, work)
             try:
-                objects = [str(job.result()) for job in jobs]
+                compiled = [job.result() for job in jobs]
             finally:
                 for job in jobs:
                     job.cancel()
@@ -154,7 +157,9 @@ class ObjectCache:
             watched = [*paths, *(unit.root / file for file in unit.files)]
             changed = [path for path in watched if path.is_file() and path.stat().st_mtime_ns > start]
             if not changed:
-                return objects, paths
+                for warnings in dict.fromkeys(one.warnings for one in compiled if one.warnings):
+                    self._warn(unit, warnings)
+                return [str(one.object) for one in compiled], paths
         raise BuildError(f"{unit.owner}: {changed[0]} was changed while it was compiled", "Build again when it is at rest.")
 
 

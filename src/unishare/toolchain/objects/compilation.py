@@ -64,7 +64,7 @@ def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str]
 def _matches(recipe: AppRecipe | LibraryRecipe, root: Path, pattern: str) -> list[str]:
     try:
         return _glob(root, pattern)
-    except (ValueError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
+    except (ValueError, IndexError, NotImplementedError) as error:  # pathlib's words for a pattern that is none
         where = f"{recipe.file}:{line_of(recipe.file, pattern)}"
         raise BadInputError(f"{where}: field `build.files`: {pattern!r} is not a pattern: {error}") from None
 
@@ -77,39 +77,47 @@ def _glob(root: Path, pattern: str) -> list[str]:
     return [str(path.relative_to(root)) for path in paths]
 
 
-def submit(unit: Unit, variant: Variant, compiler: Compiler, tools: Tools, pool: Executor, into: Path) -> list[Future[Path]]:
-    """Start compiling every file of a unit; the objects' paths come in the files' order."""
+@dataclass(frozen=True)
+class Compiled:
+    """A compilation's object and what the compiler said though it went well."""
+
+    object: Path
+    warnings: str
+
+
+class CompilationError(BuildError):
+    """A file that does not compile; `output` is all that the compiler said."""
+
+    def __init__(self, message: str, hint: str, output: str) -> None:
+        super().__init__(message, hint)
+        self.output = output
+
+
+def submit(
+    unit: Unit, variant: Variant, compiler: Compiler, tools: Tools, pool: Executor, into: Path
+) -> list[Future[Compiled]]:
+    """Start compiling every file of a unit; the results come in the files' order."""
     return [
         pool.submit(_compile, unit, file, variant, compiler, tools, into / f"{number:04}.o")
         for number, file in enumerate(unit.files)
     ]
 
 
-def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools: Tools, output: Path) -> Path:
+def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools: Tools, output: Path) -> Compiled:
     if file.endswith(OBJECT):
-        return unit.root / file
+        return Compiled(unit.root / file, "")
     # The compiler takes the last prefix that fits: the longest must come last.
     prefixes = sorted(unit.prefixes, key=lambda pair: len(pair[0]))
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
-    command = [
-        driver,
-        *HOUSE_FLAGS,
-        *language,
-        *VARIANT_FLAGS[variant],
-        *maps,
-        *unit.flags,
-        *_dependencies(output),
-        "-c",
-        file,
-        "-o",
-        str(output),
-    ]
-    code, text = tools.run(command, unit.root)
+    flags = [*HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, *_dependencies(output)]
+    code, text = tools.run([driver, *flags, "-c", file, "-o", str(output)], unit.root)
     if code:
-        raise BuildError(f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.")
-    return output
+        raise CompilationError(
+            f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.", text
+        )
+    return Compiled(output, text.strip())
 
 
 def _dependencies(output: Path) -> list[str]:

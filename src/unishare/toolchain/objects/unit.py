@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from unishare.errors import BadInputError, NotFoundError
+from unishare.errors import BadInputError, NotFoundError, UnishareError
+from unishare.toolchain.objects import hints
 from unishare.toolchain.objects.cache import ObjectCache, UnitObject
-from unishare.toolchain.objects.compilation import Unit, matching
+from unishare.toolchain.objects.compilation import CompilationError, Unit, matching
 from unishare.toolchain.recipes.catalog import Catalog
 from unishare.toolchain.recipes.closure import libraries_of, needs_of
 from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
@@ -51,7 +53,8 @@ class Workshop:
             return None
         unit, inputs = self._library_unit(recipe)
         read = [recipe, *self._seen(needs_of(self.catalog, recipe), recipe.build.headers)]
-        return self.objects.get(unit, recipe.version, variant, inputs, pool, lambda: self.trees.mend(read))
+        with self._hints():
+            return self.objects.get(unit, recipe.version, variant, inputs, pool, lambda: self.trees.mend(read))
 
     def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
         """A library's object if it can be had without a download or a compiler."""
@@ -68,10 +71,33 @@ class Workshop:
             return None
         unit, inputs = self._app_unit(recipe)
         read = self._seen(libraries_of(self.catalog, recipe), None)
-        made = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
+        with self._hints():
+            made = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
         _refuse_homeless_sections(recipe, made)
         _refuse_symbols(recipe, made)
         return made
+
+    @contextmanager
+    def _hints(self) -> Iterator[None]:
+        """Say with a compiler's error which library has the header that is missing."""
+        try:
+            yield
+        except CompilationError as error:
+            hint = hints.for_missing_header(error.output, self._known_libraries(), self._has_header)
+            if hint is not None:
+                error.hint = f"{hint} {error.hint}"
+            raise
+
+    def _known_libraries(self) -> Iterator[LibraryRecipe]:
+        for name in self.catalog.library_names():
+            with suppress(UnishareError):  # a recipe elsewhere that is broken is not this one's matter
+                yield self.catalog.library(name)
+
+    def _has_header(self, recipe: LibraryRecipe, header: str) -> bool:
+        if not recipe.build.public_include or not self.trees.made(recipe):
+            return False
+        root = self.trees.of(recipe).root
+        return any((root / folder / header).is_file() for folder in recipe.build.public_include)
 
     def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
         build = recipe.build

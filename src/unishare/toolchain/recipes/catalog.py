@@ -13,6 +13,7 @@ from pathlib import Path
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, line_of, load_app, load_library
 
+SHOWN = 20
 PACKAGE_CATALOG = Path(__file__).resolve().parents[2] / "catalog"
 
 
@@ -100,4 +101,6 @@ def unknown(what: str, name: str, known: Sequence[str]) -> NotFoundError:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return NotFoundError(f"unknown {what} {name!r}", f"Did you mean {' or '.join(near)}?")
-    return NotFoundError(f"unknown {what} {name!r}", f"Known: {', '.join(known[:20]) or 'none'}.")
+    nearest = sorted(known, key=lambda other: (-difflib.SequenceMatcher(None, name, other).ratio(), other))
+    more = f" and {len(nearest) - SHOWN} more" if len(nearest) > SHOWN else ""
+    return NotFoundError(f"unknown {what} {name!r}", f"Known: {', '.join(nearest[:SHOWN]) or 'none'}{more}.")

@@ -38,6 +38,9 @@ from unishare.toolchain.tools.compiler import Compiler
 APT_FOLDER = Path("/etc/apt")
 DOWNLOAD_LIMIT_S = 60.0
 LISTS_BYTES = 64 << 20
+# apt-transport-http(1) reads those in lower case; programs it calls may read the others.
+PROXIES = tuple(f"{name}_proxy" for name in ("http", "https", "ftp", "all", "no"))
+PROXIES += tuple(name.upper() for name in PROXIES)
 
 
 class Provider(Protocol):
@@ -87,16 +90,16 @@ class DebianProvider:
         reason = ""
         for version in ("", *self._versions(source.package)):
             name = f"{source.package}={version}" if version else source.package
-            code, output = self._tools.run([*self._apt("get"), "source", "--download-only", "-qq", name], found.parent)
+            code, output = self._run([*self._apt("get"), "source", "--download-only", "-qq", name], found.parent)
             if found.is_file():
                 return ""
             names = ", ".join(sorted(file.name for file in found.parent.iterdir())) or "nothing"
-            reason = reason or (_last_line(output) if code else f"the package holds {names}")
+            reason = reason or (_first_error(output) if code else f"the package holds {names}")
         return reason
 
     def _versions(self, package: str) -> Iterator[str]:
         """All versions that the lists have: a mirror may list a security update whose files it does not have yet (or any more)."""
-        code, output = self._tools.run([*self._apt("cache"), "showsrc", "--only-source", package])
+        code, output = self._run([*self._apt("cache"), "showsrc", "--only-source", package])
         if code == 0:
             yield from dict.fromkeys(re.findall(r"(?m)^Version: (\S+)$", output))
 
@@ -111,12 +114,16 @@ class DebianProvider:
         (self._folder / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
         for name, text in _source_lists():
             (parts / name).write_text(text)
-        code, output = self._tools.run([*self._apt("get"), "-q", "update"])
+        code, output = self._run([*self._apt("get"), "-q", "update"])
         if code or not any(lists.glob("*_Sources*")):
             raise BuildError(
                 f"apt-get could not read Debian's list of source packages: {_first_error(output)}", "Is the network up?"
             )
         mark.touch()
+
+    def _run(self, command: list[str], folder: Path | None = None) -> tuple[int, str]:
+        """Run apt; it and httpx are all that may reach a network, and how is for the environment to say."""
+        return self._tools.run(command, folder, {name: os.environ[name] for name in PROXIES if name in os.environ})
 
     def _apt(self, tool: str) -> list[str]:
         options = {
@@ -129,6 +136,9 @@ class DebianProvider:
         return [f"apt-{tool}", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
 
 
+AS_IT_IS = {"Accept-Encoding": "identity"}
+
+
 class HttpsProvider:
     """A tarball at an address. httpx: timeouts and redirects that are right without our own code."""
 
@@ -138,15 +148,16 @@ class HttpsProvider:
         assert isinstance(source, HttpsSource)
         try:
             with (
-                httpx.stream("GET", source.url, follow_redirects=True, timeout=DOWNLOAD_LIMIT_S) as answer,
+                httpx.stream("GET", source.url, headers=AS_IT_IS, follow_redirects=True, timeout=DOWNLOAD_LIMIT_S) as answer,
                 into.open("wb") as file,
             ):
                 answer.raise_for_status()
-                for chunk in answer.iter_bytes():
+                # The bytes that were sent: a tarball that a server calls "gzip encoded" is what the recipe's hash is of.
+                for chunk in answer.iter_raw():
                     file.write(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise BuildError(
-                f"{recipe.file}:{line_of(recipe.file, source.url)}: field `source.url`: {source.url}: {error}",
+                f"{recipe.file}:{line_of(recipe.file, source.url)}: field `source.url`: {source.url}: {_said(error)}",
                 "Is the address right, and the network up?",
             ) from None
 
@@ -246,9 +257,17 @@ def _source_lists() -> Iterator[tuple[str, str]]:
         raise HostLacksError("apt has no package lists under /etc/apt", "Is this a Debian machine?")
 
 
+def _said(error: Exception) -> str:
+    """What went wrong with a download, the server's status first."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"the server answered {error.response.status_code} {error.response.reason_phrase}"
+    return str(error) or type(error).__name__
+
+
 def _first_error(output: str) -> str:
-    """What apt complained about first: its errors and warnings start with a letter and a colon."""
-    return next(iter(re.findall(r"(?m)^[EW]: .*$", output)), _last_line(output))
+    """What apt complained about first, errors before warnings: a server's status is in it."""
+    found = [*re.findall(r"(?m)^E: .*$", output), *re.findall(r"(?m)^W: .*$", output)]
+    return found[0] if found else _last_line(output)
 
 
 def _last_line(output: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from unishare.errors import BadInputError, BuildError, NotFoundError
+from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
 from unishare.settings import Settings
 from unishare.state import mark_used, replace_folder
 from unishare.toolchain.recipes.recipe import CompilerSource, CrateSource, FolderSource, LibraryRecipe, SdistSource, line_of
@@ -106,7 +106,8 @@ class Trees:
             else:
                 fresh = _unpack(recipe, self._sources.archive(recipe), fresh)
             for command in recipe.prepare.commands:
-                self._must(recipe, command, fresh)
+                _refuse_missing(recipe, command[0], fresh)
+                self._must(recipe, [*self._tools.without_network, *command], fresh)
             write_listing(fresh, root, self._digests)
             replace_folder(fresh, root)
             self._whole.add(root)
@@ -116,9 +117,29 @@ class Trees:
         if code:
             tail = "\n".join(output.strip().splitlines()[-OUTPUT_LINES:])
             raise BuildError(
-                f"{recipe.file}:{line_of(recipe.file, command[0])}: field `prepare.commands`: {' '.join(command)!r} ended with code {code}:\n{tail}",
+                f"{recipe.file}:{line_of(recipe.file, _own(command, self._tools)[0])}: field `prepare.commands`: {' '.join(_own(command, self._tools))!r} ended with code {code}:\n{tail}",
                 f"The library {recipe.name} could not be prepared; see the command's own message above.",
             )
+
+
+def _own(command: list[str], tools: Tools) -> list[str]:
+    """A command as the recipe has it."""
+    prefix = tools.without_network
+    return command[len(prefix) :] if prefix and command[: len(prefix)] == prefix else command
+
+
+def _refuse_missing(recipe: LibraryRecipe, program: str, root: Path) -> None:
+    """Tell a file that the source does not have from a program that the machine does not have."""
+    where = f"{recipe.file}:{line_of(recipe.file, program)}: field `prepare.commands`"
+    if "/" in program and not (root / program).is_file():
+        raise BadInputError(
+            f"{where}: the source has no {program}",
+            "A tarball of a version control system has to be prepared otherwise (autoreconf, autogen.sh), or list its files instead.",
+        )
+    if "/" not in program and shutil.which(program) is None:
+        raise HostLacksError(
+            f"{where}: the program {program!r} is not installed", "Install it, or do without it in the recipe."
+        )
 
 
 def _unpack(recipe: LibraryRecipe, archive: Path, into: Path) -> Path:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from unishare.errors import BuildError, HostLacksError
@@ -48,6 +49,16 @@ class Tools:
             raise Interrupted("the build was stopped")
         return process.returncode, output
 
+    @cached_property
+    def without_network(self) -> list[str]:
+        """What is put before a command that must not reach a network: a network namespace of its own, with root's rights or in a user
+        namespace (unshare(1)); nothing where the kernel or its administrator allow neither."""
+        for prefix in (["unshare", "--net"], ["unshare", "--user", "--map-current-user", "--net"]):
+            with contextlib.suppress(HostLacksError):
+                if self.run([*prefix, "true"])[0] == 0:
+                    return prefix
+        return []
+
     def stop(self) -> None:
         """End every running tool and let none start any more."""
         with self._lock:
@@ -66,6 +77,11 @@ class Tools:
                     stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", process_group=0,
                 )  # fmt: skip
             except FileNotFoundError:
+                if "/" in command[0]:  # a file of the source, not a program to install
+                    raise BuildError(
+                        f"there is no {command[0]}, or the program that its first line names",
+                        f"It was looked for in {folder or Path.cwd()}.",
+                    ) from None
                 raise HostLacksError(f"the program {command[0]!r} is not installed", "Run `make setup`.") from None
             except PermissionError:
                 raise HostLacksError(f"the program {command[0]!r} cannot be run: permission denied") from None

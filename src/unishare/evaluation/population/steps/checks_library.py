@@ -11,8 +11,7 @@ from unishare.evaluation.population.step import Step
 
 
 class ZlibChecks(Step):
-    """Compute the checksums of growing beginnings by zlib."""
-
+    does = "compute the checksums of growing beginnings by zlib"
     takes = Shape.BYTES
     gives = Shape.NUMBERS
     libraries = ("zlib",)
@@ -54,8 +53,7 @@ class ZlibChecks(Step):
 
 
 class XxHash(Step):
-    """Hash the lines by xxHash with seeds of its own."""
-
+    does = "hash the lines by xxHash with seeds of its own"
     takes = Shape.TEXT
     gives = Shape.NUMBERS
     libraries = ("xxhash",)
@@ -127,8 +125,7 @@ def _rotate(value: int, by: int) -> int:
 
 
 class QrWidths(Step):
-    """Encode the lines as QR codes by libqrencode and give their widths."""
-
+    does = "encode the lines as QR codes by libqrencode and give their widths"
     takes = Shape.TEXT
     gives = Shape.NUMBERS
     libraries = ("qrencode",)

@@ -10,14 +10,13 @@ from unishare.evaluation.population.step import Step
 
 
 class BytesStep(Step):
-    """Bytes to bytes."""
-
+    does = "bytes to bytes"
     takes = Shape.BYTES
     gives = Shape.BYTES
 
 
 class KeyStream(BytesStep):
-    """Mix the bytes with the stream of a generator."""
+    does = "mix the bytes with the stream of a generator"
 
     def __init__(self, random: Random) -> None:
         self.key = random.randint(1, MASK)
@@ -55,7 +54,7 @@ class KeyStream(BytesStep):
 
 
 class Boxes(BytesStep):
-    """Substitute bytes by boxes that follow each other."""
+    does = "substitute bytes by boxes that follow each other"
 
     def __init__(self, random: Random) -> None:
         self.boxes = [random.sample(range(256), 256) for _ in range(random.randint(1, 3))]
@@ -96,7 +95,7 @@ class Boxes(BytesStep):
 
 
 class Blocks(BytesStep):
-    """Permute and turn the bytes of blocks, round by round."""
+    does = "permute and turn the bytes of blocks, round by round"
 
     def __init__(self, random: Random) -> None:
         self.size = random.choice([4, 6, 8, 12, 16])

@@ -11,7 +11,7 @@ from unishare.evaluation.population.steps.text_edit import TextStep
 
 
 class RoundTrip(TextStep):
-    """Compress and decompress."""
+    does = "compress and decompress"
 
     def __init__(self, random: Random) -> None:
         self.primer = vocabulary.sentence(random, random.randint(4, 40)) + "\n"
@@ -79,8 +79,7 @@ class RoundTrip(TextStep):
 
 
 class Deflate(RoundTrip):
-    """Compress by zlib and back."""
-
+    does = "compress by zlib and back"
     libraries = ("zlib",)
     headers = ("zlib.h",)
 
@@ -109,8 +108,7 @@ class Deflate(RoundTrip):
 
 
 class Lz4(RoundTrip):
-    """Compress by LZ4 and back."""
-
+    does = "compress by LZ4 and back"
     libraries = ("lz4",)
     headers = ("lz4.h",)
 
@@ -139,8 +137,7 @@ class Lz4(RoundTrip):
 
 
 class Zstandard(RoundTrip):
-    """Compress by Zstandard and back."""
-
+    does = "compress by Zstandard and back"
     libraries = ("zstd",)
     headers = ("zstd.h",)
 
@@ -169,8 +166,7 @@ class Zstandard(RoundTrip):
 
 
 class Bzip2(RoundTrip):
-    """Compress by bzip2 and back."""
-
+    does = "compress by bzip2 and back"
     libraries = ("bzip2",)
     headers = ("bzlib.h",)
 
@@ -198,8 +194,7 @@ class Bzip2(RoundTrip):
 
 
 class Libdeflate(RoundTrip):
-    """Compress by libdeflate and back."""
-
+    does = "compress by libdeflate and back"
     libraries = ("libdeflate",)
     headers = ("libdeflate.h",)
 

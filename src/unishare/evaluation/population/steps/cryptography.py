@@ -17,8 +17,7 @@ _ALGORITHMS = {"md5": "MD5", "sha1": "SHA1", "sha224": "SHA224", "sha256": "SHA2
 
 
 class ChainedDigest(Step):
-    """Hash the bytes again and again by Mbed TLS."""
-
+    does = "hash the bytes again and again by Mbed TLS"
     takes = Shape.BYTES
     gives = Shape.TEXT
     libraries = ("mbedtls",)
@@ -63,8 +62,7 @@ class ChainedDigest(Step):
 
 
 class SignLines(TextStep):
-    """Sign each line by Mbed TLS with a key of its own."""
-
+    does = "sign each line by Mbed TLS with a key of its own"
     libraries = ("mbedtls",)
     headers = ("mbedtls/md.h",)
     grows = True
@@ -109,8 +107,7 @@ class SignLines(TextStep):
 
 
 class DerivedKey(Step):
-    """Derive key bytes from what came in by Mbed TLS and write them in base 64."""
-
+    does = "derive key bytes from what came in by Mbed TLS and write them in base 64"
     takes = Shape.BYTES
     gives = Shape.TEXT
     libraries = ("mbedtls",)
@@ -149,8 +146,7 @@ class DerivedKey(Step):
 
 
 class KeyedBlake(Step):
-    """Hash the blocks by libsodium with a key of its own."""
-
+    does = "hash the blocks by libsodium with a key of its own"
     takes = Shape.BYTES
     gives = Shape.TEXT
     libraries = ("libsodium",)

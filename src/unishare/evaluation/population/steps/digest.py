@@ -12,8 +12,7 @@ MASK64 = (1 << 64) - 1
 
 
 class Fnv(Step):
-    """Append a multiplicative hash of each block."""
-
+    does = "append a multiplicative hash of each block"
     takes = Shape.BYTES
     gives = Shape.TEXT
 
@@ -62,8 +61,7 @@ class Fnv(Step):
 
 
 class Checksums(Step):
-    """Append checksums with a modulus of its own."""
-
+    does = "append checksums with a modulus of its own"
     takes = Shape.TEXT
     gives = Shape.TEXT
 
@@ -107,8 +105,7 @@ class Checksums(Step):
 
 
 class CyclicCode(Step):
-    """Compute a cyclic redundancy code with a polynomial of its own, by table."""
-
+    does = "compute a cyclic redundancy code with a polynomial of its own, by table"
     takes = Shape.BYTES
     gives = Shape.NUMBERS
 
@@ -185,8 +182,7 @@ class CyclicCode(Step):
 
 
 class Radix64(Step):
-    """Write bytes in base 64 or 32 with an alphabet of its own."""
-
+    does = "write bytes in base 64 or 32 with an alphabet of its own"
     takes = Shape.BYTES
     gives = Shape.TEXT
     grows = True

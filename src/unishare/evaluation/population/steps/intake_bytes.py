@@ -11,8 +11,7 @@ from unishare.evaluation.population.step import Intake, Refusal
 
 
 class Hexadecimal(Intake):
-    """Decode hexadecimal digits to bytes."""
-
+    does = "decode hexadecimal digits to bytes"
     gives = Shape.BYTES
 
     def __init__(self, random: Random) -> None:
@@ -66,8 +65,7 @@ class Hexadecimal(Intake):
 
 
 class Fields(Intake):
-    """Decode binary fields with their lengths in front to lines."""
-
+    does = "decode binary fields with their lengths in front to lines"
     gives = Shape.TEXT
 
     def __init__(self, random: Random) -> None:
@@ -143,8 +141,7 @@ class Fields(Intake):
 
 
 class PlainText(Intake):
-    """Take printable text."""
-
+    does = "take printable text"
     gives = Shape.TEXT
 
     def __init__(self, random: Random) -> None:

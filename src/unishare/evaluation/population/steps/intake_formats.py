@@ -12,8 +12,7 @@ from unishare.evaluation.population.step import Intake, Refusal
 
 
 class XmlIntake(Intake):
-    """Parse XML by Expat and take the attributes of an element."""
-
+    does = "parse XML by Expat and take the attributes of an element"
     gives = Shape.RECORDS
     libraries = ("expat",)
     headers = ("expat.h",)
@@ -89,8 +88,7 @@ class XmlIntake(Intake):
 
 
 class YamlIntake(Intake):
-    """Parse a flat YAML mapping by libyaml."""
-
+    does = "parse a flat YAML mapping by libyaml"
     gives = Shape.PAIRS
     libraries = ("libyaml",)
     headers = ("yaml.h",)
@@ -164,8 +162,7 @@ class YamlIntake(Intake):
 
 
 class HttpIntake(Intake):
-    """Parse an HTTP request by http-parser."""
-
+    does = "parse an HTTP request by http-parser"
     gives = Shape.PAIRS
     libraries = ("http-parser",)
     headers = ("http_parser.h",)

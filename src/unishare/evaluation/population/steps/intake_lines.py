@@ -11,8 +11,7 @@ from unishare.evaluation.population.step import Intake, Refusal
 
 
 class NumberList(Intake):
-    """Parse a list of numbers."""
-
+    does = "parse a list of numbers"
     gives = Shape.NUMBERS
 
     def __init__(self, random: Random) -> None:
@@ -81,8 +80,7 @@ class NumberList(Intake):
 
 
 class Columns(Intake):
-    """Parse separated columns and keep a word and two numbers of each line."""
-
+    does = "parse separated columns and keep a word and two numbers of each line"
     gives = Shape.RECORDS
 
     def __init__(self, random: Random) -> None:
@@ -187,8 +185,7 @@ class Columns(Intake):
 
 
 class KeyValue(Intake):
-    """Parse lines of keys and values."""
-
+    does = "parse lines of keys and values"
     gives = Shape.PAIRS
 
     def __init__(self, random: Random) -> None:

@@ -14,8 +14,7 @@ from unishare.evaluation.population.steps import pairs
 
 
 class JsonIntake(Intake):
-    """Parse JSON and take the items of a list."""
-
+    does = "parse JSON and take the items of a list"
     gives = Shape.RECORDS
 
     def __init__(self, random: Random) -> None:
@@ -72,8 +71,7 @@ class JsonIntake(Intake):
 
 
 class CjsonIntake(JsonIntake):
-    """Parse JSON by cJSON and take the items of a list."""
-
+    does = "parse JSON by cJSON and take the items of a list"
     libraries = ("cjson",)
     headers = ("cJSON.h",)
 
@@ -122,8 +120,7 @@ class CjsonIntake(JsonIntake):
 
 
 class JanssonIntake(JsonIntake):
-    """Parse JSON by Jansson and take the items of a list."""
-
+    does = "parse JSON by Jansson and take the items of a list"
     libraries = ("jansson",)
     headers = ("jansson.h",)
 
@@ -168,8 +165,7 @@ class JanssonIntake(JsonIntake):
 
 
 class CjsonWriter(Step):
-    """Write the pairs as JSON by cJSON, numbers apart from words."""
-
+    does = "write the pairs as JSON by cJSON, numbers apart from words"
     takes = Shape.PAIRS
     gives = Shape.TEXT
     grows = True

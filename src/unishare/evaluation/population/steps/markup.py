@@ -10,8 +10,7 @@ from unishare.evaluation.population.steps.text_edit import TextStep
 
 
 class Markdown(TextStep):
-    """Make a Markdown document of the lines and turn it into HTML by MD4C."""
-
+    does = "make a Markdown document of the lines and turn it into HTML by MD4C"
     libraries = ("md4c",)
     headers = ("md4c-html.h",)
     grows = True

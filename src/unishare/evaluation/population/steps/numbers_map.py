@@ -21,8 +21,7 @@ def unparse(values: list[int]) -> bytes:
 
 
 class NumbersStep(Step):
-    """Numbers to numbers."""
-
+    does = "numbers to numbers"
     takes = Shape.NUMBERS
     gives = Shape.NUMBERS
 
@@ -57,7 +56,7 @@ class NumbersStep(Step):
 
 
 class Polynomial(NumbersStep):
-    """Evaluate a polynomial at each number."""
+    does = "evaluate a polynomial at each number"
 
     def __init__(self, random: Random) -> None:
         self.coefficients = [random.randint(1, MASK) for _ in range(random.randint(3, 24))]
@@ -93,7 +92,7 @@ class Polynomial(NumbersStep):
 
 
 class Switch(NumbersStep):
-    """Treat each number by the case that its remainder selects."""
+    does = "treat each number by the case that its remainder selects"
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.randint(5, 31)
@@ -135,7 +134,7 @@ class Switch(NumbersStep):
 
 
 class Formulas(NumbersStep):
-    """Compute several formulas of each number and its neighbours and mix them."""
+    does = "compute several formulas of each number and its neighbours and mix them"
 
     def __init__(self, random: Random) -> None:
         self.formulas = [
@@ -179,8 +178,7 @@ class Formulas(NumbersStep):
 
 
 class StackMachine(NumbersStep):
-    """Run a program of its own on a small stack machine for each number."""
-
+    does = "run a program of its own on a small stack machine for each number"
     PUSH, ADD, SUBTRACT, MULTIPLY, XOR, SWAP, DUPLICATE, ROTATE, INPUT = range(9)
 
     def __init__(self, random: Random) -> None:
@@ -271,7 +269,7 @@ class StackMachine(NumbersStep):
 
 
 class Keep(NumbersStep):
-    """Keep the numbers that satisfy a condition."""
+    does = "keep the numbers that satisfy a condition"
 
     def __init__(self, random: Random) -> None:
         self.condition: Expression = draw_expression(random, ["x"], random.randint(1, 3))

@@ -12,8 +12,7 @@ from unishare.evaluation.population.steps.numbers_map import NumbersStep, parse
 
 
 class Sort(NumbersStep):
-    """Sort the numbers by a key of its own."""
-
+    does = "sort the numbers by a key of its own"
     _LOOPS: ClassVar[dict[str, str]] = {
         "insertion": """
             for (size_t i = 1; i < numbers.count; i++)
@@ -110,7 +109,7 @@ class Sort(NumbersStep):
 
 
 class Histogram(NumbersStep):
-    """Count the numbers in buckets."""
+    does = "count the numbers in buckets"
 
     def __init__(self, random: Random) -> None:
         scale = random.choice([100, 10_000, MASK])
@@ -158,8 +157,7 @@ class Histogram(NumbersStep):
 
 
 class Statistics(Step):
-    """Report statistics of the numbers."""
-
+    does = "report statistics of the numbers"
     takes = Shape.NUMBERS
     gives = Shape.PAIRS
     _FIGURES: ClassVar[dict[str, str]] = {

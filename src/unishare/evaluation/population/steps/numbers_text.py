@@ -13,16 +13,14 @@ from unishare.evaluation.population.steps.numbers_map import parse
 
 
 class NumbersToText(Step):
-    """Numbers to text."""
-
+    does = "numbers to text"
     takes = Shape.NUMBERS
     gives = Shape.TEXT
     grows = True
 
 
 class Dates(NumbersToText):
-    """Take the numbers as days and write dates."""
-
+    does = "take the numbers as days and write dates"
     _ORDERS = (("year", "month", "day"), ("day", "month", "year"), ("month", "day", "year"))
 
     def __init__(self, random: Random) -> None:
@@ -80,7 +78,7 @@ class Dates(NumbersToText):
 
 
 class Numerals(NumbersToText):
-    """Write the numbers as numerals of a system of its own."""
+    does = "write the numbers as numerals of a system of its own"
 
     def __init__(self, random: Random) -> None:
         self.values = sorted({1, *(random.randint(2, 3000) for _ in range(random.randint(4, 12)))}, reverse=True)
@@ -140,8 +138,7 @@ class Numerals(NumbersToText):
 
 
 class Ledger(Step):
-    """Make records of the numbers, with words for keys."""
-
+    does = "make records of the numbers, with words for keys"
     takes = Shape.NUMBERS
     gives = Shape.RECORDS
     grows = True
@@ -182,7 +179,7 @@ class Ledger(Step):
 
 
 class Spell(NumbersToText):
-    """Write the numbers in another base, digit by digit in words or letters."""
+    does = "write the numbers in another base, digit by digit in words or letters"
 
     def __init__(self, random: Random) -> None:
         self.base = random.randint(3, 20)

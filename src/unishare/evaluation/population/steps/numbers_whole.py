@@ -9,7 +9,7 @@ from unishare.evaluation.population.steps.numbers_map import NumbersStep
 
 
 class Matrix(NumbersStep):
-    """Multiply blocks of the numbers by a matrix."""
+    does = "multiply blocks of the numbers by a matrix"
 
     def __init__(self, random: Random) -> None:
         self.size = random.randint(2, 8)
@@ -62,7 +62,7 @@ class Matrix(NumbersStep):
 
 
 class Convolution(NumbersStep):
-    """Convolve the numbers with a kernel."""
+    does = "convolve the numbers with a kernel"
 
     def __init__(self, random: Random) -> None:
         self.kernel = [random.randint(-999, 999) & MASK for _ in range(random.randint(2, 9))]
@@ -92,7 +92,7 @@ class Convolution(NumbersStep):
 
 
 class Recurrence(NumbersStep):
-    """Feed the numbers into a shift register and take what comes out."""
+    does = "feed the numbers into a shift register and take what comes out"
 
     def __init__(self, random: Random) -> None:
         self.state = [random.randint(0, MASK) for _ in range(random.randint(2, 5))]
@@ -135,7 +135,7 @@ class Recurrence(NumbersStep):
 
 
 class Power(NumbersStep):
-    """Raise the numbers to a power modulo a prime."""
+    does = "raise the numbers to a power modulo a prime"
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.choice([2147483647, 998244353, 1000000007, 4294967291, 104729, 65537])

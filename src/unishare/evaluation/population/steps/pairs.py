@@ -18,8 +18,7 @@ def parse(data: bytes) -> list[tuple[str, str]]:
 
 
 class Weigh(Step):
-    """Weigh each value by its key."""
-
+    does = "weigh each value by its key"
     takes = Shape.PAIRS
     gives = Shape.NUMBERS
 
@@ -66,8 +65,7 @@ class Weigh(Step):
 
 
 class Letter(Step):
-    """Fill a letter with the pairs."""
-
+    does = "fill a letter with the pairs"
     takes = Shape.PAIRS
     gives = Shape.TEXT
     grows = True
@@ -125,8 +123,7 @@ class Letter(Step):
 
 
 class Translate(Step):
-    """Translate the words by a dictionary in a file."""
-
+    does = "translate the words by a dictionary in a file"
     takes = Shape.PAIRS
     gives = Shape.PAIRS
 

@@ -16,8 +16,7 @@ def _class(random: Random) -> str:
 
 
 class PerlReplace(TextStep):
-    """Replace the matches of a regular expression by PCRE2."""
-
+    does = "replace the matches of a regular expression by PCRE2"
     libraries = ("pcre2",)
     macros = ("PCRE2_CODE_UNIT_WIDTH 8",)
     headers = ("pcre2.h",)

@@ -33,8 +33,7 @@ def parse(data: bytes) -> list[Record]:
 
 
 class GroupSum(Step):
-    """Sum the records of each word by a formula."""
-
+    does = "sum the records of each word by a formula"
     takes = Shape.RECORDS
     gives = Shape.PAIRS
 
@@ -99,8 +98,7 @@ class GroupSum(Step):
 
 
 class Select(Step):
-    """Keep the records that satisfy a condition, and compute their columns anew."""
-
+    does = "keep the records that satisfy a condition, and compute their columns anew"
     takes = Shape.RECORDS
     gives = Shape.RECORDS
 
@@ -146,8 +144,7 @@ class Select(Step):
 
 
 class Column(Step):
-    """Take a column of the records as numbers."""
-
+    does = "take a column of the records as numbers"
     takes = Shape.RECORDS
     gives = Shape.NUMBERS
 
@@ -187,8 +184,7 @@ class Column(Step):
 
 
 class Report(Step):
-    """Write a line of text for each record by a template."""
-
+    does = "write a line of text for each record by a template"
     takes = Shape.RECORDS
     gives = Shape.TEXT
     grows = True

@@ -12,8 +12,7 @@ from unishare.evaluation.population.steps.records import Record, parse
 
 
 class Join(Step):
-    """Look numbers up in a table in a file and join them to the records."""
-
+    does = "look numbers up in a table in a file and join them to the records"
     takes = Shape.RECORDS
     gives = Shape.RECORDS
 

@@ -11,8 +11,7 @@ from unishare.evaluation.population.steps.numbers_map import NumbersStep
 
 
 class LuaProgram(NumbersStep):
-    """Run a Lua script on each number."""
-
+    does = "run a Lua script on each number"
     libraries = ("lua",)
     headers = ("lauxlib.h", "lualib.h")
 
@@ -82,7 +81,7 @@ def _lines(script: str) -> str:
 
 
 class JavascriptStep(NumbersStep):
-    """Run a JavaScript on each number."""
+    does = "run a JavaScript on each number"
 
     def __init__(self, random: Random) -> None:
         self.program = Program(random)
@@ -103,8 +102,7 @@ class JavascriptStep(NumbersStep):
 
 
 class DuktapeProgram(JavascriptStep):
-    """Run a JavaScript by Duktape on each number."""
-
+    does = "run a JavaScript by Duktape on each number"
     libraries = ("duktape",)
     headers = ("duktape.h",)
 
@@ -159,8 +157,7 @@ class DuktapeProgram(JavascriptStep):
 
 
 class MujsProgram(JavascriptStep):
-    """Run a JavaScript by MuJS on each number."""
-
+    does = "run a JavaScript by MuJS on each number"
     libraries = ("mujs",)
     headers = ("mujs.h",)
 

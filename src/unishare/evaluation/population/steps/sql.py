@@ -34,8 +34,7 @@ _DATABASE = """
 
 
 class SqlStep(Step):
-    """Fill a table and ask it a query."""
-
+    does = "fill a table and ask it a query"
     libraries = ("sqlite",)
     headers = ("sqlite3.h",)
     schema: str
@@ -56,8 +55,7 @@ class SqlStep(Step):
 
 
 class SqlNumbers(SqlStep):
-    """Ask SQLite about the numbers."""
-
+    does = "ask SQLite about the numbers"
     takes = Shape.NUMBERS
     gives = Shape.NUMBERS
 
@@ -119,8 +117,7 @@ class SqlNumbers(SqlStep):
 
 
 class SqlRecords(SqlStep):
-    """Ask SQLite about the records, together with a table of its own."""
-
+    does = "ask SQLite about the records, together with a table of its own"
     takes = Shape.RECORDS
     gives = Shape.RECORDS
 

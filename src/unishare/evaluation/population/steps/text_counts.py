@@ -13,8 +13,7 @@ from unishare.evaluation.population.steps.text_edit import words_of
 
 
 class WordHashes(Step):
-    """Hash each word to a number."""
-
+    does = "hash each word to a number"
     takes = Shape.TEXT
     gives = Shape.NUMBERS
 
@@ -68,8 +67,7 @@ class WordHashes(Step):
 
 
 class FindNumbers(Step):
-    """Find the numbers in the text."""
-
+    does = "find the numbers in the text"
     takes = Shape.TEXT
     gives = Shape.NUMBERS
 
@@ -113,8 +111,7 @@ class FindNumbers(Step):
 
 
 class Frequency(Step):
-    """Count the words, the most frequent first."""
-
+    does = "count the words, the most frequent first"
     takes = Shape.TEXT
     gives = Shape.PAIRS
 

@@ -12,8 +12,7 @@ from unishare.evaluation.population.step import Step
 
 
 class TextStep(Step):
-    """Text to text."""
-
+    does = "text to text"
     takes = Shape.TEXT
     gives = Shape.TEXT
 
@@ -24,7 +23,7 @@ def words_of(data: bytes) -> list[bytes]:
 
 
 class Alphabet(TextStep):
-    """Replace letters by others."""
+    does = "replace letters by others"
 
     def __init__(self, random: Random) -> None:
         self.table = bytearray(range(256))
@@ -59,7 +58,7 @@ class Alphabet(TextStep):
 
 
 class Runs(TextStep):
-    """Encode runs of equal characters with their lengths."""
+    does = "encode runs of equal characters with their lengths"
 
     def __init__(self, random: Random) -> None:
         self.least = random.randint(2, 4)
@@ -100,7 +99,7 @@ class Runs(TextStep):
 
 
 class Lines(TextStep):
-    """Sort, number or reverse the lines."""
+    does = "sort, number or reverse the lines"
 
     def __init__(self, random: Random) -> None:
         self.order = random.choice(["sorted", "reversed", "as they are"])

@@ -48,8 +48,7 @@ def _c_classes(name: str) -> str:
 
 
 class Automaton(Step):
-    """Count the transitions of a finite automaton over the text."""
-
+    does = "count the transitions of a finite automaton over the text"
     takes = Shape.TEXT
     gives = Shape.NUMBERS
 
@@ -139,7 +138,7 @@ class Automaton(Step):
 
 
 class Quoting(TextStep):
-    """Strip comments and collapse spaces with a small scanner."""
+    does = "strip comments and collapse spaces with a small scanner"
 
     def __init__(self, random: Random) -> None:
         self.open, self.close = random.sample("(,.;:!x7/#", 2)

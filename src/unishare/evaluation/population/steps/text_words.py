@@ -10,7 +10,7 @@ from unishare.evaluation.population.vocabulary import different_words
 
 
 class WordShuffle(TextStep):
-    """Reverse or turn the words that a rule selects."""
+    does = "reverse or turn the words that a rule selects"
 
     def __init__(self, random: Random) -> None:
         self.modulus = random.randint(2, 6)
@@ -65,7 +65,7 @@ class WordShuffle(TextStep):
 
 
 class Nearest(TextStep):
-    """Replace each word by the nearest one of a list, by edit distance."""
+    does = "replace each word by the nearest one of a list, by edit distance"
 
     def __init__(self, random: Random) -> None:
         self.known = different_words(random, random.randint(6, 24))

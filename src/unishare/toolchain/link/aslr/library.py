@@ -18,7 +18,7 @@ from unishare.formats.addresses import PAGE
 from unishare.formats.elf import ElfFile
 from unishare.formats.sections import LINKAGE_SECTIONS
 from unishare.state import read_record, replace_file, write_record
-from unishare.toolchain.link.aslr.module import library_script, link_module, refuse_absolute_code
+from unishare.toolchain.link.aslr.module import library_script, link_module, refuse_unplaceable
 from unishare.toolchain.map.frame_space import FrameKind, FrameWindows
 from unishare.toolchain.objects.cache import UnitObject, WindowSize
 from unishare.toolchain.tools.commands import Tools
@@ -80,7 +80,7 @@ def _digest_file(module: Path) -> Path:
 
 
 def _measure(library: UnitObject, kept: Path, compiler: Compiler, tools: Tools) -> None:
-    refuse_absolute_code(library.name, library.path)
+    refuse_unplaceable(library.name, library.path)
     with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
         parsed = ElfFile.read(_link(library, 0, 0, Path(folder), compiler, tools))
         found = {kind.value: size for kind, names in _SECTIONS.items() if (size := _extent(parsed, names))}

@@ -98,9 +98,16 @@ def link_module(
     return work / output
 
 
-def refuse_absolute_code(owner: str, path: Path) -> None:
-    """Refuse an object whose code or constants hold addresses: they could not be shared."""
+def refuse_unplaceable(owner: str, path: Path) -> None:
+    """Refuse an object that cannot lie at any page: one aligned to more than a page, or whose code or constants hold addresses, which
+    could not be shared."""
     parsed = ElfFile.read(path)
+    for section in parsed.sections:
+        if section.flags & elf.SHF_ALLOC and section.alignment > PAGE:
+            raise BadInputError(
+                f"{owner}: {section.name} is aligned to {section.alignment} bytes, but under the layout aslr a module begins at any page",
+                f"Align to {PAGE} bytes at most, allocate it with aligned_alloc when it is needed, or use the layout aligned.",
+            )
     names = parsed.symbol_table(elf.SHT_SYMTAB)
     for section in parsed.sections:
         if section.type != elf.SHT_RELA:

@@ -15,7 +15,7 @@ from unishare.formats.addresses import PAGE
 from unishare.formats.elf import ElfFile
 from unishare.formats.image import ELF_NAME, ImageFacts, PlacedModule, RelocationsReference
 from unishare.toolchain.link.aslr.library import module_of, sizes_of
-from unishare.toolchain.link.aslr.module import app_script, link_module, refuse_absolute_code
+from unishare.toolchain.link.aslr.module import app_script, link_module, refuse_unplaceable
 from unishare.toolchain.link.aslr.resolve import Module, resolve
 from unishare.toolchain.link.image_key import MODULES
 from unishare.toolchain.link.job import LinkJob, Places, Site
@@ -95,7 +95,7 @@ class AslrLayout:
     def _link_app(self, job: LinkJob, site: Site) -> Path:
         objects = ["stub.o"]
         if job.app:
-            refuse_absolute_code(job.name, job.app.path)
+            refuse_unplaceable(job.name, job.app.path)
             (site.work / "app.o").symlink_to(job.app.path)
             objects.append("app.o")
         assemble_stub(STUB, job, site)
