@@ -62,7 +62,6 @@ demo: setup
 
 test: setup
 	@$(CARGO_RUN)
-	packaging/install-debian-packages $(EMULATORS) || echo "unishare: tests on emulated hosts will be skipped"
 	cargo test --release --locked --quiet --manifest-path monitor/Cargo.toml </dev/null
 	$(VENV)/bin/python -m pytest -q </dev/null
 

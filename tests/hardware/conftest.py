@@ -1,7 +1,7 @@
 """Hosts with hardware virtualisation, emulated, each started once for all tests that want it.
 
-UNISHARE_HARDWARE names them, separated by spaces (virtual_machine.py: HOSTS); "amd-v" alone when it is not set, `make test-hardware`
-names all.
+UNISHARE_HARDWARE names them, separated by spaces (virtual_machine.py: HOSTS); `make test-hardware` names all. None when it is not
+set: these tests are skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUTS = ("aligned", "aslr")
 APPS = tuple(Catalog().app_names())
-CHOSEN = os.environ.get("UNISHARE_HARDWARE", "amd-v").split()
+CHOSEN = os.environ.get("UNISHARE_HARDWARE", "").split()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from hardware.guests import GUESTS
 from hardware.virtual_machine import VirtualMachine
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
+from unishare.fleet.crash import explain
 from unishare.fleet.messages import StartRequest
 from unishare.host.doctor import kvm_problem
 from unishare.settings import Settings
@@ -30,7 +31,7 @@ def test_it_is_told_here(guests: Settings, name: str, way: str, layout: str) -> 
 
 @pytest.mark.parametrize(("name", "way", "layout"), CASES)
 def test_it_is_told_there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> None:
-    there, code = asyncio.run(_there(machine, name, way, layout))
+    there, code = asyncio.run(_there(machine, guests, name, way, layout))
     assert GUESTS[name].says in there
     assert code == GUESTS[name].code
     if kvm_problem() is None:
@@ -40,15 +41,21 @@ def test_it_is_told_there(machine: VirtualMachine, guests: Settings, name: str, 
 
 async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
     async with launcher.private(guests) as (control, _):
-        return await _report(control, str(guests.image_folder(layout, f"hostile-{name}") / "manifest.json"), way, layout)
+        return await _report(control, str(_manifest(guests, name, layout)), way, layout, _manifest(guests, name, layout))
 
 
-async def _there(machine: VirtualMachine, name: str, way: str, layout: str) -> tuple[str, int]:
+async def _there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
     async with await Control.connect(machine.control) as control:
-        return await _report(control, machine.manifest(layout, f"hostile-{name}"), way, layout)
+        manifest = machine.manifest(layout, f"hostile-{name}")
+        return await _report(control, manifest, way, layout, _manifest(guests, name, layout))
 
 
-async def _report(control: Control, manifest: str, way: str, layout: str) -> tuple[str, int]:
+def _manifest(guests: Settings, name: str, layout: str) -> Path:
+    return guests.image_folder(layout, f"hostile-{name}") / "manifest.json"
+
+
+async def _report(control: Control, manifest: str, way: str, layout: str, image: Path) -> tuple[str, int]:
+    """The report, made here from what the tender saw there; `image` is the same image on this machine."""
     seed = SEED if layout == "aslr" else None
     request = StartRequest(manifest=manifest, tender="kvm", argv=[Path(manifest).parent.name, way], seed=seed)
     (started,) = await control.start(request)
@@ -59,7 +66,7 @@ async def _report(control: Control, manifest: str, way: str, layout: str) -> tup
         await asyncio.sleep(0.02)
     crash = await control.crash(started.instance)
     exits = {row.instance: row.exit for row in await control.list()}
-    return crash.report, exits[started.instance] or 0
+    return explain({**crash.record, "manifest": str(image)}).report, exits[started.instance] or 0
 
 
 def _steady(report: str) -> str:
