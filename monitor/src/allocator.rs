@@ -78,6 +78,14 @@ pub struct Arena {
     start: usize,
 }
 
+/// Do something whose allocations are all freed when it returns, in a child that allocates from an arena: which frees nothing by itself.
+pub fn scratch<T>(act: impl FnOnce() -> T) -> T {
+    let before = NEXT.load(Ordering::Relaxed);
+    let result = act();
+    NEXT.store(before, Ordering::Relaxed);
+    result
+}
+
 impl Arena {
     /// Allocate from a fresh arena from now on. Only for a forked child.
     pub fn switch() -> Result<Self, Error> {

@@ -9,7 +9,7 @@ import pytest
 from unishare.errors import BadInputError, NotFoundError
 from unishare.evaluation.run.plan import plan, size_of
 from unishare.evaluation.run.preparation import needs
-from unishare.evaluation.run.product import REQUEST_FIELDS, lacks
+from unishare.evaluation.run.product import REQUEST_FIELDS, lacks, start_options
 from unishare.evaluation.scenario import SIZES, Configuration, find_scenario, read_scenario, scenario_names
 
 SOUND = """
@@ -91,3 +91,10 @@ def test_an_option_that_the_product_lacks_is_refused_by_name(monkeypatch: pytest
         "unishare.evaluation.run.product.REQUEST_FIELDS", (("park", False, "no_such_field", True), *REQUEST_FIELDS[:0])
     )
     assert "park = True" in (lacks(Configuration(park=True)) or "")
+
+
+def test_what_is_measured_unparked_stays_so() -> None:
+    assert start_options(Configuration(tender="kvm"), None)["park_ms"] == 0
+    assert start_options(Configuration(tender="kvm", park=True), None)["park_ms"] > 0
+    assert start_options(Configuration(give_back=False), None)["quiet_ms"] == 0
+    assert "sharing must be pool" in (lacks(Configuration(sharing="copy", start="snapshot")) or "")

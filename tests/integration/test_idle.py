@@ -106,3 +106,44 @@ def test_a_thousand_requests_leave_no_more_than_the_first(home: Settings, tender
         return leaks
 
     assert with_launcher(home, act) == {}
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize("layout", ["aligned", "aslr"])
+def test_a_parked_instance_has_no_machine_and_answers_as_before(aslr_home: Settings, layout: str) -> None:
+    async def act(control: Control) -> None:
+        for function in load_functions(aslr_home, ("gzip", "lua"), layout):
+            request = StartRequest(manifest=str(function.image.manifest), tender="kvm", name=function.name, park_ms=50)
+            (started,) = await control.start(request)
+            for _ in range(3):
+                await ask(control, started, function, len(function.expectations))
+                assert await state_when(control, started, "parked") == "parked", function.name
+                links = [link.readlink().name for link in Path(f"/proc/{started.pid}/fd").iterdir()]
+                assert [name for name in links if "kvm-v" in name] == []
+                assert "kvm-v" not in Path(f"/proc/{started.pid}/maps").read_text()
+
+    with_launcher(aslr_home, act)
+
+
+@pytest.mark.kvm
+def test_parking_can_be_forbidden(home: Settings) -> None:
+    async def act(control: Control) -> None:
+        (function,) = load_functions(home, ("hello",), "aligned")
+        request = StartRequest(manifest=str(function.image.manifest), tender="kvm", quiet_ms=20, park_ms=0)
+        (started,) = await control.start(request)
+        await asyncio.sleep(QUIET_S)
+        assert (await control.list())[0].state == "ready"
+        links = [link.readlink().name for link in Path(f"/proc/{started.pid}/fd").iterdir()]
+        assert any("kvm-vm" in name for name in links)
+
+    with_launcher(home, act)
+
+
+async def state_when(control: Control, started: StartedInstance, wanted: str) -> str:
+    """Its state, once it is what is wanted, or after long patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        (state,) = (found.state for found in await control.list() if found.instance == started.instance)
+        if state == wanted or time.monotonic() > deadline:
+            return state
+        await asyncio.sleep(0.05)

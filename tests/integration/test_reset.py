@@ -103,6 +103,33 @@ static int handle(const unishare_request *request, unishare_answer *answer)
 
 int main(void) { unishare_on_resume(draw); return unishare_serve(handle); }
 """
+# A guard page that is there before the snapshot; requests take it away, and set up another.
+GUARDED = r"""
+#include <sys/mman.h>
+#include <unishare/function.h>
+
+static char *pages;
+
+static int handle(const unishare_request *request, unishare_answer *answer)
+{
+    int result = 0;
+
+    switch (*request->data) {
+    case 'u': result = mprotect(pages, 4096, PROT_READ | PROT_WRITE); pages[0] = 1; break;
+    case 'p': result = mprotect(pages + 4096, 4096, PROT_NONE); break;
+    case 'o': pages[4096] = 1; break;
+    case 'w': pages[0] = 1; break;
+    }
+    unishare_answer_printf(answer, "%d", result);
+    return 0;
+}
+
+int main(void)
+{
+    pages = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return mprotect(pages, 4096, PROT_NONE) ? 9 : unishare_serve(handle);
+}
+"""
 RECIPE = """
 name = "{name}"
 libraries = ["unishare-invoke"]
@@ -124,15 +151,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for name in ("sources", "objects"):
         (warm / name).mkdir(parents=True, exist_ok=True)
         (folder / "home" / name).symlink_to(warm / name)
-    for name, state in (("forgetful", 'state = "none"'), ("stateful", "")):
+    for name, state in (("forgetful", 'state = "none"'), ("stateful", ""), ("guarded", 'state = "none"')):
         app = folder / "apps" / name
         app.mkdir(parents=True)
-        (app / "main.c").write_text(MAIN)
+        (app / "main.c").write_text(GUARDED if name == "guarded" else MAIN)
         (app / "app.toml").write_text(RECIPE.format(name=name, state=state))
     settings = Settings(folder / "home")
-    build(settings, Catalog([folder]), ("forgetful", "stateful"), LAYOUTS)
+    build(settings, Catalog([folder]), ("forgetful", "stateful", "guarded"), LAYOUTS)
     for layout in LAYOUTS:
-        for name in ("forgetful", "stateful"):
+        for name in ("forgetful", "stateful", "guarded"):
             snapshots.take(Pool.open(settings.pool), settings.image_folder(layout, name), count=1)
     return settings
 
@@ -197,6 +224,20 @@ def test_the_test_finds_what_a_function_keeps(home: Settings, layout: str) -> No
     _, after, found = asyncio.run(ask_twice(home, request(home, "stateful", layout, "process"), secret))
     assert after.split()[1:4] == ["1", "1", "1"]
     assert found
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_guard_pages_are_those_of_the_snapshot(home: Settings, reset: bool) -> None:
+    async def ask() -> None:
+        async with launcher.private(home) as (control, _):
+            (started,) = await control.start(request(home, "guarded", "aslr", "process", reset=reset))
+            for data in (b"o", b"u", b"p", b"o") if reset else (b"o",):
+                assert (await control.invoke(started.instance, data)).payload == b"0"
+                await _waits(control)
+            await control.invoke(started.instance, b"w")
+
+    with pytest.raises(UnishareError, match="crashed"):
+        asyncio.run(ask())
 
 
 def test_private_memory_is_where_it_was_after_many_requests(home: Settings) -> None:

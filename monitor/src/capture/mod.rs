@@ -119,6 +119,7 @@ fn capture(
                 draw: draw.clone(),
             },
             limits: Limits::default(),
+            park_after_ms: None,
         };
         let (channel, theirs) = channel::pair(None)?;
         let (pid, _) = zygote.start(order, theirs.as_fd(), console.as_fd())?;

@@ -52,6 +52,7 @@ pub struct Answer {
 #[derive(Debug, Default)]
 pub struct Conversation {
     ready: bool,
+    parked: bool,
     exchange: Option<Box<Exchange>>,
     last_id: u64,
     crash: Option<Box<abi::Crash>>,
@@ -73,6 +74,11 @@ impl Conversation {
         self.ready
     }
 
+    /// Whether it has no virtual machine until it is asked.
+    pub fn is_parked(&self) -> bool {
+        self.parked
+    }
+
     /// Whether an answer is due.
     pub fn is_busy(&self) -> bool {
         self.exchange.is_some()
@@ -85,6 +91,7 @@ impl Conversation {
 
     /// Ask it, which must be free. `send` sends.
     pub fn ask(&mut self, request: Vec<u8>) {
+        self.parked = false;
         self.last_id += 1;
         self.exchange = Some(Box::new(Exchange {
             id: self.last_id,
@@ -121,6 +128,10 @@ impl Conversation {
             // The process ends right after it, or it means nothing.
             Incoming::Crash(record) => {
                 self.crash = Some(record);
+                Heard::Nothing
+            }
+            Incoming::Parked => {
+                self.parked = self.exchange.is_none();
                 Heard::Nothing
             }
             Incoming::Ready | Incoming::Malformed => Heard::Nothing,

@@ -14,6 +14,8 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 use crate::abi::{self, Message};
 use crate::error::Error;
 
+/// Of the KVM tender: the instance has no virtual machine until the next request. A guest that sends it only spoils what is told of itself.
+const MESSAGE_PARKED: u32 = 0x8000_0001;
 const HEADER: usize = size_of::<Message>();
 const PART_MAX: usize = abi::MESSAGE_MAX - HEADER;
 /// A crash record up to its stack bytes.
@@ -23,6 +25,8 @@ const CRASH_HEAD: usize = size_of::<abi::Crash>() - abi::CRASH_STACK_MAX;
 #[derive(Debug)]
 pub enum Incoming<'a> {
     Ready,
+    /// It has given its virtual machine back until the next request.
+    Parked,
     /// A part of the answer to request `id`; `status` counts in the last one.
     Reply {
         id: u64,
@@ -47,6 +51,9 @@ pub enum Received<'a> {
 
 /// How long an instance waits for a request until it gives memory back.
 pub const QUIET: Duration = Duration::from_millis(100);
+
+/// How many milliseconds an instance waits after that until it gives its virtual machine back.
+pub const PARK_AFTER_MS: u64 = 10_000;
 
 /// A channel's two ends: the parent's and the instance's. The instance's receives give up after `quiet`, if that is given (abi.h,
 /// CHANNEL_RECEIVE_SOON).
@@ -83,6 +90,7 @@ fn parse(bytes: &[u8]) -> Incoming<'_> {
     let message: Message = bytemuck::pod_read_unaligned(header);
     match message.kind {
         abi::MESSAGE_READY => Incoming::Ready,
+        MESSAGE_PARKED => Incoming::Parked,
         abi::MESSAGE_REPLY => {
             let last = message.flags & abi::MESSAGE_MORE == 0;
             Incoming::Reply {
@@ -117,6 +125,16 @@ pub fn send_ready(channel: BorrowedFd<'_>) -> Result<(), Error> {
     rustix::net::send(channel, bytemuck::bytes_of(&message), SendFlags::NOSIGNAL)
         .map(drop)
         .map_err(|error| Error::io("saying that the instance is ready", error))
+}
+
+/// From the tender: it is parked. Nobody needs to know it.
+pub fn send_parked(channel: BorrowedFd<'_>) {
+    let message = Message {
+        kind: MESSAGE_PARKED,
+        ..Message::default()
+    };
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _ = rustix::net::send(channel, bytemuck::bytes_of(&message), flags);
 }
 
 /// Send the part of request `id` that starts at `offset` of `payload`, without waiting. Returns the next offset, `None` when the

@@ -127,6 +127,7 @@ fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, 
             log_bytes: None,
             cpu_seconds: arguments.cpu_limit_s,
         },
+        park_after_ms: Some(channel::PARK_AFTER_MS),
     }
 }
 

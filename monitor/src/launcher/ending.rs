@@ -13,6 +13,7 @@ use crate::zygote::Exit;
 pub enum State {
     Starting,
     Ready,
+    Parked,
     Busy,
     Exited,
     Crashed,

@@ -131,6 +131,7 @@ impl Member {
         match &self.phase {
             Phase::Ended(ending) => ending.state(),
             Phase::Live(live) if live.conversation.is_busy() => State::Busy,
+            Phase::Live(live) if live.conversation.is_parked() => State::Parked,
             Phase::Live(live) if live.conversation.is_ready() => State::Ready,
             Phase::Live(_) => State::Starting,
         }

@@ -23,7 +23,7 @@ impl Server {
     pub fn act(&mut self, caller: Caller, request: Request) -> Result<(), Refusal> {
         match request {
             Request::Hello => self.greet(caller),
-            Request::Start(start) => self.start(caller, start)?,
+            Request::Start(start) => self.start(caller, *start)?,
             Request::Invoke(invoke, payload) => self.invoke(caller, &invoke, payload)?,
             Request::List => self.list(caller),
             Request::Stats(named) => {

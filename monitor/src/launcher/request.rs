@@ -25,7 +25,7 @@ const LOG_LIMITS: std::ops::RangeInclusive<u64> = 4096..=1 << 40;
 #[derive(Debug)]
 pub enum Request {
     Hello,
-    Start(Start),
+    Start(Box<Start>),
     Invoke(Invoke, Vec<u8>),
     List,
     Stats(Named),
@@ -68,6 +68,8 @@ pub struct Start {
     pub log_limit: Option<u64>,
     /// How long each waits for a request until it gives memory back; 0: it never does.
     pub quiet_ms: Option<u64>,
+    /// Under KVM, how long after that until each gives its virtual machine back; 0: it never does.
+    pub park_ms: Option<u64>,
     pub name: Option<String>,
 }
 
@@ -134,7 +136,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
     }
     Ok(match op.as_str() {
         "hello" => decode::<Nothing>(&op, fields).map(|_| Request::Hello)?,
-        "start" => Request::Start(decode::<Start>(&op, fields)?.check()?),
+        "start" => Request::Start(Box::new(decode::<Start>(&op, fields)?.check()?)),
         "invoke" => Request::Invoke(decode::<Invoke>(&op, fields)?.check()?, payload),
         "list" => decode::<Nothing>(&op, fields).map(|_| Request::List)?,
         "stats" => Request::Stats(decode(&op, fields)?),
@@ -187,6 +189,7 @@ impl Start {
         bounded("start: gaps", self.gaps, 0..=GAPS_MAX)?;
         bounded("start: time_limit_ms", self.time_limit_ms, 0..=MILLISECONDS_MAX)?;
         bounded("start: quiet_ms", self.quiet_ms, 0..=MILLISECONDS_MAX)?;
+        bounded("start: park_ms", self.park_ms, 0..=MILLISECONDS_MAX)?;
         bounded("start: cpu_limit_s", self.cpu_limit_s, 1..=SECONDS_MAX)?;
         bounded("start: log_limit", self.log_limit, LOG_LIMITS)?;
         if let Some(prefix) = &self.name {

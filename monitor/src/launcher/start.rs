@@ -158,6 +158,7 @@ impl Batch {
                 log_bytes: log.is_some().then_some(limit),
                 cpu_seconds: request.cpu_limit_s,
             },
+            park_after_ms: Some(request.park_ms.unwrap_or(channel::PARK_AFTER_MS)).filter(|limit| *limit > 0),
         };
         let (ours, theirs) = channel::pair(quiet(request.quiet_ms))?;
         let forked = Instant::now();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
@@ -85,6 +86,8 @@ pub struct Spec<'a> {
     pub heap: u64,
     pub argv: &'a [String],
     pub env: &'a BTreeMap<String, String>,
+    /// How long it waits for a request until it gives its machine back; `None`: it never does.
+    pub park_after: Option<Duration>,
     /// Bytes that its console may have, where that is a file.
     pub log_bytes: Option<u64>,
     /// What this tender made for the image.

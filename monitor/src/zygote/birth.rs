@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
@@ -103,6 +104,7 @@ impl Birth<'_> {
             heap: self.heap,
             argv,
             env: &env,
+            park_after: self.order.park_after_ms.map(Duration::from_millis),
         };
         let duplicate = |descriptor: BorrowedFd<'_>| {
             rustix::io::fcntl_dupfd_cloexec(descriptor, WORD_FD + 1)

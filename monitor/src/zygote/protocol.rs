@@ -55,6 +55,8 @@ pub struct Order {
     pub gaps: u64,
     pub beginning: Beginning,
     pub limits: Limits,
+    /// Under KVM, milliseconds that it waits, once it has given memory back, until it gives its virtual machine back; `None`: it never does.
+    pub park_after_ms: Option<u64>,
 }
 
 /// Where an instance begins.

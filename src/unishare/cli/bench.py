@@ -252,6 +252,31 @@ def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
     _print(report, as_json)
 
 
+@bench.command()
+@tender_option
+@layout_option
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def javascript(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Private memory of one idle function in JavaScript and its start, beside an embedded engine of ES5 and a Node process.
+
+    \b
+    Example:
+      unishare bench javascript --tender process
+    """
+    from unishare.evaluation.bench.javascript import APPS, bench_javascript
+
+    functions = _functions(session, layout, APPS)
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = asyncio.run(
+            bench_javascript(session.settings, functions, chosen, layout, rounds or (2 if quick else 10), step)
+        )
+    _print(report, as_json)
+
+
 def _functions(session: Session, layout: str, names: Sequence[str] | None = None) -> list[Function]:
     """The six functions, or those named, built if they are not yet."""
     from unishare.cli.build import build_apps

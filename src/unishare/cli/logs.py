@@ -84,12 +84,12 @@ def _follow(session: Session, instance: str, log: Path, stream: BinaryIO) -> Non
         live = asyncio.run(_is_live(session, instance))
         for chunk in _chunks(stream):
             _print(chunk)
-        if log.is_file() and log.stat().st_size < stream.tell():
-            stream.seek(0)  # it was set aside: its bytes were copied, and it was cut
-            continue
         if log.is_file() and log.stat().st_ino != _inode(stream):
             with log.open("rb") as fresh:
                 return _follow(session, instance, log, fresh)
+        if log.is_file() and log.stat().st_size < stream.tell():
+            stream.seek(0)  # it was set aside: its bytes were copied, and it was cut
+            continue
         if not live:
             return None
         time.sleep(LOOK_AGAIN_S)

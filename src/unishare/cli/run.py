@@ -57,6 +57,10 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
     metavar="MS",
     help="Wait so long for a request until memory goes back to the host; 0: never. Default: 100. With --detach or -n.",
 )
+@click.option(
+    "--park-ms", type=click.IntRange(0, 1 << 31), metavar="MS",
+    help="Under KVM, wait so long after that until the virtual machine is given back; 0: never. Default: 10000.",
+)  # fmt: skip
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
 @pass_session
@@ -77,6 +81,7 @@ def run(
     environment: tuple[tuple[str, str], ...],
     reset: bool,
     quiet_ms: int | None,
+    park_ms: int | None,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +115,7 @@ def run(
         cpu_limit_s=cpu_limit,
         log_limit=log_limit,
         quiet_ms=quiet_ms,
+        park_ms=park_ms,
         name=found.name,
     )
     request = with_snapshots(request, fresh).model_copy(update={"reset": reset})

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 Tender = Literal["kvm", "process"]
 Sharing = Literal["pool", "copy", "ksm"]
-State = Literal["starting", "ready", "busy", "exited", "crashed", "stopped", "timed-out"]
+State = Literal["starting", "ready", "parked", "busy", "exited", "crashed", "stopped", "timed-out"]
 
-LIVE_STATES: frozenset[str] = frozenset({"starting", "ready", "busy"})
+LIVE_STATES: frozenset[str] = frozenset({"starting", "ready", "parked", "busy"})
 
 
 class Message(BaseModel):
@@ -50,6 +50,7 @@ class StartRequest(Message):
     cpu_limit_s: int | None = None
     log_limit: int | None = None
     quiet_ms: int | None = None
+    park_ms: int | None = None
     name: str | None = None
 
 

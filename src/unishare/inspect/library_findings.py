@@ -162,14 +162,16 @@ def _constructors(unit: UnitObject) -> Iterator[Finding]:
 
 def _writable(unit: UnitObject, parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:
     for kind in (Kind.DATA, Kind.BSS):
-        window = unit.facts.windows.get(kind)
-        if window is None:
-            continue
         sections = {index for index, one in enumerate(parsed.sections) if kind_of(one.name) is kind}
+        # Under aslr there are no windows: what its sections have is what an instance has of it.
+        window = unit.facts.windows.get(kind)
+        size = window.size if window is not None else sum(parsed.sections[index].size for index in sections)
+        if not size:
+            continue
         yield Finding(
             kind="writable",
             effect=Effect.NOTE,
-            subjects=[f".{kind}: {window.size} bytes"],
+            subjects=[f".{kind}: {size} bytes"],
             detail=f"largest: {some(_largest(symbols, sections)) or 'unnamed'}",
             remedy="Each instance has its own copy of the pages it writes to: make tables const, allocate large buffers when they are used.",
         )

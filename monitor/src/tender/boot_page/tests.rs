@@ -23,6 +23,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         heap: 8192,
         argv: &argv,
         env: &env,
+        park_after: None,
         log_bytes: None,
         prepared: &Prepared::default(),
     };

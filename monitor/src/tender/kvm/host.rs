@@ -4,7 +4,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::sync::OnceLock;
 
-use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES};
+use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_cpuid_entry2};
 use kvm_ioctls::{Cap, Kvm};
 
 use crate::error::Error;
@@ -24,11 +24,23 @@ const XCR0_STATES: u64 = 0xe7;
 pub struct Host {
     /// What a guest may see of the processor.
     pub features: CpuId,
+    /// The same, for after an instance has left the heap that they lie in.
+    entries: [kvm_cpuid_entry2; KVM_MAX_CPUID_ENTRIES],
+    count: usize,
     pub cr4: u64,
     /// 0 where there is no XSAVE.
     pub xcr0: u64,
     /// Memory slots cost next to nothing: guest memory is translated by the processor (EPT, NPT), not by shadow tables.
     pub nested_paging: bool,
+}
+
+impl Host {
+    /// What a guest may see of the processor, anew.
+    pub fn features(&self) -> Result<CpuId, Error> {
+        CpuId::from_entries(&self.entries[..self.count]).map_err(|error| Error::Defect {
+            what: format!("a list of CPUID entries: {error:?}"),
+        })
+    }
 }
 
 static HOST: OnceLock<Host> = OnceLock::new();
@@ -72,6 +84,8 @@ fn ask(kvm: &Kvm) -> Result<Host, Error> {
     let xcr0 = if xsave { states & XCR0_STATES } else { 0 };
     let nested_paging = nested_paging();
     Ok(Host {
+        entries: std::array::from_fn(|index| features.as_slice().get(index).copied().unwrap_or_default()),
+        count: features.as_slice().len().min(KVM_MAX_CPUID_ENTRIES),
         features,
         cr4,
         xcr0,

@@ -1,11 +1,14 @@
 //! The hypercalls of abi.h, served by the tender's process. Guest pointers are checked against the guest's own memory first.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use super::machine::Machine;
 use super::memory::Memory;
 use super::page_tables::LARGE_PAGE;
+use super::parking;
 use crate::abi::{self, Message};
+use crate::channel;
 use crate::error::Error;
 use crate::image::PAGE;
 use crate::memory::address::pointer;
@@ -37,6 +40,8 @@ pub struct Service {
     pub heap_ready: u64,
     /// Whether the guest has changed the rights of heap pages.
     pub protects: bool,
+    /// How long it waits for a request until it gives its machine back.
+    pub park_after: Option<Duration>,
 }
 
 impl Service {
@@ -47,6 +52,7 @@ impl Service {
             abi::CALL_CONSOLE_WRITE => self.write_console(a, b),
             abi::CALL_CLOCK => self.read_clock(a, b),
             abi::CALL_RANDOM => self.fill_random(a, b),
+            abi::CALL_POLL if a == 1 && b == u64::MAX => return self.wait_long(machine).map(Outcome::Return),
             abi::CALL_POLL => self.poll(a, b),
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
             abi::CALL_CHANNEL_RECEIVE_SOON => self.receive_soon(a, b),
@@ -91,6 +97,22 @@ impl Service {
             Some(host) => answer(unsafe { libc::getrandom(pointer(host), bytes as usize, 0) }),
             None => -i64::from(libc::EFAULT),
         }
+    }
+
+    /// Wait for the channel without a limit; for long without a machine.
+    fn wait_long(&self, machine: &mut Machine) -> Result<i64, Error> {
+        let Some(limit) = self.park_after else {
+            return Ok(self.poll(1, u64::MAX));
+        };
+        match self.poll(1, limit.as_nanos() as u64) {
+            0 => {}
+            other => return Ok(other),
+        }
+        let parked = parking::park(machine, &self.placement)?;
+        channel::send_parked(self.channel.as_fd());
+        let result = self.poll(1, u64::MAX);
+        parking::wake(machine, &self.placement, &parked)?;
+        Ok(result)
     }
 
     fn poll(&self, what: u64, nanoseconds: u64) -> i64 {

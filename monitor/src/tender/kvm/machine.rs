@@ -1,8 +1,11 @@
 //! The virtual machine: one processor at ring 3, memory slots, nothing else.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, FromRawFd, IntoRawFd, OwnedFd};
 
-use kvm_bindings::{Msrs, kvm_dtable, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs, kvm_userspace_memory_region, kvm_xcrs};
+use kvm_bindings::{
+    CpuId, Msrs, kvm_dtable, kvm_msr_entry, kvm_regs, kvm_segment, kvm_sregs, kvm_userspace_memory_region, kvm_xcrs,
+};
 use kvm_ioctls::{Kvm, SyncReg, VcpuFd, VmFd};
 
 use super::descriptor_tables::{self, GDT_LIMIT, IDT_LIMIT, TSS_LIMIT};
@@ -26,15 +29,20 @@ pub const DATA: u16 = 0x2b;
 const MSR_TSC: u32 = 0x10;
 const MSR_LSTAR: u32 = 0xc000_0082;
 const MSR_FMASK: u32 = 0xc000_0084;
+/// A heap of all addresses that there are, doubled from the first slot on, needs half as many.
+const SLOTS: usize = 32;
 /// Tries of a call that a signal cut short.
 const TRIES: u32 = 1000;
 
 /// A machine and its processor.
+/// It is never dropped, for the process ends with it; but both descriptors are given back while it is parked (parking.rs).
 pub struct Machine {
-    pub vm: VmFd,
-    pub processor: VcpuFd,
-    host: &'static Host,
+    pub device: ManuallyDrop<Kvm>,
+    pub vm: ManuallyDrop<VmFd>,
+    pub processor: ManuallyDrop<VcpuFd>,
+    pub(super) host: &'static Host,
     slots: u32,
+    regions: [kvm_userspace_memory_region; SLOTS],
 }
 
 pub fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Error {
@@ -52,22 +60,42 @@ fn retried<T>(mut call: impl FnMut() -> Result<T, kvm_ioctls::Error>) -> Result<
     call()
 }
 
+/// A machine without memory.
+fn make(kvm: &Kvm, features: &CpuId) -> Result<(VmFd, VcpuFd), Error> {
+    let vm = retried(|| kvm.create_vm()).map_err(failed("creating a virtual machine"))?;
+    let mut processor = retried(|| vm.create_vcpu(0)).map_err(failed("creating a processor"))?;
+    processor.set_cpuid2(features).map_err(failed("setting CPUID"))?;
+    processor.set_sync_valid_reg(SyncReg::Register);
+    Ok((vm, processor))
+}
+
 impl Machine {
     /// Make a machine without memory, its processor not set up. `device` is /dev/kvm.
     pub fn create(device: OwnedFd) -> Result<Self, Error> {
         let host = host::host(device.as_fd())?;
         // SAFETY: the descriptor is ours and is not used anywhere else.
         let kvm = unsafe { Kvm::from_raw_fd(device.into_raw_fd()) };
-        let vm = retried(|| kvm.create_vm()).map_err(failed("creating a virtual machine"))?;
-        let mut processor = retried(|| vm.create_vcpu(0)).map_err(failed("creating a processor"))?;
-        processor.set_cpuid2(&host.features).map_err(failed("setting CPUID"))?;
-        processor.set_sync_valid_reg(SyncReg::Register);
+        let (vm, processor) = make(&kvm, &host.features)?;
         Ok(Self {
-            vm,
-            processor,
+            device: ManuallyDrop::new(kvm),
+            vm: ManuallyDrop::new(vm),
+            processor: ManuallyDrop::new(processor),
             host,
             slots: 0,
+            regions: [kvm_userspace_memory_region::default(); SLOTS],
         })
+    }
+
+    /// Put a new machine in the place of one that was given back, with the same memory.
+    pub fn replace(&mut self) -> Result<(), Error> {
+        let (vm, processor) = make(&self.device, &self.host.features()?)?;
+        for region in &self.regions[..self.slots as usize] {
+            // SAFETY: memory of the guest's, as before.
+            retried(|| unsafe { vm.set_user_memory_region(*region) }).map_err(failed("adding memory"))?;
+        }
+        self.vm = ManuallyDrop::new(vm);
+        self.processor = ManuallyDrop::new(processor);
+        Ok(())
     }
 
     /// Give the guest host memory at a guest physical address.
@@ -81,6 +109,10 @@ impl Machine {
         };
         // SAFETY: the callers mapped this memory for the guest and never unmap it.
         retried(|| unsafe { self.vm.set_user_memory_region(region) }).map_err(failed("adding memory"))?;
+        let noted = self.regions.get_mut(self.slots as usize).ok_or_else(|| Error::Defect {
+            what: "a machine needs more memory slots than are noted".into(),
+        })?;
+        *noted = region;
         self.slots += 1;
         Ok(())
     }
@@ -105,6 +137,22 @@ impl Machine {
         }
     }
 
+    /// Let the guest's time-stamp counter go on from a value.
+    pub fn set_clock(&self, value: u64) -> Result<(), Error> {
+        let entry = kvm_msr_entry {
+            index: MSR_TSC,
+            data: value,
+            ..kvm_msr_entry::default()
+        };
+        let values = Msrs::from_entries(&[entry]).map_err(|error| Error::Defect {
+            what: format!("a model-specific register: {error:?}"),
+        })?;
+        self.processor
+            .set_msrs(&values)
+            .map(drop)
+            .map_err(failed("setting the time-stamp counter"))
+    }
+
     /// Put the processor before the guest's first instruction. `root` is the guest physical address of the page tables' root.
     pub fn set_start(&self, entry: u64, root: u64, placement: &Placement) -> Result<(), Error> {
         self.set_mode(root, placement)?;
@@ -123,6 +171,11 @@ impl Machine {
         let mut special = self.processor.get_sregs().map_err(failed("reading registers"))?;
         self.fill_mode(&mut special, root, placement);
         self.processor.set_sregs(&special).map_err(failed("setting registers"))?;
+        self.set_states(placement)
+    }
+
+    /// What the processor may use, and where `syscall` leads.
+    pub fn set_states(&self, placement: &Placement) -> Result<(), Error> {
         if self.host.xcr0 != 0 {
             let mut states = kvm_xcrs {
                 nr_xcrs: 1,

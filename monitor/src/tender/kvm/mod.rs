@@ -11,6 +11,7 @@ mod layout;
 mod machine;
 mod memory;
 pub mod page_tables;
+mod parking;
 mod sandbox;
 
 use std::convert::Infallible;
@@ -107,6 +108,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_limit: spec.heap,
         heap_ready,
         protects: false,
+        park_after: spec.park_after,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
@@ -169,12 +171,13 @@ fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
+        machine.device.as_raw_fd(),
         WORD_FD,
     ])
 }
 
 /// Close every descriptor but those kept, range by range.
-fn close_others(mut kept: [i32; 5]) -> Result<(), Error> {
+fn close_others(mut kept: [i32; 6]) -> Result<(), Error> {
     kept.sort_unstable();
     let mut from = 0_u32;
     for descriptor in kept {

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// The allocator is an arena that is there already, and nothing is mapped any more. `rt_sigreturn` and `restart_syscall` are the kernel's,
 /// after a signal.
-const ALLOWED: [i64; 10] = [
+const ALLOWED: [i64; 12] = [
     libc::SYS_ioctl,
     libc::SYS_write,
     libc::SYS_clock_gettime,
@@ -24,6 +24,9 @@ const ALLOWED: [i64; 10] = [
     libc::SYS_exit_group,
     libc::SYS_rt_sigreturn,
     libc::SYS_restart_syscall,
+    // A parked machine's.
+    libc::SYS_close,
+    libc::SYS_munmap,
 ];
 
 static FILTER: OnceLock<BpfProgram> = OnceLock::new();
@@ -42,11 +45,18 @@ pub fn prepare() -> Result<&'static BpfProgram, Error> {
     Ok(FILTER.get_or_init(|| filter))
 }
 
-/// Memory is only ever given up, and the guest's heap given other rights, but for execution.
+/// What is mapped is a new processor's shared page. Else memory is only ever given up, and the guest's heap given other rights, but for execution.
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let discards = SeccompCondition::new(2, Length::Qword, Compare::Eq, libc::MADV_DONTNEED as u64)?;
     let rights = SeccompCondition::new(2, Length::Qword, Compare::Le, abi::PROTECT_RIGHTS[2])?;
     let mut rules: BTreeMap<_, _> = ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    let is = |argument, value: i32| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value as u64);
+    let shared = vec![
+        is(0, 0)?,
+        is(2, libc::PROT_READ | libc::PROT_WRITE)?,
+        is(3, libc::MAP_SHARED)?,
+    ];
+    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(shared)?]);
     rules.insert(libc::SYS_madvise, vec![SeccompRule::new(vec![discards])?]);
     rules.insert(libc::SYS_mprotect, vec![SeccompRule::new(vec![rights])?]);
     Ok(rules)

@@ -128,6 +128,7 @@ class Function:
             f"name = {_toml(self.name)}",
             f"summary = {_toml(self._summary)}",
             'license = "Apache-2.0"',
+            'state = "none"',
             f"libraries = [{', '.join(map(_toml, self.libraries))}]",
         ]
         if files:

@@ -23,8 +23,7 @@ _NAMES = {
     "aligned+ksm": "aligned, merged by KSM",
     "pool aligned": "shared from the pool, aligned",
     "pool aslr": "shared from the pool, random addresses",
-    "pool aslr snapshot": "the same, started from snapshots",
-    "pool aslr snapshot reset": "the same, back to the snapshot after each answer",
+    "pool aslr snapshot reset": "the same, started from a snapshot and back to it after each answer",
     "floor process": "an empty instance",
 }
 _FIGURE = "memory-idle.png"

@@ -25,11 +25,11 @@ from unishare.evaluation.scenario import (
 )
 
 # Seconds: to start, ask and end one instance; to build one function that was not built; for KSM to converge on one instance.
-EACH_S = {"process": 0.022, "kvm": 0.045}
+EACH_S = {"process": 0.016, "kvm": 0.035}
 BUILD_S = 0.075
 SNAPSHOT_S = 0.04
-KSM_EACH_S = {"aggressive": 0.022, "published": 0.6}
-OVERHEAD_S = 6.0
+KSM_EACH_S = {"aggressive": 0.015, "published": 0.6}
+OVERHEAD_S = 4.0
 SPEED_APP_S = 0.6
 PEER_S = 12.0
 

@@ -19,7 +19,7 @@ REQUEST_FIELDS: tuple[tuple[str, object, str, Any], ...] = (
     ("start", "image", "snapshots", None),
     ("state", "kept", "reset", True),
     ("park", False, "park_ms", 100),
-    ("give_back", True, "give_back", False),
+    ("give_back", True, "quiet_ms", 0),
 )
 
 
@@ -38,9 +38,12 @@ def lacks(configuration: Configuration) -> str | None:
 def start_options(configuration: Configuration, manifest: Path | None) -> dict[str, Any]:
     """The fields of a start request that a configuration's options need; empty instances (no manifest) have no snapshots."""
     options = {field: value for option, plain, field, value in REQUEST_FIELDS if getattr(configuration, option) != plain}
+    if not configuration.park:
+        # Left to itself it parks after some seconds: what is measured unparked must stay so.
+        options["park_ms"] = 0
     if "snapshots" in options:
         if manifest is None:
-            return {}
+            return {name: value for name, value in options.items() if name not in ("snapshots", "reset")}
         options["snapshots"] = [str(file) for file in snapshots_of(manifest)]
         if not options["snapshots"]:
             raise NotFoundError(f"{manifest.parent.name} has no snapshots", "unishare evaluate --prepare takes them")
