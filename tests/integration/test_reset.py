@@ -140,6 +140,8 @@ flags = ["-w", "-O1", "-mfsgsbase"]
 """
 LAYOUTS = ("aligned", "aslr")
 WINDOW = 8
+PAGE = 4096
+ZEROS = bytes(PAGE)
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +182,15 @@ def memory_of(pid: int) -> bytes:
     with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps:
             start, end, rights = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+)", line).groups()  # type: ignore[union-attr]
-            if "r" in rights and "[v" not in line:
+            # The processor's registers under KVM are no memory that can be read so.
+            if "r" in rights and "[v" not in line and "kvm" not in line:
                 memory.seek(int(start, 16))
-                found.append(memory.read(int(end, 16) - int(start, 16)))
-    return b"\0".join(found)
+                for _ in range(int(start, 16), int(end, 16), PAGE):
+                    page = memory.read(PAGE)
+                    # Untouched memory is most of it, and takes most of the time to search.
+                    if page != ZEROS:
+                        found.append(page)
+    return b"".join(found)
 
 
 async def ask_twice(home: Settings, wanted: StartRequest, secret: bytes) -> tuple[list[str], str, bool]:
@@ -207,9 +214,9 @@ async def _waits(control: Control) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_no_byte_of_a_request_is_there_in_the_next(home: Settings, layout: str) -> None:
+def test_no_byte_of_a_request_is_there_in_the_next(home: Settings, tender: str, layout: str) -> None:
     secret = os.urandom(4096)
-    wanted = request(home, "forgetful", layout, "process", reset=True)
+    wanted = request(home, "forgetful", layout, tender, reset=True)
     before, after, found = asyncio.run(ask_twice(home, wanted, secret))
     assert before[:4] == ["0", "0", "0", "0"]
     assert after.split()[:4] == ["0", "0", "0", "0"]
@@ -219,9 +226,9 @@ def test_no_byte_of_a_request_is_there_in_the_next(home: Settings, layout: str) 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_test_finds_what_a_function_keeps(home: Settings, layout: str) -> None:
+def test_the_test_finds_what_a_function_keeps(home: Settings, tender: str, layout: str) -> None:
     secret = os.urandom(4096)
-    _, after, found = asyncio.run(ask_twice(home, request(home, "stateful", layout, "process"), secret))
+    _, after, found = asyncio.run(ask_twice(home, request(home, "stateful", layout, tender), secret))
     assert after.split()[1:4] == ["1", "1", "1"]
     assert found
 
@@ -240,10 +247,10 @@ def test_guard_pages_are_those_of_the_snapshot(home: Settings, reset: bool) -> N
         asyncio.run(ask())
 
 
-def test_private_memory_is_where_it_was_after_many_requests(home: Settings) -> None:
+def test_private_memory_is_where_it_was_after_many_requests(home: Settings, tender: str) -> None:
     async def private() -> list[int]:
         async with launcher.private(home) as (control, _):
-            (started,) = await control.start(request(home, "forgetful", "aslr", "process"))
+            (started,) = await control.start(request(home, "forgetful", "aslr", tender))
             found = []
             for _ in range(4):
                 for _ in range(25):
@@ -253,7 +260,8 @@ def test_private_memory_is_where_it_was_after_many_requests(home: Settings) -> N
             return found
 
     first, *later = asyncio.run(private())
-    assert max(later) <= first
+    # Less than a page for every request between two readings; a tender touches a page of its own now and then.
+    assert max(later) - first < 4 * PAGE
 
 
 def test_a_function_that_keeps_state_is_not_reset(home: Settings) -> None:

@@ -134,10 +134,8 @@ fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, 
 /// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
 fn snapshot(arguments: &Arguments, image: &Summary, zygote: &mut Zygote) -> Result<Option<u64>, Error> {
     let mut choice = Choice::default();
-    if arguments.tender == Tender::Process {
-        for path in &arguments.snapshot {
-            choice.consider(path, zygote.snapshot(image.image, path));
-        }
+    for path in &arguments.snapshot {
+        choice.consider(path, zygote.snapshot(image.image, path));
     }
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");

@@ -19,7 +19,7 @@ use crate::channel;
 use crate::error::Error;
 use crate::placing::{draw, seed};
 use crate::snapshot::choice::Choice;
-use crate::tender::{Tender, boot_page};
+use crate::tender::boot_page;
 use crate::zygote::{self, Beginning, Limits, Order, Zygote};
 
 /// What is still to be forked, in the order of the requests.
@@ -68,10 +68,7 @@ impl Starter {
         if let Some(folder) = &request.logs {
             logs::prune(folder);
         }
-        let choice = match request.tender {
-            Tender::Process => images.snapshots(&image, &request.snapshots, zygote),
-            Tender::Kvm => Choice::default(),
-        };
+        let choice = images.snapshots(&image, &request.snapshots, zygote);
         choice.check_reset(request.reset, &image.summary.name, image.summary.is_stateless)?;
         let warnings = choice.warnings.clone();
         self.batches.push_back(Batch {

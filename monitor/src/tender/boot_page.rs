@@ -10,7 +10,6 @@ use rustix::time::ClockId;
 use crate::abi::{self, Boot};
 use crate::error::Error;
 use crate::image::PAGE;
-use crate::image::Rights;
 use crate::tender::{Beginning, Spec};
 
 pub type Page = [u8; PAGE as usize];
@@ -50,8 +49,8 @@ impl Clock {
     }
 }
 
-/// The boot page's bytes. `heap_ready`: bytes of the heap that need no hypercall.
-pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Error> {
+/// The boot page's bytes. `heap_ready`: bytes of the heap that need no hypercall. `resets`: address and bytes of what a reset drops.
+pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64, resets: &[[u64; 2]]) -> Result<Page, Error> {
     let placement = &spec.placed.placement;
     let env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let argv_offset = size_of::<Boot>();
@@ -64,10 +63,6 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
         );
         return Err(Error::BadRequest { what });
     }
-    let resets = match spec.beginning {
-        Beginning::Snapshot { reset: true } => written_ranges(spec),
-        _ => Vec::new(),
-    };
     let resets_offset = end.next_multiple_of(size_of::<u64>());
     let end_of_resets = resets_offset + resets.len() * size_of::<[u64; 2]>();
     if end_of_resets > PAGE as usize {
@@ -116,7 +111,7 @@ pub fn build(spec: &Spec<'_>, clock: Clock, heap_ready: u64) -> Result<Page, Err
     page[..argv_offset].copy_from_slice(bytemuck::bytes_of(&boot));
     pack(&mut page[argv_offset..env_offset], spec.argv);
     pack(&mut page[env_offset..end], &env);
-    page[resets_offset..end_of_resets].copy_from_slice(bytemuck::cast_slice(&resets));
+    page[resets_offset..end_of_resets].copy_from_slice(bytemuck::cast_slice(resets));
     Ok(page)
 }
 
@@ -136,27 +131,6 @@ fn flags(beginning: Beginning) -> u32 {
         Beginning::Snapshot { reset: true } => abi::BOOT_RESET,
         Beginning::Entry | Beginning::Snapshot { reset: false } => 0,
     }
-}
-
-/// Address and bytes of all that a guest can write: what a reset drops.
-fn written_ranges(spec: &Spec<'_>) -> Vec<[u64; 2]> {
-    let placement = &spec.placed.placement;
-    let writable = spec.placed.extents.iter().filter(|extent| extent.rights == Rights::ReadWrite);
-    let mut ranges: Vec<[u64; 2]> = writable.map(|extent| [extent.address, extent.pages * PAGE]).collect();
-    ranges.extend([
-        [placement.tender_page, PAGE],
-        [placement.stack_bottom, spec.placed.image.stack],
-        [placement.heap_start, spec.heap],
-    ]);
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, before| {
-        let joined = next[0] == before[0] + before[1];
-        if joined {
-            before[1] += next[1];
-        }
-        joined
-    });
-    ranges
 }
 
 fn packed_length(strings: &[String]) -> usize {

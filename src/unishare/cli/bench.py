@@ -127,6 +127,29 @@ def start(session: Session, tender: str | None, layout: str, rounds: int | None,
 
 @bench.command()
 @tender_option
+@layout_option
+@rounds_option
+@quick_option
+@json_option
+@pass_session
+def reset(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
+    """Microseconds that a return to the snapshot after each answer adds to a request, app by app.
+
+    \b
+    Example:
+      unishare bench reset --tender process --quick
+    """
+    from unishare.evaluation.bench.reset import bench_reset
+
+    functions = _functions(session, layout)
+    chosen = choose_tender(tender)
+    with steps() as step:
+        report = bench_reset(session.settings, functions, chosen, layout, rounds or (4 if quick else 20), step)
+    _print(report, as_json)
+
+
+@bench.command()
+@tender_option
 @rounds_option
 @quick_option
 @json_option

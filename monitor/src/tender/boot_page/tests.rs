@@ -27,7 +27,7 @@ fn build_for(argv: &[&str], env: &[(&str, &str)]) -> Result<Page, Error> {
         log_bytes: None,
         prepared: &Prepared::default(),
     };
-    build(&spec, Clock::read(1000), spec.heap)
+    build(&spec, Clock::read(1000), spec.heap, &[])
 }
 
 #[test]

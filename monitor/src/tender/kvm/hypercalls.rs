@@ -7,6 +7,7 @@ use super::machine::Machine;
 use super::memory::Memory;
 use super::page_tables::LARGE_PAGE;
 use super::parking;
+use super::resume::{self, Resume};
 use crate::abi::{self, Message};
 use crate::channel;
 use crate::error::Error;
@@ -23,6 +24,8 @@ const ADDRESSES_END: u64 = 1 << 47;
 /// What a call leads to.
 pub enum Outcome {
     Return(i64),
+    /// The guest waits where its snapshot did.
+    Resumed,
     Exit(u8),
 }
 
@@ -38,6 +41,9 @@ pub struct Service {
     pub heap_physical: u64,
     pub heap_limit: u64,
     pub heap_ready: u64,
+    /// Of a guest that began from a snapshot, and whether it has answered since it was there.
+    pub resume: Option<Resume>,
+    pub has_answered: bool,
     /// Whether the guest has changed the rights of heap pages.
     pub protects: bool,
     /// How long it waits for a request until it gives its machine back.
@@ -54,9 +60,16 @@ impl Service {
             abi::CALL_RANDOM => self.fill_random(a, b),
             abi::CALL_POLL if a == 1 && b == u64::MAX => return self.wait_long(machine).map(Outcome::Return),
             abi::CALL_POLL => self.poll(a, b),
+            // A function that keeps nothing does not get a second request in the state that the first one left, whatever it asks for.
+            abi::CALL_CHANNEL_RECEIVE | abi::CALL_CHANNEL_RECEIVE_SOON | abi::CALL_RESET if self.is_reset_due() => {
+                return self.reset(machine);
+            }
             abi::CALL_CHANNEL_RECEIVE => self.receive(a, b),
+            abi::CALL_CHANNEL_SEND => {
+                self.has_answered |= self.is_last_part(a, b);
+                self.send(a, b)
+            }
             abi::CALL_CHANNEL_RECEIVE_SOON => self.receive_soon(a, b),
-            abi::CALL_CHANNEL_SEND => self.send(a, b),
             abi::CALL_DISCARD => self.discard(a, b),
             abi::CALL_HEAP_GROW => return self.grow_heap(machine, a).map(Outcome::Return),
             abi::CALL_PROTECT => self.protect(a, b, c),
@@ -65,6 +78,19 @@ impl Service {
             _ => -i64::from(libc::ENOSYS),
         };
         Ok(Outcome::Return(result))
+    }
+
+    fn is_reset_due(&self) -> bool {
+        self.has_answered && self.resume.is_some_and(|resume| resume.reset)
+    }
+
+    fn reset(&mut self, machine: &Machine) -> Result<Outcome, Error> {
+        self.has_answered = false;
+        resume::forget(self)?;
+        if let Some(resume) = &self.resume {
+            resume::wait(machine, self, resume)?;
+        }
+        Ok(Outcome::Resumed)
     }
 
     fn write_console(&self, address: u64, bytes: u64) -> i64 {
@@ -139,7 +165,7 @@ impl Service {
 
     /// The socket's own time limit ends each wait: then one without a limit follows, or an instance that nobody asks would wake up again
     /// and again.
-    fn receive(&self, address: u64, room: u64) -> i64 {
+    pub fn receive(&self, address: u64, room: u64) -> i64 {
         loop {
             match self.receive_soon(address, room) {
                 got if got == -i64::from(libc::EAGAIN) => {}
@@ -161,6 +187,19 @@ impl Service {
         } else {
             answer(got)
         }
+    }
+
+    /// Whether what the guest sends ends an answer.
+    fn is_last_part(&self, address: u64, bytes: u64) -> bool {
+        let header = self
+            .memory
+            .find(address, bytes, false)
+            .filter(|_| bytes >= size_of::<Message>() as u64);
+        header.is_some_and(|host| {
+            // SAFETY: these bytes are the guest's and stay mapped; it does not run now.
+            let message = unsafe { pointer(host).cast::<Message>().read_unaligned() };
+            message.kind == abi::MESSAGE_REPLY && message.flags & abi::MESSAGE_MORE == 0
+        })
     }
 
     fn send(&self, address: u64, bytes: u64) -> i64 {

@@ -69,7 +69,8 @@ impl Layout {
         let boot = plot.show(Part::Boot, placement.boot, 1, Rights::Read);
         plot.view(descriptor_tables::page(&placement), boot, 1, Access::Processor);
         plot.show(Part::FaultStack, placement.tender_page, 1, Rights::ReadWrite);
-        let frames = (!image.frames.is_empty()).then(|| plot.add(Part::Frames, image.frames.len() as u64));
+        let framed = !image.frames.is_empty() && placed.resumption.is_none();
+        let frames = framed.then(|| plot.add(Part::Frames, image.frames.len() as u64));
         for (number, extent) in placed.extents.iter().enumerate() {
             match (&extent.content, frames) {
                 (Content::Frames { first }, Some(frames)) => {

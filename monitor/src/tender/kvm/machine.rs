@@ -20,7 +20,7 @@ const CR0: u64 = 0x8005_0033;
 const EFER: u64 = 0xd00;
 /// The flag that is always 1, and the interrupt flag, which a guest at ring 3 cannot clear but a gate does: so a handler that was entered
 /// by the processor is told from one that the guest jumped to. No interrupt ever comes.
-const RFLAGS: u64 = 2 | INTERRUPT_FLAG;
+pub const RFLAGS: u64 = 2 | INTERRUPT_FLAG;
 pub const INTERRUPT_FLAG: u64 = 1 << 9;
 /// Selectors of ring 3: code, and data and stack.
 pub const CODE: u16 = 0x33;
@@ -155,7 +155,7 @@ impl Machine {
 
     /// Put the processor before the guest's first instruction. `root` is the guest physical address of the page tables' root.
     pub fn set_start(&self, entry: u64, root: u64, placement: &Placement) -> Result<(), Error> {
-        self.set_mode(root, placement)?;
+        self.set_mode(root, placement, 0)?;
         let registers = kvm_regs {
             rip: entry,
             rsp: placement.stack_top,
@@ -167,9 +167,10 @@ impl Machine {
     }
 
     /// All that is the same at every instruction of a guest: ring 3, paging, tables, what the processor may do.
-    pub fn set_mode(&self, root: u64, placement: &Placement) -> Result<(), Error> {
+    pub fn set_mode(&self, root: u64, placement: &Placement, fs_base: u64) -> Result<(), Error> {
         let mut special = self.processor.get_sregs().map_err(failed("reading registers"))?;
         self.fill_mode(&mut special, root, placement);
+        special.fs.base = fs_base;
         self.processor.set_sregs(&special).map_err(failed("setting registers"))?;
         self.set_states(placement)
     }

@@ -64,6 +64,9 @@ impl Memory {
         if layout.heap > 0 {
             anonymous(memory.heap, layout.heap / PAGE).map_err(|error| Error::io("mapping the guest's heap", error))?;
         }
+        memory
+            .show_snapshot(placed, layout)
+            .map_err(|error| Error::io("mapping the snapshot's pages", error))?;
         for view in &layout.views {
             if let Access::Guest(rights) = view.access {
                 let host = base + (view.physical_address - layout.base);
@@ -71,6 +74,31 @@ impl Memory {
             }
         }
         Ok(memory)
+    }
+
+    /// Pages of a snapshot in the stack and in the heap, over the zeros there.
+    fn show_snapshot(&self, placed: &Placed, layout: &Layout) -> std::io::Result<()> {
+        let stack = layout.parts.iter().find(|located| located.part == Part::Stack);
+        let stack = stack.map_or(0, |located| self.base + (located.physical_address - layout.base));
+        let placement = &layout.placement;
+        for extent in placed.resumption.iter().flat_map(|resumption| &resumption.own) {
+            let host = if extent.address >= placement.heap_start && extent.address < placement.heap_start + layout.heap {
+                self.heap + (extent.address - placement.heap_start)
+            } else {
+                stack + (extent.address - placement.stack_bottom)
+            };
+            if let Content::Run { file, first } = &extent.content {
+                let private = (READ_WRITE, MapFlags::PRIVATE);
+                mapping::of_file(host, extent.pages, private, (file, *first), Over::Reservation)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Host address and bytes of all that the guest can write.
+    pub fn writable(&self) -> impl Iterator<Item = (u64, u64)> {
+        let writable = self.regions.iter().filter(|region| region.writable);
+        writable.map(|region| (region.host, region.end - region.start))
     }
 
     /// Let the guest name the heap's first `bytes` bytes in hypercalls.

@@ -12,19 +12,21 @@ mod machine;
 mod memory;
 pub mod page_tables;
 mod parking;
+mod resume;
 mod sandbox;
 
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
 
-use super::{Descriptors, Prepared, Spec, WORD_FD};
+use super::{Beginning, Descriptors, Prepared, Spec, WORD_FD};
 use crate::allocator::Arena;
+use crate::channel;
 use crate::error::Error;
 use crate::image::Image;
 use crate::memory::sealed;
@@ -38,6 +40,7 @@ use hypercalls::{Outcome, Service};
 use layout::Layout;
 use machine::Machine;
 use memory::{Memory, Tables};
+use resume::Resume;
 
 /// Ask what this host's KVM has, once for all instances.
 pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
@@ -94,7 +97,11 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     rustix::thread::disable_transparent_huge_pages(true).map_err(|error| Error::io("PR_SET_THP_DISABLE", error))?;
     let layout = Layout::new(spec.placed, spec.heap);
     let mut machine = Machine::create(device)?;
-    let heap_ready = layout.first_heap(machine.slots_are_cheap());
+    // A snapshot may have used any of its heap.
+    let heap_ready = match &spec.placed.resumption {
+        Some(_) => layout.heap,
+        None => layout.first_heap(machine.slots_are_cheap()),
+    };
     let boot = boot_page(spec, &layout, &machine, heap_ready)?;
     let memory = map(spec, &layout, &boot)?;
     machine.add_memory(layout.base, memory.base, layout.size + heap_ready)?;
@@ -107,6 +114,12 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         heap_physical: layout.base + layout.size,
         heap_limit: spec.heap,
         heap_ready,
+        resume: spec.placed.resumption.as_ref().map(|resumption| Resume {
+            waiting: resumption.waiting,
+            root: layout.base,
+            reset: matches!(spec.beginning, Beginning::Snapshot { reset: true }),
+        }),
+        has_answered: false,
         protects: false,
         park_after: spec.park_after,
     };
@@ -114,6 +127,9 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
     take_name(&spec.placed.image.name)?;
     super::limit_files(spec.log_bytes)?;
+    if service.resume.is_some() {
+        channel::send_ready(service.channel.as_fd())?;
+    }
     Ok(Guest { machine, service })
 }
 
@@ -126,6 +142,9 @@ impl Guest {
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
+        if let Some(resume) = self.service.resume {
+            resume::wait(&self.machine, &self.service, &resume)?;
+        }
         let code = run(&mut self.machine, &mut self.service)?;
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }
@@ -139,7 +158,7 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine, heap_ready: u6
         tsc_start,
         ..Clock::read(tsc_hz)
     };
-    let mut page = boot_page::build(spec, clock, heap_ready)?;
+    let mut page = boot_page::build(spec, clock, heap_ready, &[])?;
     descriptor_tables::write(&mut page, &layout.placement);
     Ok(page)
 }
@@ -232,6 +251,7 @@ fn serve(machine: &mut Machine, service: &mut Service) -> Result<Option<u8>, Err
             machine.processor.set_sync_dirty_reg(SyncReg::Register);
             Ok(None)
         }
+        Outcome::Resumed => Ok(None),
         Outcome::Exit(code) => Ok(Some(code)),
     }
 }

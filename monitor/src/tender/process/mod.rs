@@ -18,10 +18,11 @@ use std::sync::OnceLock;
 
 use seccompiler::BpfProgram;
 
-use super::{Descriptors, Prepared, Spec};
+use super::{Beginning, Descriptors, Prepared, Spec};
 use crate::abi;
 use crate::channel;
 use crate::error::Error;
+use crate::image::{PAGE, Rights};
 use crate::placing::placement::Placement;
 use crate::tender::boot_page::{self, Clock};
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label, WORD_FD};
@@ -63,8 +64,12 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
         Some(filter) => filter,
         None => filter()?,
     };
+    let resets = match spec.beginning {
+        Beginning::Snapshot { reset: true } => written_ranges(spec),
+        _ => Vec::new(),
+    };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
-    let boot = boot_page::build(spec, Clock::default(), spec.heap)?;
+    let boot = boot_page::build(spec, Clock::default(), spec.heap, &resets)?;
     memory::map(spec, placement, &boot)?;
     limit(&spec.placed.image.name)?;
     faults::install(placement)?;
@@ -85,6 +90,27 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
 /// Whether a guest that was stopped at `rip`, in the system call of that number, waits for its next request.
 pub fn is_waiting_at(placement: &Placement, rip: u64, call: i64) -> bool {
     call == libc::SYS_recvfrom && rip == placement.hypercall + Label::Received.offset()
+}
+
+/// Address and bytes of all that a guest can write: what a reset drops.
+fn written_ranges(spec: &Spec<'_>) -> Vec<[u64; 2]> {
+    let placement = &spec.placed.placement;
+    let writable = spec.placed.extents.iter().filter(|extent| extent.rights == Rights::ReadWrite);
+    let mut ranges: Vec<[u64; 2]> = writable.map(|extent| [extent.address, extent.pages * PAGE]).collect();
+    ranges.extend([
+        [placement.tender_page, PAGE],
+        [placement.stack_bottom, spec.placed.image.stack],
+        [placement.heap_start, spec.heap],
+    ]);
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, before| {
+        let joined = next[0] == before[0] + before[1];
+        if joined {
+            before[1] += next[1];
+        }
+        joined
+    });
+    ranges
 }
 
 /// What the process may not have, beyond what the filter keeps it from.

@@ -1,0 +1,80 @@
+//! A guest that goes on where a snapshot was taken: at its start and, where it is reset, after each answer.
+
+use kvm_bindings::{kvm_fpu, kvm_regs, kvm_xsave};
+use rustix::mm::{Advice, MprotectFlags, madvise, mprotect};
+
+use super::hypercall_page::OUT_BYTES;
+use super::hypercalls::Service;
+use super::machine::{Machine, RFLAGS, failed};
+use crate::abi::Waiting;
+use crate::error::Error;
+use crate::memory::address::pointer;
+
+/// Offset of MXCSR in an XSAVE area, in words of 32 bits, and its value in a new process (Intel SDM vol. 1, 13.4.1).
+const MXCSR_WORD: usize = 6;
+const MXCSR: u32 = 0x1f80;
+
+/// What a tender keeps of the snapshot that its guest began from.
+#[derive(Clone, Copy, Debug)]
+pub struct Resume {
+    pub waiting: Waiting,
+    /// Guest physical address of the page tables' root.
+    pub root: u64,
+    /// Return to the snapshot after each answer.
+    pub reset: bool,
+}
+
+/// Let the guest be where it waits, and wait with it: it runs again with the next message in its memory. No code of its own has run.
+pub fn wait(machine: &Machine, service: &Service, resume: &Resume) -> Result<(), Error> {
+    let waiting = &resume.waiting;
+    machine.set_mode(resume.root, &service.placement, waiting.fs_base)?;
+    set_states(machine, waiting)?;
+    let received = service.receive(waiting.receive_address, waiting.receive_bytes);
+    let registers = kvm_regs {
+        rax: received as u64,
+        rip: service.placement.hypercall + OUT_BYTES,
+        rsp: waiting.rsp,
+        rbx: waiting.rbx,
+        rbp: waiting.rbp,
+        r12: waiting.r12,
+        r13: waiting.r13,
+        r14: waiting.r14,
+        r15: waiting.r15,
+        rflags: RFLAGS,
+        ..kvm_regs::default()
+    };
+    machine.processor.set_regs(&registers).map_err(failed("setting registers"))
+}
+
+/// Forget all that was written since the snapshot: its pages, and zeros, are seen again.
+pub fn forget(service: &mut Service) -> Result<(), Error> {
+    if std::mem::take(&mut service.protects) {
+        let rights = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the guest's heap, which nothing of the tender's refers into.
+        unsafe { mprotect(pointer(service.memory.heap), service.heap_ready as usize, rights) }
+            .map_err(|error| Error::io("resetting the rights of the guest's heap", error))?;
+    }
+    for (host, bytes) in service.memory.writable() {
+        // SAFETY: memory of the guest, which does not run now; nothing of the tender's refers into it.
+        unsafe { madvise(pointer(host), bytes as usize, Advice::LinuxDontNeed) }
+            .map_err(|error| Error::io("resetting the guest's memory", error))?;
+    }
+    Ok(())
+}
+
+/// Every vector and floating-point register as in a new process, but for the two words of control that C functions keep.
+fn set_states(machine: &Machine, waiting: &Waiting) -> Result<(), Error> {
+    let mut initial = kvm_xsave::default();
+    initial.region[MXCSR_WORD] = MXCSR;
+    // SAFETY: the area is as large as the structure says; no dynamic state (AMX) is ever allowed to a guest (host.rs).
+    unsafe { machine.processor.set_xsave(&initial) }.map_err(failed("setting the processor's states"))?;
+    let control = kvm_fpu {
+        fcw: waiting.x87_control as u16,
+        mxcsr: waiting.mxcsr,
+        ..kvm_fpu::default()
+    };
+    machine
+        .processor
+        .set_fpu(&control)
+        .map_err(failed("setting the processor's states"))
+}
