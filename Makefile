@@ -17,12 +17,18 @@ export UNISHARE_HOME ?= $(CURDIR)/.state
 # Used by every recipe that needs Rust: found late, because `make setup` may be what installs it.
 CARGO_RUN = cargo=$$(packaging/find-cargo); export PATH="$$(dirname "$$cargo"):$$PATH" CARGO="$$cargo"
 
-.PHONY: help setup packages demo test lint format man c-reference clean distclean
+# Hosts that this machine is not, for tests/hardware.
+EMULATORS := qemu-system-x86 busybox-static
+MORE_EMULATORS := bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso bsdutils
+HOSTS := amd-v amd-v-npt=0 vt-x vt-x-eptad=0 vt-x-ept=0
+
+.PHONY: help setup packages demo test test-hardware lint format man c-reference clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
 	echo "make demo    build six functions, run 1000 of them with and without sharing, print what it saved"
 	echo "make test    all tests: Python, Rust, style"
+	echo "make test-hardware  the KVM tests on emulated AMD-V and VT-x hosts, all kinds: an hour or more"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
 	echo "make man     manual pages of all commands, in build/man/man1"
 	echo "make c-reference   docs/c-api.md, from the guest's headers"
@@ -58,6 +64,10 @@ test: setup
 	@$(CARGO_RUN)
 	cargo test --release --locked --quiet --manifest-path monitor/Cargo.toml </dev/null
 	$(VENV)/bin/python -m pytest -q </dev/null
+
+test-hardware: setup
+	@packaging/install-debian-packages $(EMULATORS) $(MORE_EMULATORS)
+	UNISHARE_HARDWARE="$(HOSTS)" $(VENV)/bin/python -m pytest -q tests/hardware --timeout 7200 </dev/null
 
 lint: setup
 	@$(CARGO_RUN)

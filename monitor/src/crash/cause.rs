@@ -13,9 +13,16 @@ const FETCH: u32 = 1 << 4;
 pub fn describe(evidence: &Evidence, placed: Option<&Placed>) -> String {
     match evidence.exception {
         0 => "division by zero, or a quotient that is too large".into(),
+        1 => "a single step: the guest set its trap flag".into(),
         3 => "a breakpoint instruction".into(),
         6 if is_system_call(evidence) => "a system call instruction: guests call the hypercall page instead".into(),
         6 => "an instruction that does not exist, or a trap (abort, failed assertion)".into(),
+        8 => "a fault that the processor could not report".into(),
+        11 => "a segment that is not there".into(),
+        12 => "a stack address out of any range".into(),
+        13 if placed.is_some_and(|placed| placed.placement.hypercall == evidence.rip / PAGE * PAGE) => {
+            "a jump into the hypercall page beside its entry, or a port that is not the guest's".into()
+        }
         13 => "a general protection fault: an address out of any range, or a privileged instruction".into(),
         14 => page_fault(evidence, placed),
         16 | 19 => "a floating-point exception".into(),
@@ -43,7 +50,7 @@ fn page_fault(evidence: &Evidence, placed: Option<&Placed>) -> String {
     if address < PAGE {
         return format!("a null pointer was used ({address:#x})");
     }
-    if evidence.rip == address || evidence.error_code & FETCH != 0 {
+    if evidence.error_code & FETCH != 0 || (evidence.rip == address && evidence.error_code & WRITE == 0) {
         return format!("a jump to {address:#x}, which is not code");
     }
     let verb = if evidence.error_code & WRITE != 0 {

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from unishare.host.kvm_kind import costs, kvm_kind
+
 State = Literal["ok", "limited", "missing"]
 KVM_DEVICE = Path("/dev/kvm")
 KVM_GET_API_VERSION = 0xAE00
@@ -24,6 +26,7 @@ KVM_API_VERSION = 12
 FLEET = 1000
 # Per instance: console, channel and control ends in the launcher.
 DESCRIPTORS_EACH = 6
+PROCESSES_EACH = 2
 # Above the kernel's default of 65530 nothing here goes; an instance has some tens of mappings.
 MAPPINGS_WANTED = 4096
 BYTES_EACH = 1 << 20
@@ -73,10 +76,21 @@ def check_host() -> list[Check]:
         _memory,
         _ksm,
         _mappings,
+        _processes,
         _descriptors,
         _frames,
     )
-    return [probe() for probe in probes]
+    return [*(probe() for probe in probes), *_kvm_costs()]
+
+
+def _kvm_costs() -> list[Check]:
+    """What each virtual machine pays for, where there are any."""
+    if kvm_problem() is not None:
+        return []
+    return [
+        Check(cost.name, "limited" if cost.costs else "ok", cost.found, cost.matters, cost.remedy if cost.costs else None)
+        for cost in costs()
+    ]
 
 
 def _machine() -> Check:
@@ -96,7 +110,8 @@ def _kvm() -> Check:
     problem = kvm_problem()
     matters = "the kvm tender confines each instance in a virtual machine"
     if problem is None:
-        return Check("kvm", "ok", "/dev/kvm is usable", matters)
+        kind = kvm_kind()
+        return Check("kvm", "ok" if kind.nested_paging else "limited", f"/dev/kvm is usable: {kind.name}", matters, kind.remedy)
     remedy = "switch hardware virtualisation on, and 'modprobe kvm_intel' or 'kvm_amd'; until then the process tender is used"
     if "may not" in problem:
         remedy = f"{_kvm_remedy(KVM_DEVICE.stat())}; until then the process tender is used"
@@ -198,7 +213,10 @@ def _ksm() -> Check:
     if not folder.is_dir():
         return Check("ksm", "limited", "not in this kernel", matters, "use a kernel with CONFIG_KSM to compare")
     running = (folder / "run").read_text().strip() == "1"
-    return Check("ksm", "ok", "running" if running else "there, switched off", matters)
+    if not running:
+        return Check("ksm", "ok", "there, switched off", matters)
+    remedy = "unless others need it: 'echo 0 > /sys/kernel/mm/ksm/run'"
+    return Check("ksm", "limited", "running: it reads and compares pages that instances share already", matters, remedy)
 
 
 def _mappings() -> Check:
@@ -212,6 +230,14 @@ def _mappings() -> Check:
         matters,
         None if enough else "sysctl vm.max_map_count=65530",
     )
+
+
+def _processes() -> Check:
+    limit = int(Path("/proc/sys/kernel/pid_max").read_text())
+    enough = limit >= FLEET * PROCESSES_EACH * 4
+    matters = "an instance is a process, under KVM with a kernel thread beside it"
+    remedy = None if enough else "sysctl kernel.pid_max=4194304"
+    return Check("processes", "ok" if enough else "limited", f"kernel.pid_max = {limit}", matters, remedy)
 
 
 def _descriptors() -> Check:

@@ -5,7 +5,7 @@
 //! instance's own anyway; the processor sees them at an address of their own, which is the supervisor's alone: the guard below the stack.
 
 use super::hypercall_page::{self, EXCEPTIONS, FIRST_FAULT_PORT, LAST_FAULT_PORT, PORT};
-use super::machine::CODE;
+use super::machine::{CODE, DATA};
 use crate::image::PAGE;
 use crate::placing::placement::Placement;
 use crate::tender::boot_page::{self, TENDER_PART};
@@ -19,7 +19,7 @@ const _: () = assert!(END <= PAGE as usize && IDT > GDT + GDT_LIMIT as usize);
 
 const DESCRIPTOR_BYTES: usize = 8;
 const GATE_BYTES: usize = 16;
-/// The GDT ends with the code segment. Data segments are loaded once, before the guest runs.
+/// The GDT holds two segments, the code's last.
 pub const GDT_LIMIT: u16 = (CODE & !7) + DESCRIPTOR_BYTES as u16 - 1;
 pub const IDT_LIMIT: u16 = EXCEPTIONS * GATE_BYTES as u16 - 1;
 /// A 64-bit TSS: the first stack of the interrupt stack table, the offset of the bitmap's offset, the size (Intel SDM vol. 3, figure 8-11).
@@ -32,6 +32,8 @@ pub const TSS_LIMIT: u32 = (TSS_BITMAP + BITMAP_BYTES) as u32;
 
 /// Code of 64 bits at ring 3, present, its accessed bit set: the processor need not write it (Intel SDM vol. 3, 3.4.5).
 const CODE_DESCRIPTOR: u64 = 0x00af_fb00_0000_ffff;
+/// Flat data of ring 3, likewise. A guest may load what it has: a paravirtual KVM could not keep it from that.
+const DATA_DESCRIPTOR: u64 = 0x00cf_f300_0000_ffff;
 /// An interrupt gate on the first stack of the table (Intel SDM vol. 3, figure 6-8): it clears the interrupt flag, which no guest can.
 const GATE: u64 = 0x8e << 40 | 1 << 32;
 /// Ring 3 may come through it by an instruction of its own.
@@ -67,6 +69,7 @@ pub fn fault_stack(placement: &Placement) -> u64 {
 /// Write the tables into the tender's part of a boot page.
 pub fn write(page: &mut boot_page::Page, placement: &Placement) {
     let mut word = |at: usize, value: u64| page[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    word(GDT + usize::from(DATA & !7), DATA_DESCRIPTOR);
     word(GDT + usize::from(CODE & !7), CODE_DESCRIPTOR);
     for exception in 0..EXCEPTIONS {
         let handler = placement.hypercall + hypercall_page::handler(exception);

@@ -22,6 +22,7 @@ use crate::memory::address::pointer;
 const DIVIDE_ERROR: u32 = 0;
 const DEBUG: u32 = 1;
 const BREAKPOINT: u32 = 3;
+const OVERFLOW: u32 = 4;
 const INVALID_OPCODE: u32 = 6;
 const DOUBLE_FAULT: u32 = 8;
 const SEGMENT_NOT_PRESENT: u32 = 11;
@@ -193,6 +194,7 @@ fn own_interrupt(service: &Service, crash: &Crash, code: u64) -> Option<u64> {
     let is_int = |address: &u64| code_at(service, *address).is_some_and(|code| code[0] == INT);
     match crash.exception {
         INVALID_OPCODE => Some(crash.rip).filter(is_int),
+        OVERFLOW => Some(crash.rip.wrapping_sub(2)).filter(is_int),
         GENERAL_PROTECTION if code & GATE != 0 => [crash.rip, crash.rip.wrapping_sub(2)].into_iter().find(|at| is_int(at)),
         _ => None,
     }

@@ -16,7 +16,6 @@ const CR4_UMIP: u64 = 1 << 11;
 const CR4_FSGSBASE: u64 = 1 << 16;
 const CR4_OSXSAVE: u64 = 1 << 18;
 const CR4_SMEP: u64 = 1 << 20;
-const CR4_SMAP: u64 = 1 << 21;
 /// States that a guest has: x87, SSE, AVX, and the three of AVX-512 (Intel SDM vol. 1, 13.3). AMX's must be asked for, and MPX is gone.
 const XCR0_STATES: u64 = 0xe7;
 
@@ -69,14 +68,14 @@ fn ask(kvm: &Kvm) -> Result<Host, Error> {
     let bit = |leaf, register: fn(&kvm_bindings::kvm_cpuid_entry2) -> u32, number: u32| {
         entry(&features, leaf).is_some_and(|entry| register(entry) >> number & 1 == 1)
     };
-    // Intel SDM vol. 2, CPUID: leaf 1 ECX 26 is XSAVE; of leaf 7, EBX 0 is FSGSBASE, 7 SMEP, 20 SMAP, ECX 2 UMIP.
+    // Intel SDM vol. 2, CPUID: leaf 1 ECX 26 is XSAVE; of leaf 7, EBX 0 is FSGSBASE, 7 SMEP, ECX 2 UMIP. SMAP stays off: QEMU's processor
+    // then refuses to push a fault's frame onto a page of ring 3, and SMEP alone leaves ring 0 nothing to execute.
     let xsave = bit(1, |entry| entry.ecx, 26);
     let mut cr4 = CR4_BASE;
     for (there, flag) in [
         (xsave, CR4_OSXSAVE),
         (bit(7, |entry| entry.ebx, 0), CR4_FSGSBASE),
         (bit(7, |entry| entry.ebx, 7), CR4_SMEP),
-        (bit(7, |entry| entry.ebx, 20), CR4_SMAP),
         (bit(7, |entry| entry.ecx, 2), CR4_UMIP),
     ] {
         cr4 |= if there { flag } else { 0 };

@@ -24,7 +24,7 @@ pub const RFLAGS: u64 = 2 | INTERRUPT_FLAG;
 pub const INTERRUPT_FLAG: u64 = 1 << 9;
 /// Selectors of ring 3: code, and data and stack.
 pub const CODE: u16 = 0x33;
-const DATA: u16 = 0x2b;
+pub const DATA: u16 = 0x2b;
 // Intel SDM vol. 4, table 2-2.
 const MSR_TSC: u32 = 0x10;
 const MSR_LSTAR: u32 = 0xc000_0082;

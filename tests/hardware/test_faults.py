@@ -1,0 +1,75 @@
+"""What guests do that they may not is told in the same words on every KVM: this machine's, and emulated AMD-V and VT-x."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from hardware.guests import GUESTS
+from hardware.virtual_machine import VirtualMachine
+from unishare.fleet import launcher
+from unishare.fleet.control import Control
+from unishare.fleet.crash import explain
+from unishare.fleet.messages import StartRequest
+from unishare.host.doctor import kvm_problem
+from unishare.settings import Settings
+
+CASES = [(name, way, layout) for name, guest in GUESTS.items() for layout in guest.layouts for way in guest.ways]
+SEED = 7
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize(("name", "way", "layout"), CASES)
+def test_it_is_told_here(guests: Settings, name: str, way: str, layout: str) -> None:
+    report, code = asyncio.run(_here(guests, name, way, layout))
+    assert GUESTS[name].says in report
+    assert code == GUESTS[name].code
+
+
+@pytest.mark.parametrize(("name", "way", "layout"), CASES)
+def test_it_is_told_there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> None:
+    there, code = asyncio.run(_there(machine, guests, name, way, layout))
+    assert GUESTS[name].says in there
+    assert code == GUESTS[name].code
+    if kvm_problem() is None:
+        here, _ = asyncio.run(_here(guests, name, way, layout))
+        assert _steady(there) == _steady(here)
+
+
+async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
+    async with launcher.private(guests) as (control, _):
+        return await _report(control, str(_manifest(guests, name, layout)), way, layout, _manifest(guests, name, layout))
+
+
+async def _there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
+    async with await Control.connect(machine.control) as control:
+        manifest = machine.manifest(layout, f"hostile-{name}")
+        return await _report(control, manifest, way, layout, _manifest(guests, name, layout))
+
+
+def _manifest(guests: Settings, name: str, layout: str) -> Path:
+    return guests.image_folder(layout, f"hostile-{name}") / "manifest.json"
+
+
+async def _report(control: Control, manifest: str, way: str, layout: str, image: Path) -> tuple[str, int]:
+    """The report, made here from what the tender saw there; `image` is the same image on this machine."""
+    seed = SEED if layout == "aslr" else None
+    request = StartRequest(manifest=manifest, tender="kvm", argv=[Path(manifest).parent.name, way], seed=seed)
+    (started,) = await control.start(request)
+    while started.state is None:
+        rows = {row.instance: row for row in await control.list()}
+        if rows[started.instance].state == "crashed":
+            break
+        await asyncio.sleep(0.02)
+    crash = await control.crash(started.instance)
+    exits = {row.instance: row.exit for row in await control.list()}
+    return explain({**crash.record, "manifest": str(image)}).report, exits[started.instance] or 0
+
+
+def _steady(report: str) -> str:
+    """A report without what differs from start to start: numbers of the stack that were drawn, and of the time."""
+    lines = [line for line in report.splitlines() if not re.match(r"\s+stack 0x|\s+r[0-9a-z]{1,2}=", line)]
+    return "\n".join([*lines, *re.findall(r"(?:rip|rsp|rflags)=[0-9a-f]+", report)])
