@@ -14,6 +14,8 @@ RUST_SOURCES := $(shell find monitor -path monitor/target -prune -o -type f \( -
 
 # In a checkout all state (sources, objects, pool, images) lies beside it.
 export UNISHARE_HOME ?= $(CURDIR)/.state
+# Our own C: the guest, the catalogue's apps and runners.
+GUEST_C = 'src/unishare/guest/*.[ch]' 'src/unishare/catalog/*.[ch]'
 # Used by every recipe that needs Rust: found late, because `make setup` may be what installs it.
 CARGO_RUN = cargo=$$(packaging/find-cargo); export PATH="$$(dirname "$$cargo"):$$PATH" CARGO="$$cargo"
 
@@ -76,12 +78,14 @@ lint: setup
 	$(VENV)/bin/mypy
 	cargo fmt --check --manifest-path monitor/Cargo.toml
 	cargo clippy --release --locked --quiet --all-targets --manifest-path monitor/Cargo.toml -- -D warnings
+	git ls-files $(GUEST_C) | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
 format: setup
 	@$(CARGO_RUN)
 	$(VENV)/bin/ruff check --fix --quiet src tests
 	$(VENV)/bin/ruff format src tests
 	cargo fmt --manifest-path monitor/Cargo.toml
+	git ls-files $(GUEST_C) | xargs $(VENV)/bin/clang-format -i
 
 man: setup
 	@$(VENV)/bin/python packaging/man-pages build/man/man1

@@ -13,9 +13,9 @@ struct name {
 };
 
 static const struct name names[] = {
-    {"null", 4, NULL_DEVICE},       {"zero", 4, ZERO_DEVICE},     {"full", 4, FULL_DEVICE},
-    {"random", 6, RANDOM_DEVICE},   {"urandom", 7, RANDOM_DEVICE}, {"console", 7, CONSOLE_DEVICE},
-    {"stdin", 5, INPUT_DEVICE},     {"stdout", 6, OUTPUT_DEVICE}, {"stderr", 6, ERROR_DEVICE},
+    {"null", 4, NULL_DEVICE},     {"zero", 4, ZERO_DEVICE},      {"full", 4, FULL_DEVICE},
+    {"random", 6, RANDOM_DEVICE}, {"urandom", 7, RANDOM_DEVICE}, {"console", 7, CONSOLE_DEVICE},
+    {"stdin", 5, INPUT_DEVICE},   {"stdout", 6, OUTPUT_DEVICE},  {"stderr", 6, ERROR_DEVICE},
 };
 
 void devices_add(struct node *folder)

@@ -1,6 +1,7 @@
 /*
- * Listing folders. A position says which entry was the last: entries go in falling order of their places, and new ones get higher
- * places, so that removing, adding or renaming while a folder is read neither skips an entry that stays nor shows one twice.
+ * Listing folders. A position says which entry was the last: entries go in falling order of their places, and new ones get
+ * higher places, so that removing, adding or renaming while a folder is read neither skips an entry that stays nor shows one
+ * twice.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
 
 #include "tree.h"
 
-/* A path that leads to nothing: if a time zone's file is looked for there, make it and return 1. One that there is not is said on the
- * console, when the last place is looked at where musl looks. */
+/* A path that leads to nothing: if a time zone's file is looked for there, make it and return 1. One that there is not is said
+ * on the console, when the last place is looked at where musl looks. */
 int zones_provide(const char *path);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Serving requests over the channel.
  *
- * A request is received straight to where the function reads it, and an answer sent from where it was written: every copy would be
- * private pages of every instance. Both lie in pages of their own, not in the C heap, so that an instance which has nothing to do can give
- * them back whole, whatever the function has allocated meanwhile.
+ * A request is received straight to where the function reads it, and an answer sent from where it was written: every copy would
+ * be private pages of every instance. Both lie in pages of their own, not in the C heap, so that an instance which has nothing
+ * to do can give them back whole, whatever the function has allocated meanwhile.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -115,7 +115,8 @@ void unishare_when_quiet(void (*collect)(void))
     collect_garbage = collect;
 }
 
-/* Everything that was touched for earlier requests and is not needed to wait for the next one. Neither buffer holds anything now. */
+/* Everything that was touched for earlier requests and is not needed to wait for the next one. Neither buffer holds anything
+ * now. */
 static void give_back(struct buffer *request, struct buffer *answer)
 {
     uintptr_t live = ((uintptr_t)__builtin_frame_address(0) - LIVE_STACK) & ~(uintptr_t)(UNISHARE_PAGE_SIZE - 1);
@@ -146,8 +147,8 @@ static int64_t await(struct buffer *request, struct buffer *answer)
 }
 
 /*
- * Receive all parts of the next request behind each other; 0 when there will be no more, -1 without memory for it. Each part arrives with
- * its header where the last one ended, and is closed up over the header.
+ * Receive all parts of the next request behind each other; 0 when there will be no more, -1 without memory for it. Each part
+ * arrives with its header where the last one ended, and is closed up over the header.
  */
 static int receive(struct buffer *request, struct buffer *answer, struct unishare_message *header)
 {

@@ -55,8 +55,8 @@ int snapshot_is_wanted(void)
 }
 
 /*
- * Take all free memory from the allocator, whatever its inside looks like, overwrite it, and give it back. While the heap may not
- * grow, malloc has nothing but what was freed; halving the size finds every piece of it.
+ * Take all free memory from the allocator, whatever its inside looks like, overwrite it, and give it back. While the heap may
+ * not grow, malloc has nothing but what was freed; halving the size finds every piece of it.
  */
 static void overwrite_free_memory(void)
 {

@@ -1,9 +1,9 @@
 /*
  * The heap's pages: first fit over the free ranges, else from the untouched end.
  *
- * Pages from the untouched end are zero already, and so are those that were discarded; other free ones are cleared when they are taken
- * again. A function that frees and takes the same pages while it is busy should pay for neither system calls nor page faults: so only much
- * is discarded at once, the rest when the instance has nothing to do. One thread: no locks.
+ * Pages from the untouched end are zero already, and so are those that were discarded; other free ones are cleared when they
+ * are taken again. A function that frees and takes the same pages while it is busy should pay for neither system calls nor page
+ * faults: so only much is discarded at once, the rest when the instance has nothing to do. One thread: no locks.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -115,11 +115,8 @@ void *unishare_pages_take(size_t size)
 }
 
 static const unsigned char rights[] = {
-    [WRITABLE] = UNISHARE_PAGES_WRITE,
-    [READABLE] = UNISHARE_PAGES_READ,
-    [UNREACHABLE] = UNISHARE_PAGES_NONE,
-    [FREE] = UNISHARE_PAGES_WRITE,
-    [CLEAN] = UNISHARE_PAGES_WRITE,
+    [WRITABLE] = UNISHARE_PAGES_WRITE, [READABLE] = UNISHARE_PAGES_READ, [UNREACHABLE] = UNISHARE_PAGES_NONE,
+    [FREE] = UNISHARE_PAGES_WRITE,     [CLEAN] = UNISHARE_PAGES_WRITE,
 };
 
 /* Give taken pages another state, telling the tender of those that it has to know of; 0, or the tender's -errno. */
@@ -160,7 +157,8 @@ int unishare_pages_give(void *start, size_t size)
         given.end = page_of(used);
     if (given.first >= given.end)
         return 0;
-    if (size >= LARGE && discarding_clears() && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
+    if (size >= LARGE && discarding_clears()
+        && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
         state = CLEAN;
     return change(given.first, given.end, state);
 }
@@ -238,7 +236,8 @@ static int plain(struct range range)
     return found.state == WRITABLE && found.end >= range.end;
 }
 
-/* Make a range that ends at page `end` longer where it is, into the untouched end or a free range; 0 if something else is there. */
+/* Make a range that ends at page `end` longer where it is, into the untouched end or a free range; 0 if something else is
+ * there. */
 static int extend(page end, page more)
 {
     struct range behind = ranges_at(end, page_of(used));

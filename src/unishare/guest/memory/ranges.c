@@ -1,8 +1,9 @@
 /*
  * What is known of the heap's pages: ranges that are not plainly taken and writable, by address, joined, never overlapping.
  *
- * The list lies apart from the pages that it is about: those may be unreachable, discarded, or written to by a guest that uses them
- * after it gave them back. A few ranges need no memory; beyond those the list has heap pages of its own. One thread: no locks.
+ * The list lies apart from the pages that it is about: those may be unreachable, discarded, or written to by a guest that uses
+ * them after it gave them back. A few ranges need no memory; beyond those the list has heap pages of its own. One thread: no
+ * locks.
  */
 #include <errno.h>
 

@@ -1,8 +1,9 @@
 /*
- * Where musl's system calls arrive (catalog/libraries/musl-overlay/syscall_arch.h): each group looks whether it is one of its own.
+ * Where musl's system calls arrive (catalog/libraries/musl-overlay/syscall_arch.h): each group looks whether it is one of its
+ * own.
  *
- * An unsupported one returns ENOSYS, as an old kernel would, and is reported on the console, each once: people should learn what
- * their program wanted.
+ * An unsupported one returns ENOSYS, as an old kernel would, and is reported on the console, each once: people should learn
+ * what their program wanted.
  */
 #include <errno.h>
 #include <stdint.h>

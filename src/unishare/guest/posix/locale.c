@@ -1,6 +1,6 @@
 /*
- * Which locales there are, in place of musl's search for files of messages (src/locale/locale_map.c), which takes every name for a
- * locale: C, POSIX and C.UTF-8. Any other is refused, and setlocale and newlocale fail.
+ * Which locales there are, in place of musl's search for files of messages (src/locale/locale_map.c), which takes every name
+ * for a locale: C, POSIX and C.UTF-8. Any other is refused, and setlocale and newlocale fail.
  */
 #include <limits.h>
 #include <locale.h>

@@ -20,8 +20,8 @@ static enum unishare_rights rights_of(long protection)
     return protection & PROT_WRITE ? UNISHARE_PAGES_WRITE : protection & PROT_READ ? UNISHARE_PAGES_READ : UNISHARE_PAGES_NONE;
 }
 
-/* Why a file cannot be mapped; 0 if it can. A mapping is a copy of it: private ones behave as they should, shared ones as if nobody
- * else wrote, so those cannot be writable. */
+/* Why a file cannot be mapped; 0 if it can. A mapping is a copy of it: private ones behave as they should, shared ones as if
+ * nobody else wrote, so those cannot be writable. */
 static long unmappable(const struct call *call)
 {
     struct stat about;
@@ -91,13 +91,14 @@ static long remap(const struct call *call)
     return moved ? (long)moved : -ENOMEM;
 }
 
-/* Both kinds of advice are obeyed at once: pages that may be lost are worth nothing to their owner. Other advice is refused, as by a kernel
- * that was built without it; so is all advice in an instance of a snapshot, whose discarded pages are not zeros. */
+/* Both kinds of advice are obeyed at once: pages that may be lost are worth nothing to their owner. Other advice is refused, as
+ * by a kernel that was built without it; so is all advice in an instance of a snapshot, whose discarded pages are not zeros. */
 static long advise(long start, size_t size, long advice)
 {
     size_t whole = (size + OFFSET_IN_PAGE) & ~(size_t)OFFSET_IN_PAGE;
 
-    if (unishare_boot_page->generation || (advice != MADV_DONTNEED && advice != MADV_FREE) || start & OFFSET_IN_PAGE || whole < size)
+    if (unishare_boot_page->generation || (advice != MADV_DONTNEED && advice != MADV_FREE) || start & OFFSET_IN_PAGE
+        || whole < size)
         return -EINVAL;
     return unishare_pages_discard((void *)start, whole);
 }

@@ -80,10 +80,12 @@ static int at_call(const struct call *call, long *result)
 /* A plain form as the *at form; 0 if it has none. */
 static int as_at(const struct call *call, struct call *at)
 {
-    static const struct { short plain, at; } forms[] = {
-        {SYS_open, SYS_openat},     {SYS_stat, SYS_newfstatat},  {SYS_lstat, SYS_newfstatat},      {SYS_access, SYS_faccessat},
-        {SYS_chmod, SYS_fchmodat},  {SYS_chown, SYS_fchownat},   {SYS_lchown, SYS_fchownat},       {SYS_readlink, SYS_readlinkat},
-        {SYS_mkdir, SYS_mkdirat},   {SYS_unlink, SYS_unlinkat},  {SYS_utimes, SYS_futimesat},
+    static const struct {
+        short plain, at;
+    } forms[] = {
+        {SYS_open, SYS_openat},    {SYS_stat, SYS_newfstatat}, {SYS_lstat, SYS_newfstatat}, {SYS_access, SYS_faccessat},
+        {SYS_chmod, SYS_fchmodat}, {SYS_chown, SYS_fchownat},  {SYS_lchown, SYS_fchownat},  {SYS_readlink, SYS_readlinkat},
+        {SYS_mkdir, SYS_mkdirat},  {SYS_unlink, SYS_unlinkat}, {SYS_utimes, SYS_futimesat},
     };
 
     for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++) {

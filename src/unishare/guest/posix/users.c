@@ -1,4 +1,5 @@
-/* The one user, root, as programs and musl's glob (for "~") ask for it. In place of musl's src/passwd, which reads /etc/passwd. */
+/* The one user, root, as programs and musl's glob (for "~") ask for it. In place of musl's src/passwd, which reads /etc/passwd.
+ */
 #include <pwd.h>
 #include <string.h>
 

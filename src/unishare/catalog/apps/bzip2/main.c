@@ -15,7 +15,8 @@ static int compress(const unishare_request *request, unishare_answer *answer)
 {
     unsigned size = (unsigned)request->size + (unsigned)request->size / 100 + 601;
     char *packed = malloc(size);
-    int result = packed ? BZ2_bzBuffToBuffCompress(packed, &size, (char *)request->data, (unsigned)request->size, 1, 0, 0) : BZ_MEM_ERROR;
+    int result = packed ? BZ2_bzBuffToBuffCompress(packed, &size, (char *)request->data, (unsigned)request->size, 1, 0, 0)
+                        : BZ_MEM_ERROR;
 
     if (result == BZ_OK)
         unishare_answer_write(answer, packed, size);

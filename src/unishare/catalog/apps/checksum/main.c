@@ -5,7 +5,8 @@
 
 static int handle(const unishare_request *request, unishare_answer *answer)
 {
-    unishare_answer_printf(answer, "%08x %08x\n", libdeflate_adler32(1, request->data, request->size), libdeflate_crc32(0, request->data, request->size));
+    unishare_answer_printf(answer, "%08x %08x\n", libdeflate_adler32(1, request->data, request->size),
+                           libdeflate_crc32(0, request->data, request->size));
     return 0;
 }
 

@@ -15,7 +15,7 @@ static void flatten(unishare_answer *answer, const json_t *value, const char *pa
         const char *key;
         json_t *member;
 
-        json_object_foreach((json_t *)value, key, member) {
+        json_object_foreach ((json_t *)value, key, member) {
             snprintf(inner, sizeof inner, "%s.%s", path, key);
             flatten(answer, member, inner);
         }
@@ -23,7 +23,7 @@ static void flatten(unishare_answer *answer, const json_t *value, const char *pa
         size_t index;
         json_t *member;
 
-        json_array_foreach(value, index, member) {
+        json_array_foreach (value, index, member) {
             snprintf(inner, sizeof inner, "%s[%zu]", path, index);
             flatten(answer, member, inner);
         }

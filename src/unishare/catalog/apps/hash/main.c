@@ -12,7 +12,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop ? stop : end) - at);
 
-        unishare_answer_printf(answer, "%016llx %016llx\n", (unsigned long long)XXH64(at, size, 0), (unsigned long long)XXH3_64bits(at, size));
+        unishare_answer_printf(answer, "%016llx %016llx\n", (unsigned long long)XXH64(at, size, 0),
+                               (unsigned long long)XXH3_64bits(at, size));
         at += size + 1;
     }
     return 0;

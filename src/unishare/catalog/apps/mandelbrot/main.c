@@ -36,7 +36,9 @@ static int handle(const unishare_request *request, unishare_answer *answer)
         char line[COLUMNS + 1];
 
         for (int column = 0; column < COLUMNS; column++)
-            line[column] = " .:-=+*#%@"[escape(x + width * (column - COLUMNS / 2) / COLUMNS, y + width * (row - ROWS / 2) / COLUMNS * 2) * 9 / LIMIT];
+            line[column] =
+                " .:-=+*#%@"[escape(x + width * (column - COLUMNS / 2) / COLUMNS, y + width * (row - ROWS / 2) / COLUMNS * 2)
+                             * 9 / LIMIT];
         line[COLUMNS] = '\n';
         unishare_answer_write(answer, line, sizeof line);
     }

@@ -10,7 +10,10 @@ static void add(const MD_CHAR *text, MD_SIZE size, void *answer)
 
 static int handle(const unishare_request *request, unishare_answer *answer)
 {
-    return md_html((const MD_CHAR *)request->data, (MD_SIZE)request->size, add, answer, MD_FLAG_TABLES | MD_FLAG_STRIKETHROUGH, 0) ? 1 : 0;
+    return md_html((const MD_CHAR *)request->data, (MD_SIZE)request->size, add, answer, MD_FLAG_TABLES | MD_FLAG_STRIKETHROUGH,
+                   0)
+               ? 1
+               : 0;
 }
 
 int main(void)

@@ -15,11 +15,13 @@ static int fail(unishare_answer *answer, int error)
     return 1;
 }
 
-static int replace(unishare_answer *answer, const pcre2_code *code, const char *text, size_t size, const char *with, size_t with_size)
+static int replace(unishare_answer *answer, const pcre2_code *code, const char *text, size_t size, const char *with,
+                   size_t with_size)
 {
     PCRE2_SIZE room = 2 * size + 256;
     unsigned char *out = malloc(room);
-    int found = out ? pcre2_substitute(code, (PCRE2_SPTR)text, size, 0, PCRE2_SUBSTITUTE_GLOBAL, NULL, NULL, (PCRE2_SPTR)with, with_size, out, &room)
+    int found = out ? pcre2_substitute(code, (PCRE2_SPTR)text, size, 0, PCRE2_SUBSTITUTE_GLOBAL, NULL, NULL, (PCRE2_SPTR)with,
+                                       with_size, out, &room)
                     : PCRE2_ERROR_NOMEMORY;
 
     if (found >= 0)
@@ -43,7 +45,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     code = pcre2_compile((PCRE2_SPTR)(text + 2), (size_t)(middle - text - 2), PCRE2_UTF, &error, &offset, NULL);
     if (!code)
         return fail(answer, error);
-    status = replace(answer, code, line + 1, request->size - (size_t)(line + 1 - text), middle + 1, (size_t)(last - middle - 1));
+    status =
+        replace(answer, code, line + 1, request->size - (size_t)(line + 1 - text), middle + 1, (size_t)(last - middle - 1));
     pcre2_code_free(code);
     return status;
 }

@@ -50,7 +50,8 @@ static int sign(unishare_answer *answer, const char *text)
 static int verify(unishare_answer *answer, const char *text)
 {
     unsigned char public[crypto_sign_PUBLICKEYBYTES], signature[crypto_sign_BYTES];
-    const char *rest = read_hex(text, public, sizeof public), *message = rest ? read_hex(rest, signature, sizeof signature) : NULL;
+    const char *rest = read_hex(text, public, sizeof public),
+               *message = rest ? read_hex(rest, signature, sizeof signature) : NULL;
 
     if (!message)
         return fail(answer, "KEY is 64 and SIGNATURE 128 hexadecimal digits");

@@ -54,8 +54,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     for (int i = 0; i < count; i++) {
         const struct column *c = &columns[i];
 
-        unishare_answer_printf(answer, "%s: %ld values, mean %.3f, %.3f to %.3f, deviation %.3f\n", c->name, c->count, c->mean, c->least, c->most,
-                               c->count > 1 ? sqrt(c->squares / (double)(c->count - 1)) : 0.0);
+        unishare_answer_printf(answer, "%s: %ld values, mean %.3f, %.3f to %.3f, deviation %.3f\n", c->name, c->count, c->mean,
+                               c->least, c->most, c->count > 1 ? sqrt(c->squares / (double)(c->count - 1)) : 0.0);
     }
     return count ? 0 : 1;
 }

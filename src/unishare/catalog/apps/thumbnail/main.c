@@ -49,7 +49,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
 
     if (limit < 1 || limit > SIDE_MAX)
         return fail(answer, "the first line is a number of pixels, 1 to 1024");
-    pixels = stbi_load_from_memory(line + 1, (int)(request->size - (size_t)(line + 1 - request->data)), &width, &height, &channels, 0);
+    pixels = stbi_load_from_memory(line + 1, (int)(request->size - (size_t)(line + 1 - request->data)), &width, &height,
+                                   &channels, 0);
     if (!pixels)
         return fail(answer, stbi_failure_reason());
     status = shrink(answer, pixels, width, height, channels, limit);

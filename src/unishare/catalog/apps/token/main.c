@@ -51,7 +51,8 @@ static int decode(const char *text, size_t size, unsigned char *into, size_t roo
 
 static int sign_text(const char *text, size_t size, unsigned char digest[DIGEST])
 {
-    return mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_size, (const unsigned char *)text, size, digest);
+    return mbedtls_md_hmac(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), key, key_size, (const unsigned char *)text, size,
+                           digest);
 }
 
 static int sign(unishare_answer *answer, const char *claims, size_t size)

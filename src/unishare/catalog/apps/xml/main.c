@@ -36,7 +36,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
     XML_SetElementHandler(parser, open_element, close_element);
     if (XML_Parse(parser, (const char *)request->data, (int)request->size, 1) != XML_STATUS_OK) {
         unishare_answer_clear(answer);
-        unishare_answer_printf(answer, "line %lu: %s\n", XML_GetCurrentLineNumber(parser), XML_ErrorString(XML_GetErrorCode(parser)));
+        unishare_answer_printf(answer, "line %lu: %s\n", XML_GetCurrentLineNumber(parser),
+                               XML_ErrorString(XML_GetErrorCode(parser)));
         status = 1;
     }
     XML_ParserFree(parser);

@@ -29,8 +29,9 @@ static int write_json(JSContext *context, JSValueConst value, unishare_answer *a
     if (JS_IsException(text))
         return -1;
     if (JS_IsUndefined(text)) {
-        JS_ThrowTypeError(context, "the function returned %s, which JSON cannot hold: return text, bytes, nothing, or what JSON can hold",
-                          JS_IsFunction(context, value) ? "a function" : "a symbol");
+        JS_ThrowTypeError(
+            context, "the function returned %s, which JSON cannot hold: return text, bytes, nothing, or what JSON can hold",
+            JS_IsFunction(context, value) ? "a function" : "a symbol");
         return -1;
     }
     failed = write_text(context, text, answer);

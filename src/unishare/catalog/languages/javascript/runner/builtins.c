@@ -1,6 +1,6 @@
 /*
- * The parts of the surroundings that are written in JavaScript. Each is one expression that gives an object, and is compiled when a
- * function first uses it: who does not use it pays with an entry in a table.
+ * The parts of the surroundings that are written in JavaScript. Each is one expression that gives an object, and is compiled
+ * when a function first uses it: who does not use it pays with an entry in a table.
  */
 #include <string.h>
 
@@ -8,7 +8,8 @@
 
 enum part { INSPECT, CLONE, URL, PARTS };
 
-extern const char builtin_inspect[], builtin_inspect_end[], builtin_clone[], builtin_clone_end[], builtin_url[], builtin_url_end[];
+extern const char builtin_inspect[], builtin_inspect_end[], builtin_clone[], builtin_clone_end[], builtin_url[],
+    builtin_url_end[];
 
 /* What globals come from which part. */
 static const struct {
@@ -17,7 +18,8 @@ static const struct {
 } lazy[] = {{"structuredClone", CLONE}, {"URL", URL}, {"URLSearchParams", URL}};
 
 /* The calls of console that are rare. */
-static const char *const console_names[] = {"dir", "table", "trace", "assert", "count", "countReset", "group", "groupEnd", "time", "timeEnd", "timeLog"};
+static const char *const console_names[] = {"dir",   "table",    "trace", "assert",  "count",  "countReset",
+                                            "group", "groupEnd", "time",  "timeEnd", "timeLog"};
 
 static JSValue parts[PARTS];
 static int is_loaded[PARTS];
@@ -55,7 +57,8 @@ static JSValue get(JSContext *context, JSValueConst this, int magic)
         return part;
     value = JS_GetPropertyStr(context, part, lazy[magic].name);
     global = JS_GetGlobalObject(context);
-    JS_DefinePropertyValueStr(context, global, lazy[magic].name, JS_DupValue(context, value), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+    JS_DefinePropertyValueStr(context, global, lazy[magic].name, JS_DupValue(context, value),
+                              JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     JS_FreeValue(context, global);
     return value;
 }
@@ -90,11 +93,11 @@ static const JSCFunctionListEntry globals[] = {
     JS_CGETSET_MAGIC_DEF("URLSearchParams", get, set, 2),
 };
 static const JSCFunctionListEntry console_functions[] = {
-    JS_CFUNC_MAGIC_DEF("dir", 0, console_call, 0),        JS_CFUNC_MAGIC_DEF("table", 0, console_call, 1),
-    JS_CFUNC_MAGIC_DEF("trace", 0, console_call, 2),      JS_CFUNC_MAGIC_DEF("assert", 0, console_call, 3),
-    JS_CFUNC_MAGIC_DEF("count", 0, console_call, 4),      JS_CFUNC_MAGIC_DEF("countReset", 0, console_call, 5),
-    JS_CFUNC_MAGIC_DEF("group", 0, console_call, 6),      JS_CFUNC_MAGIC_DEF("groupEnd", 0, console_call, 7),
-    JS_CFUNC_MAGIC_DEF("time", 0, console_call, 8),       JS_CFUNC_MAGIC_DEF("timeEnd", 0, console_call, 9),
+    JS_CFUNC_MAGIC_DEF("dir", 0, console_call, 0),      JS_CFUNC_MAGIC_DEF("table", 0, console_call, 1),
+    JS_CFUNC_MAGIC_DEF("trace", 0, console_call, 2),    JS_CFUNC_MAGIC_DEF("assert", 0, console_call, 3),
+    JS_CFUNC_MAGIC_DEF("count", 0, console_call, 4),    JS_CFUNC_MAGIC_DEF("countReset", 0, console_call, 5),
+    JS_CFUNC_MAGIC_DEF("group", 0, console_call, 6),    JS_CFUNC_MAGIC_DEF("groupEnd", 0, console_call, 7),
+    JS_CFUNC_MAGIC_DEF("time", 0, console_call, 8),     JS_CFUNC_MAGIC_DEF("timeEnd", 0, console_call, 9),
     JS_CFUNC_MAGIC_DEF("timeLog", 0, console_call, 10),
 };
 

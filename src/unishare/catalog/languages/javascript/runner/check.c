@@ -53,8 +53,8 @@ static void remember_required(JSContext *context, const char *path)
     file_close(&file);
 }
 
-/* Whether what a module imports is exported, and it exports a function or what may be one. All modules are linked before the first
- * is run, and that first one is made to throw. */
+/* Whether what a module imports is exported, and it exports a function or what may be one. All modules are linked before the
+ * first is run, and that first one is made to throw. */
 static int check_module(JSContext *context, const char *path, JSModuleDef *module)
 {
     char root[PATH_ROOM + sizeof "import ''; import '" CHECK_STOP "';"];

@@ -1,6 +1,6 @@
 /*
- * console: a line for each call, written at once, so that what was said before a crash is there and in its order. Texts, numbers
- * and the like are written from here; anything else, and texts with %, by a built-in part in JavaScript.
+ * console: a line for each call, written at once, so that what was said before a crash is there and in its order. Texts,
+ * numbers and the like are written from here; anything else, and texts with %, by a built-in part in JavaScript.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * How an exception is told. What a file cannot be parsed for is told with its place and its line; what happened while running with
- * the handler's frames; and where the surroundings lack what people know from elsewhere, with that.
+ * How an exception is told. What a file cannot be parsed for is told with its place and its line; what happened while running
+ * with the handler's frames; and where the surroundings lack what people know from elsewhere, with that.
  */
 #include <stdio.h>
 #include <stdlib.h>

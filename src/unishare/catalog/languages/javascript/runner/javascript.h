@@ -1,8 +1,8 @@
 /*
  * The main program of every function written in JavaScript, on QuickJS-ng. Private to this library.
  *
- * Each file does one job; none but main.c and check.c knows the order of things. Values are QuickJS's: a `JSValue` that a function
- * returns is the caller's to free, a `JSValueConst` is borrowed.
+ * Each file does one job; none but main.c and check.c knows the order of things. Values are QuickJS's: a `JSValue` that a
+ * function returns is the caller's to free, a `JSValueConst` is borrowed.
  */
 #ifndef UNISHARE_JAVASCRIPT_H
 #define UNISHARE_JAVASCRIPT_H
@@ -70,7 +70,8 @@ JSValue require_path(JSContext *context, const char *path);
 
 /* jobs.c: promises and what waits for them. */
 void jobs_define(JSContext *context);
-/* Run all jobs, and timers for as long as `value` is a promise that is not settled. Its value, or an exception. Takes `value`. */
+/* Run all jobs, and timers for as long as `value` is a promise that is not settled. Its value, or an exception. Takes `value`.
+ */
 JSValue jobs_settle(JSContext *context, JSValue value);
 void jobs_forget(JSContext *context);
 
@@ -119,7 +120,7 @@ const char *handler_path(void);
 JSContext *surroundings_new(void);
 void surroundings_free(JSContext *context);
 
-#define NO_FUNCTION_IN_MODULE \
+#define NO_FUNCTION_IN_MODULE                                                                                                  \
     "%s exports no function: write `export default function (request) {...}` or `export function handle(request) {...}`"
 
 /* check.c */

@@ -1,6 +1,6 @@
 /*
- * The main program of every function written in JavaScript: /app/handler.js is run once and gives a function from a request to an
- * answer. A library, so that all of them share its pages with the engine's.
+ * The main program of every function written in JavaScript: /app/handler.js is run once and gives a function from a request to
+ * an answer. A library, so that all of them share its pages with the engine's.
  *
  *     module:  export default function (request) {...}      or   export function handle(request) {...}
  *     script:  module.exports = function (text, bytes) {...} or   function handle(text, bytes) {...}
@@ -136,8 +136,10 @@ static JSValue run_script(const char *path, JSValue compiled)
     JS_FreeValue(context, module);
     JS_FreeValue(context, global);
     if (JS_IsUndefined(found))
-        JS_ThrowTypeError(context, "%s has no function: write `module.exports = function (text, bytes) {...}`, or "
-                          "`export default function (request) {...}`", path);
+        JS_ThrowTypeError(context,
+                          "%s has no function: write `module.exports = function (text, bytes) {...}`, or "
+                          "`export default function (request) {...}`",
+                          path);
     return JS_IsUndefined(found) ? JS_EXCEPTION : found;
 }
 
@@ -166,8 +168,8 @@ static int load(void)
     return 1;
 }
 
-/* Circles of garbage that loading left shall not be in every copy. Between requests there is no such collection: it would write to
- * each object of the heap, and so make pages of a snapshot private; what is in no circle is freed at once anyway. */
+/* Circles of garbage that loading left shall not be in every copy. Between requests there is no such collection: it would write
+ * to each object of the heap, and so make pages of a snapshot private; what is in no circle is freed at once anyway. */
 static void collect_garbage(void)
 {
     JS_RunGC(JS_GetRuntime(context));

@@ -25,9 +25,10 @@ int modules_unknown_exports(void)
 static int is_of_node(const char *name)
 {
     static const char *const names[] = {
-        "assert", "buffer", "child_process", "cluster", "crypto", "dns", "events", "fs", "http", "http2", "https", "module", "net",
-        "os", "path", "perf_hooks", "process", "querystring", "readline", "stream", "string_decoder", "timers", "tls", "tty",
-        "url", "util", "v8", "vm", "worker_threads", "zlib",
+        "assert",   "buffer",         "child_process",  "cluster", "crypto", "dns",  "events",     "fs",      "http",
+        "http2",    "https",          "module",         "net",     "os",     "path", "perf_hooks", "process", "querystring",
+        "readline", "stream",         "string_decoder", "timers",  "tls",    "tty",  "url",        "util",    "v8",
+        "vm",       "worker_threads", "zlib",
     };
 
     if (!strncmp(name, "node:", 5))
@@ -97,8 +98,10 @@ char *module_path(JSContext *context, const char *base, const char *name)
     } else if (is_of_node(name)) {
         JS_ThrowReferenceError(context, "'%s' is a module of Node, which is not there", name);
     } else {
-        JS_ThrowReferenceError(context, "'%s' is a package, and there are none: copy its files into the project and import them by a "
-                               "relative path, such as './vendor/%s.js'", name, name);
+        JS_ThrowReferenceError(context,
+                               "'%s' is a package, and there are none: copy its files into the project and import them by a "
+                               "relative path, such as './vendor/%s.js'",
+                               name, name);
     }
     return NULL;
 }
@@ -166,7 +169,8 @@ static int export_value(JSContext *context, JSModuleDef *module)
             const char *name = JS_AtomToCString(context, names[i].atom);
 
             /* Names that were added after the module was made are no exports of it: that is no failure. */
-            if (name && strcmp(name, "default") && JS_SetModuleExport(context, module, name, JS_GetProperty(context, value, names[i].atom)))
+            if (name && strcmp(name, "default")
+                && JS_SetModuleExport(context, module, name, JS_GetProperty(context, value, names[i].atom)))
                 JS_FreeValue(context, JS_GetException(context));
             failed = !name;
             JS_FreeCString(context, name);

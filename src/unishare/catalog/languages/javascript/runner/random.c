@@ -48,7 +48,8 @@ static JSValue random_values(JSContext *context, JSValueConst this, int count, J
     bytes = JS_GetArrayBuffer(context, &size, buffer);
     JS_FreeValue(context, buffer);
     if (length > VALUES_MAX)
-        return JS_ThrowDOMException(context, "QuotaExceededError", "crypto.getRandomValues fills up to %d bytes, not %zu", VALUES_MAX, length);
+        return JS_ThrowDOMException(context, "QuotaExceededError", "crypto.getRandomValues fills up to %d bytes, not %zu",
+                                    VALUES_MAX, length);
     if (length && (!bytes || !fill(bytes + offset, length)))
         return JS_ThrowInternalError(context, "the host gave no random bytes");
     return JS_DupValue(context, arguments[0]);

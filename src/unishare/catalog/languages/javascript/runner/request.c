@@ -1,6 +1,6 @@
 /*
- * The request, as a module's function gets it: an object that decodes what it is asked for. Where text is wanted it stands for its
- * text, methods of texts included. It is over when its answer is there; what was taken from it stays.
+ * The request, as a module's function gets it: an object that decodes what it is asked for. Where text is wanted it stands for
+ * its text, methods of texts included. It is over when its answer is there; what was taken from it stays.
  */
 #include <stdlib.h>
 
@@ -52,7 +52,8 @@ static JSValue text(JSContext *context, JSValueConst this, int count, JSValueCon
 static JSValue json(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
 {
     (void)count, (void)arguments;
-    return is_over(context, this) ? JS_EXCEPTION : JS_ParseJSON(context, (const char *)current->data, current->size, "<request>");
+    return is_over(context, this) ? JS_EXCEPTION
+                                  : JS_ParseJSON(context, (const char *)current->data, current->size, "<request>");
 }
 
 static JSValue bytes(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
@@ -85,16 +86,11 @@ static JSValue length(JSContext *context, JSValueConst this)
 }
 
 static const JSCFunctionListEntry members[] = {
-    JS_CFUNC_DEF("text", 0, text),
-    JS_CFUNC_DEF("json", 0, json),
-    JS_CFUNC_DEF("bytes", 0, bytes),
-    JS_CFUNC_DEF("arrayBuffer", 0, array_buffer),
-    JS_CFUNC_DEF("toString", 0, text),
-    JS_CFUNC_DEF("valueOf", 0, text),
-    JS_CFUNC_DEF("toJSON", 0, text),
-    JS_CGETSET_DEF("size", size, NULL),
-    JS_CGETSET_DEF("length", length, NULL),
-    JS_PROP_STRING_DEF("[Symbol.toStringTag]", "Request", JS_PROP_CONFIGURABLE),
+    JS_CFUNC_DEF("text", 0, text),          JS_CFUNC_DEF("json", 0, json),
+    JS_CFUNC_DEF("bytes", 0, bytes),        JS_CFUNC_DEF("arrayBuffer", 0, array_buffer),
+    JS_CFUNC_DEF("toString", 0, text),      JS_CFUNC_DEF("valueOf", 0, text),
+    JS_CFUNC_DEF("toJSON", 0, text),        JS_CGETSET_DEF("size", size, NULL),
+    JS_CGETSET_DEF("length", length, NULL), JS_PROP_STRING_DEF("[Symbol.toStringTag]", "Request", JS_PROP_CONFIGURABLE),
 };
 
 JSValue request_object(JSContext *context)

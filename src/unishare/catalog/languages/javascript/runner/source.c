@@ -8,8 +8,8 @@
 
 #include "javascript.h"
 
-/* Parameters as Node's modules have them. Two lines from WRAPPER_LINE on, so that the file's first line is 1: the engine takes 0 for
- * no number. */
+/* Parameters as Node's modules have them. Two lines from WRAPPER_LINE on, so that the file's first line is 1: the engine takes
+ * 0 for no number. */
 static const char WRAPPER_HEAD[] = "(function (exports, require, module, __filename, __dirname)\n{\n", WRAPPER_TAIL[] = "\n})";
 enum { WRAPPER_LINE = -1 };
 
@@ -45,8 +45,10 @@ static int looks_like_module(const char *text)
 static JSValue compile_wrapped(JSContext *context, const char *path, const struct file *file)
 {
     size_t size = sizeof WRAPPER_HEAD - 1 + file->size + sizeof WRAPPER_TAIL - 1;
-    JSEvalOptions options = {.version = JS_EVAL_OPTIONS_VERSION, .eval_flags = JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY,
-                             .filename = path, .line_num = WRAPPER_LINE};
+    JSEvalOptions options = {.version = JS_EVAL_OPTIONS_VERSION,
+                             .eval_flags = JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY,
+                             .filename = path,
+                             .line_num = WRAPPER_LINE};
     char *text = malloc(size + 1);
     JSValue compiled;
 

@@ -1,6 +1,6 @@
 /*
- * setTimeout and its kin. Time passes only while an answer waits for a promise: then the guest sleeps until the next timer is due.
- * Timers that are left when the answer is there are dropped with it.
+ * setTimeout and its kin. Time passes only while an answer waits for a promise: then the guest sleeps until the next timer is
+ * due. Timers that are left when the answer is there are dropped with it.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -134,12 +134,9 @@ void timers_forget(JSContext *context)
 }
 
 static const JSCFunctionListEntry functions[] = {
-    JS_CFUNC_MAGIC_DEF("setTimeout", 2, set, 0),
-    JS_CFUNC_MAGIC_DEF("setInterval", 2, set, 1),
-    JS_CFUNC_MAGIC_DEF("setImmediate", 1, set, 2),
-    JS_CFUNC_DEF("clearTimeout", 1, clear),
-    JS_CFUNC_DEF("clearInterval", 1, clear),
-    JS_CFUNC_DEF("clearImmediate", 1, clear),
+    JS_CFUNC_MAGIC_DEF("setTimeout", 2, set, 0),   JS_CFUNC_MAGIC_DEF("setInterval", 2, set, 1),
+    JS_CFUNC_MAGIC_DEF("setImmediate", 1, set, 2), JS_CFUNC_DEF("clearTimeout", 1, clear),
+    JS_CFUNC_DEF("clearInterval", 1, clear),       JS_CFUNC_DEF("clearImmediate", 1, clear),
 };
 
 void timers_define(JSContext *context)

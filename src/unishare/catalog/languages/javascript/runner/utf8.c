@@ -3,7 +3,8 @@
 
 #include "javascript.h"
 
-/* How many bytes the character takes that begins with `first`, and between which bounds its second byte lies; 0: none begins so. */
+/* How many bytes the character takes that begins with `first`, and between which bounds its second byte lies; 0: none begins
+ * so. */
 static size_t length_of(unsigned char first, unsigned char *low, unsigned char *high)
 {
     *low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;

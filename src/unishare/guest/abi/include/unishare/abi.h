@@ -64,18 +64,20 @@ enum unishare_call {
     UNISHARE_CALL_HEAP_GROW = 7,
     /* a = FS base. Only for hosts where WRFSBASE is not available (boot->flags). Returns 0. */
     UNISHARE_CALL_SET_FS_BASE = 8,
-    /* a = address, b = bytes, both multiples of the page size, all of it in the stack or all of it in the usable heap. What the pages
-     * hold is lost: they cost the host nothing until they are touched again, and then they are zeros, or with boot->generation what they
-     * were in the snapshot. Returns 0 or -EINVAL. Since 1.1. */
+    /* a = address, b = bytes, both multiples of the page size, all of it in the stack or all of it in the usable heap. What the
+     * pages hold is lost: they cost the host nothing until they are touched again, and then they are zeros, or with
+     * boot->generation what they were in the snapshot. Returns 0 or -EINVAL. Since 1.1. */
     UNISHARE_CALL_DISCARD = 9,
-    /* Like CHANNEL_RECEIVE, but returns -EAGAIN when no message has come for the instance's quiet time, which whoever starts it chooses:
-     * the moment to give memory back. Since 1.1. */
+    /* Like CHANNEL_RECEIVE, but returns -EAGAIN when no message has come for the instance's quiet time, which whoever starts it
+     * chooses: the moment to give memory back. Since 1.1. */
     UNISHARE_CALL_CHANNEL_RECEIVE_SOON = 10,
-    /* Only with UNISHARE_BOOT_RESET: forget all that was written since the snapshot and wait for the next request, as the snapshot
-     * did. Does not return here but from the snapshot's UNISHARE_CALL_CHANNEL_RECEIVE. -UNISHARE_ENOSYS without the flag. */
+    /* Only with UNISHARE_BOOT_RESET: forget all that was written since the snapshot and wait for the next request, as the
+     * snapshot did. Does not return here but from the snapshot's UNISHARE_CALL_CHANNEL_RECEIVE. -UNISHARE_ENOSYS without the
+     * flag. */
     UNISHARE_CALL_RESET = 11,
-    /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3: reading and
-     * writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot keep track. */
+    /* a = address, b = bytes, both of whole pages of the usable heap; c = 0: nothing may be done with them, 1: reading, 3:
+     * reading and writing. Never executing. A forbidden access is a page fault. Returns 0, -EINVAL, -ENOMEM if the host cannot
+     * keep track. */
     UNISHARE_CALL_PROTECT = 12,
 };
 
@@ -100,11 +102,11 @@ struct unishare_message {
 };
 
 #define UNISHARE_BOOT_NO_WRFSBASE 1u /* boot->flags: use UNISHARE_CALL_SET_FS_BASE */
-#define UNISHARE_BOOT_SNAPSHOT 2u    /* a snapshot will be taken where this guest waits: leave nothing of a request in memory */
-#define UNISHARE_BOOT_RESET 4u       /* call UNISHARE_CALL_RESET after each answer */
+#define UNISHARE_BOOT_SNAPSHOT 2u /* a snapshot will be taken where this guest waits: leave nothing of a request in memory */
+#define UNISHARE_BOOT_RESET 4u /* call UNISHARE_CALL_RESET after each answer */
 
-/* Where a snapshot was taken: the registers that a C function keeps, at the hypercall UNISHARE_CALL_CHANNEL_RECEIVE, whose return
- * address is at `rsp`. For the tender; the guest has no use for it. */
+/* Where a snapshot was taken: the registers that a C function keeps, at the hypercall UNISHARE_CALL_CHANNEL_RECEIVE, whose
+ * return address is at `rsp`. For the tender; the guest has no use for it. */
 struct unishare_waiting {
     uint64_t rsp, rbx, rbp, r12, r13, r14, r15;
     uint64_t fs_base;
@@ -119,26 +121,26 @@ struct unishare_boot {
     uint64_t magic;
     uint32_t abi_version;
     uint32_t flags;
-    uint64_t hypercall;       /* address of the hypercall function */
-    uint64_t stack_bottom;    /* lowest usable address */
+    uint64_t hypercall; /* address of the hypercall function */
+    uint64_t stack_bottom; /* lowest usable address */
     uint64_t stack_top;
-    uint64_t heap_start;      /* page-aligned */
-    uint64_t heap_ready;      /* bytes usable at once */
-    uint64_t heap_limit;      /* bytes that HEAP_GROW can reach */
-    uint64_t tsc_hz;          /* 0: ask UNISHARE_CALL_CLOCK */
-    uint64_t tsc_start;       /* TSC when the two clocks below were read */
+    uint64_t heap_start; /* page-aligned */
+    uint64_t heap_ready; /* bytes usable at once */
+    uint64_t heap_limit; /* bytes that HEAP_GROW can reach */
+    uint64_t tsc_hz; /* 0: ask UNISHARE_CALL_CLOCK */
+    uint64_t tsc_start; /* TSC when the two clocks below were read */
     uint64_t monotonic_start; /* nanoseconds */
-    uint64_t realtime_start;  /* nanoseconds since 1970 */
-    uint64_t image_base;      /* base added to image addresses: 0 in fixed layouts */
-    uint8_t random[32];       /* fresh seed for this instance */
+    uint64_t realtime_start; /* nanoseconds since 1970 */
+    uint64_t image_base; /* base added to image addresses: 0 in fixed layouts */
+    uint8_t random[32]; /* fresh seed for this instance */
     uint32_t argc;
-    uint32_t argv_offset;     /* argc strings, each NUL-terminated, one after another */
+    uint32_t argv_offset; /* argc strings, each NUL-terminated, one after another */
     uint32_t envc;
-    uint32_t env_offset;      /* envc "NAME=value" strings, likewise */
+    uint32_t env_offset; /* envc "NAME=value" strings, likewise */
     /* From version 1.1 on. */
-    uint64_t generation;      /* 0: the guest was started; else it began from a snapshot, and this number is this instance's alone */
+    uint64_t generation; /* 0: the guest was started; else it began from a snapshot, and this number is this instance's alone */
     struct unishare_waiting waiting; /* of a snapshot */
-    uint32_t resets;          /* ranges of memory that UNISHARE_CALL_RESET drops: {uint64 address, uint64 bytes} each */
+    uint32_t resets; /* ranges of memory that UNISHARE_CALL_RESET drops: {uint64 address, uint64 bytes} each */
     uint32_t resets_offset;
 };
 
@@ -147,13 +149,13 @@ struct unishare_boot {
 #define UNISHARE_IMAGE_MAGIC 0x454c424154494e55ULL
 struct unishare_image_table {
     uint64_t magic;
-    uint64_t main;        /* int main(int, char **, char **) */
-    uint64_t tls_start;   /* initial TLS data, its bytes in the file, in memory, its alignment; all 0 without TLS */
+    uint64_t main; /* int main(int, char **, char **) */
+    uint64_t tls_start; /* initial TLS data, its bytes in the file, in memory, its alignment; all 0 without TLS */
     uint64_t tls_file_size;
     uint64_t tls_memory_size;
     uint64_t tls_alignment;
     uint64_t files_start; /* the read-only files archive (guest/files: format), page-aligned; 0 without */
-    uint64_t files_size;  /* bytes */
+    uint64_t files_size; /* bytes */
 };
 
 /* What the tender reports of a fault (UNISHARE_MESSAGE_CRASH's data). Registers as the processor had them. */

@@ -1,9 +1,10 @@
 /*
  * Files: the image's archive, read in place, under a writable file system in memory that forgets everything at the end.
  *
- * Calls mean what Linux' system calls of these names mean, and return >= 0 or -errno. Paths are followed from a folder's descriptor
- * or, with AT_FDCWD, from the current folder. Descriptors 0, 1 and 2 are the console. One user, who may do everything: permissions
- * are kept and shown, as for root. What is written over a file of the image is this instance's own. No symbolic or hard links.
+ * Calls mean what Linux' system calls of these names mean, and return >= 0 or -errno. Paths are followed from a folder's
+ * descriptor or, with AT_FDCWD, from the current folder. Descriptors 0, 1 and 2 are the console. One user, who may do
+ * everything: permissions are kept and shown, as for root. What is written over a file of the image is this instance's own. No
+ * symbolic or hard links.
  */
 #ifndef UNISHARE_FILES_H
 #define UNISHARE_FILES_H

@@ -33,8 +33,8 @@ typedef int (*unishare_function)(const unishare_request *request, unishare_answe
 /* Tell the tender that the instance is ready, then answer requests until there will be no more. Returns main's exit code. */
 int unishare_serve(unishare_function function);
 
-/* Have a function called when no request has come for a short time, before free memory goes back to the host: the place to collect
- * garbage. Once, until the next request has been answered. */
+/* Have a function called when no request has come for a short time, before free memory goes back to the host: the place to
+ * collect garbage. Once, until the next request has been answered. */
 void unishare_when_quiet(void (*collect)(void));
 
 /* Append bytes, or text as printf would write it. An answer that is larger than memory ends with status 255. */
@@ -42,8 +42,9 @@ void unishare_answer_write(unishare_answer *answer, const void *data, size_t siz
 void unishare_answer_printf(unishare_answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Many instances can begin from one snapshot of memory (docs/snapshots.md). What must differ between them, such as the state of a
- * random generator, is made anew by hooks. They run in the order in which they were added, 16 at most; -1 when there is no room.
+ * Many instances can begin from one snapshot of memory (docs/snapshots.md). What must differ between them, such as the state of
+ * a random generator, is made anew by hooks. They run in the order in which they were added, 16 at most; -1 when there is no
+ * room.
  *
  * resume: before the first request of an instance that began from a snapshot, and of every request where instances are reset.
  * snapshot: before a snapshot is taken, after each warm-up request: forget what requests left (collect garbage, empty caches).

@@ -9,8 +9,8 @@
 /* Fill `size` bytes; `size`, or -errno. */
 int64_t unishare_random_fill(void *into, size_t size);
 
-/* A number that this instance was started with, another for every `purpose`: for hash seeds, which are drawn once and cannot change
- * later. Instances of one snapshot have the same, those of two snapshots never. */
+/* A number that this instance was started with, another for every `purpose`: for hash seeds, which are drawn once and cannot
+ * change later. Instances of one snapshot have the same, those of two snapshots never. */
 uint64_t unishare_seed(unsigned purpose);
 
 enum { UNISHARE_SEED_HASH = 1, UNISHARE_SEED_RANDOM = 2 };
