@@ -11,6 +11,7 @@ import pytest
 # Interrupts the process when a module is loaded, which is where a command spends its first moments.
 AT_IMPORT = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with interrupts ignored
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
@@ -23,6 +24,7 @@ main()
 # Interrupts the process when the command is done and the interpreter ends.
 AT_END = """
 import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
 from unishare.cli.entry import main
 sys.argv = ["unishare", "--version"]

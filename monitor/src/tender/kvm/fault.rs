@@ -205,14 +205,34 @@ fn own_port_use(crash: &mut Crash, service: &Service, number: u16) {
     crash.exception = GENERAL_PROTECTION;
     let start = service.placement.hypercall + handler(number);
     let port = (FIRST_FAULT_PORT + number) as u8;
-    // `out imm8` or one of the instructions that take the port from DX, before RIP or at it.
-    let before = |bytes: u64| crash.rip.wrapping_sub(bytes);
     if crash.rip == start + OUT_BYTES {
         crash.rip = start;
-    } else if service.stops_behind_out {
-        let long = code_at(service, before(2)).is_some_and(|code| matches!(code[0], 0xe6 | 0xe7) && code[1] == port);
-        crash.rip = before(if long { 2 } else { 1 });
+        return;
     }
+    // Whether RIP is at the instruction or behind it is the KVM's choice: the code tells, and what the KVM did before where
+    // both fit (two such instructions in a row).
+    let before = |bytes: u64| crash.rip.wrapping_sub(bytes);
+    let length = if code_at(service, before(2)).is_some_and(|code| names_port(code, port)) {
+        2
+    } else if code_at(service, before(1)).is_some_and(|code| takes_port_from_dx(code[0])) {
+        1
+    } else {
+        return;
+    };
+    let at = code_at(service, crash.rip).is_some_and(|code| names_port(code, port) || takes_port_from_dx(code[0]));
+    if !at || service.stops_behind_out {
+        crash.rip = before(length);
+    }
+}
+
+/// `out imm8, al` and `out imm8, eax` (Intel SDM vol. 2, OUT).
+fn names_port(code: [u8; 2], port: u8) -> bool {
+    matches!(code[0], 0xe6 | 0xe7) && code[1] == port
+}
+
+/// IN, OUT, INS and OUTS with the port in DX (Intel SDM vol. 2, appendix A).
+fn takes_port_from_dx(byte: u8) -> bool {
+    matches!(byte, 0xec..=0xef | 0x6c..=0x6f)
 }
 
 fn code_at(service: &Service, address: u64) -> Option<[u8; 2]> {
