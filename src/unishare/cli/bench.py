@@ -16,7 +16,7 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 from unishare.formats.layouts import LAYOUTS
 
 if TYPE_CHECKING:
-    from unishare.evaluation.bench.report import Report
+    from unishare.evaluation.bench.report import BenchReport
     from unishare.evaluation.bench.workload import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -309,7 +309,7 @@ def _functions(session: Session, layout: str, names: Sequence[str] | None = None
     return load_functions(session.settings, names or FUNCTIONS, layout)
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: BenchReport, as_json: bool) -> None:
     if as_json:
         click.echo(report.model_dump_json(indent=2))
         return

@@ -14,7 +14,7 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 from unishare.formats.layouts import DEFAULT_LAYOUT, LayoutName
 
 if TYPE_CHECKING:
-    from unishare.inspect.library_check import Report
+    from unishare.inspect.library_check import LibraryReport
     from unishare.toolchain.recipes.catalog import Catalog
     from unishare.toolchain.recipes.recipe import LibraryRecipe
 
@@ -74,7 +74,7 @@ def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
     return catalog, catalog.library(library)
 
 
-def _print(report: Report) -> None:
+def _print(report: LibraryReport) -> None:
     from unishare.inspect.library_findings import some
 
     sizes = ", ".join(f"{kind} {bytes_text(size)}" for kind, size in report.windows.items())

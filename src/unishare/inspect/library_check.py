@@ -1,6 +1,6 @@
 """A library in isolation: does it link with what it names, and would its pages be the same in every image?
 
-In: a recipe and a builder. Out: a `Report`. Compared with the libraries that the recipe needs, which are built too, and with those
+In: a recipe and a builder. Out: a `LibraryReport`. Compared with the libraries that the recipe needs, which are built too, and with those
 of the catalogue that happen to be compiled already, which may or may not be in an image with it. Called by `unishare library check`.
 """
 
@@ -28,7 +28,7 @@ from unishare.toolchain.recipes.closure import needs_of
 from unishare.toolchain.recipes.recipe import LibraryRecipe
 
 
-class Report(BaseModel):
+class LibraryReport(BaseModel):
     """What `unishare library check` prints."""
 
     model_config = ConfigDict(frozen=True)
@@ -68,7 +68,7 @@ class _Library:
         return {*self.unit.facts.strong, *self.unit.facts.weak}
 
 
-def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name: LayoutName = DEFAULT_LAYOUT) -> Report:
+def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name: LayoutName = DEFAULT_LAYOUT) -> LibraryReport:
     """Build a library and what it needs as a layout's images hold them, and look for what breaks linking or sharing there."""
     layout = LAYOUTS[layout_name]
     needs = needs_of(catalog, recipe)
@@ -82,7 +82,7 @@ def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name
     closure = [_library(catalog, one) for one in built.values() if one is not None]
     others = [_library(catalog, one) for one in builder.others({recipe.name, *built}, layout.variant)]
     around = _Surroundings(recipe, unit, _weak_references(parsed), closure, others)
-    return Report(
+    return LibraryReport(
         name=recipe.name,
         version=recipe.version,
         hash=unit.digest,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from unishare.formats.addresses import PAGE
 from unishare.inspect.memory_image import MemoryImage, Page
-from unishare.inspect.relocated_fields import Fields
+from unishare.inspect.relocated_fields import RelocatedFields
 
 DIGEST = 16
 
@@ -68,7 +68,7 @@ class _Known:
 
 def compare(images: Sequence[MemoryImage], instances: int) -> Equality:
     """Compare files with each other; a single one with itself."""
-    fields = [Fields(image) for image in images]
+    fields = [RelocatedFields(image) for image in images]
     pages = [
         _Known(number, page, _digest(page.content), _digest(fields[number].masked(page.address, page.content)))
         for number, image in enumerate(images)

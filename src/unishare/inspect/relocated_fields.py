@@ -25,7 +25,7 @@ _WORD = struct.Struct("<I")
 LEAST_ADDRESS = 0x10000
 
 
-class Fields:
+class RelocatedFields:
     """The fields of one image: stretches of bytes by address, and whether they are guesses."""
 
     def __init__(self, image: MemoryImage) -> None:

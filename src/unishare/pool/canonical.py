@@ -16,7 +16,7 @@ from pathlib import Path
 
 from unishare.formats.addresses import PAGE
 from unishare.pool.pieces import Piece
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 from unishare.state import replace_file
 
 # The line's end is part of a record: without it the number before may have been cut.
@@ -45,7 +45,7 @@ def places(
     pieces: Iterable[Piece],
     hashes: Mapping[str, str],
     inseparable: Collection[str],
-    runs: Runs,
+    runs: RunFiles,
 ) -> dict[int, Place]:
     """Where an image's library windows are kept, by address. Those that no image had before, or whose run is lost or damaged, get
     their place now. The caller holds the pool's lock."""

@@ -24,13 +24,13 @@ from unishare.pool import canonical
 from unishare.pool.canonical import Place
 from unishare.pool.frames import arrange
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 
 
 class Cutter:
     """Cuts images into the runs of one pool."""
 
-    def __init__(self, pool: Path, runs: Runs) -> None:
+    def __init__(self, pool: Path, runs: RunFiles) -> None:
         self._canonical = pool / "canonical"
         self._runs = runs
 

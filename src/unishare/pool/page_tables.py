@@ -16,7 +16,7 @@ from unishare.errors import BadInputError
 from unishare.formats.addresses import PAGE
 from unishare.formats.manifest import Manifest, RunReference
 from unishare.monitor_program import monitor_program
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 from unishare.state import replace_file
 
 TIME_LIMIT_S = 30
@@ -26,7 +26,7 @@ _RECORD = re.compile(rb"([0-9a-f]{64})\n")
 class PageTableCache:
     """Records `tables/<shape>` -> run in a pool's folder."""
 
-    def __init__(self, pool: Path, runs: Runs) -> None:
+    def __init__(self, pool: Path, runs: RunFiles) -> None:
         self._pool = pool
         self._runs = runs
         self._folder = pool / "tables"
