@@ -81,7 +81,7 @@ def _thread_local(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Findin
 
 
 def _unplaced_sections(unit: UnitObject) -> Iterator[Finding]:
-    for name, size in unit.facts.homeless.items():
+    for name, size in unit.facts.unplaced_sections.items():
         collected = name.isidentifier()
         yield Finding(
             kind="identifier-section" if collected else "section",
