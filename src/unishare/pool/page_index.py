@@ -38,10 +38,10 @@ class PageIndex:
                 self._record(name, (run, number))
         return _stretches([(address, places[name]) for (address, _), name in zip(pages, names, strict=True)])
 
-    def forget(self, kept: set[str]) -> None:
+    def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected."""
         for record in self._folder.glob("??/*"):
-            if record.read_text(encoding="ascii").split()[0] not in kept:
+            if record.read_text(encoding="ascii").split()[0] not in live_runs:
                 record.unlink()
 
     def _find(self, name: str) -> Place | None:

@@ -46,10 +46,10 @@ class PageTableCache:
         replace_file(record, f"{run}\n".encode())
         return RunReference(run=run, pages=len(data) // PAGE)
 
-    def forget(self, kept: set[str]) -> None:
+    def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected, and damaged ones."""
         for record in self._folder.glob("*"):
-            if _read(record) not in kept:
+            if _read(record) not in live_runs:
                 record.unlink()
 
     def _ask_monitor(self, manifest: Manifest, folder: Path) -> bytes:
@@ -75,5 +75,5 @@ def _read(record: Path) -> str | None:
 
 
 def _shape(manifest: Manifest) -> str:
-    extents = [(one.address, one.pages, one.rights) for one in manifest.extents]
+    extents = [(extent.address, extent.pages, extent.rights) for extent in manifest.extents]
     return hashlib.sha256(json.dumps([manifest.abi, manifest.stack, manifest.heap, extents]).encode()).hexdigest()

@@ -164,16 +164,16 @@ class Pool:
                 )
             living = self._images.living()
             dropped = self._images.drop_dead(living)
-            kept = {run for manifest in living.values() for run in manifest.runs}
-            kept.update(run for found in self.snapshots() for run in found.snapshot.runs)
+            live_runs = {run for manifest in living.values() for run in manifest.runs}
+            live_runs.update(run for found in self.snapshots() for run in found.snapshot.runs)
             freed = 0
             for run, size in self.runs().items():
-                if run not in kept:
+                if run not in live_runs:
                     self.run_file(run).unlink()
                     freed += size
-            self._forget_canonical(kept)
-            self._page_tables.forget(kept)
-            self._page_index.forget(kept)
+            self._forget_canonical(live_runs)
+            self._page_tables.forget(live_runs)
+            self._page_index.forget(live_runs)
             _empty(self.folder / "incoming")
         return dropped, freed
 
@@ -201,10 +201,10 @@ class Pool:
         self._images.record(text, folder, in_home=in_home)
         replace_file(folder / MANIFEST_NAME, text)
 
-    def _forget_canonical(self, kept: set[str]) -> None:
+    def _forget_canonical(self, live_runs: set[str]) -> None:
         for record in (self.folder / "canonical").glob("*/*"):
             place = canonical.read_place(record)
-            if place is None or place.run not in kept:
+            if place is None or place.run not in live_runs:
                 record.unlink()
 
 
