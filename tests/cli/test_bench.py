@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from unishare.cli.commands import cli
 from unishare.errors import NotFoundError
-from unishare.evaluation.bench.report import Report
+from unishare.evaluation.bench.report import BenchReport
 
 
 def test_the_map_benchmark_reports_in_the_common_form(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_the_map_benchmark_reports_in_the_common_form(tmp_path: Path) -> None:
         cli, ["--home", str(tmp_path), "bench", "map", "--versions", "80", "--apps", "12", "--quick", "--json"]
     )
     assert done.exit_code == 0, done.output
-    report = Report.model_validate(json.loads(done.stdout))
+    report = BenchReport.model_validate(json.loads(done.stdout))
     assert report.bench == "map"
     assert report.environment["versions"] == 80
     assert report.row("load all").n == 3

@@ -24,7 +24,7 @@ from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize
 from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG
 from unishare.toolchain.recipes.recipe import load_app, load_library, load_toml
-from unishare.toolchain.recipes.template import Language
+from unishare.toolchain.recipes.template import LanguageTemplate
 
 HASH = "0f" * 32
 
@@ -68,7 +68,10 @@ LIBRARIES = [re.sub(rb'(?m)^name = ".*"', b'name = "zlib"', data) for data in fi
 SEEDS: dict[str, tuple[Callable[[Path], object], list[bytes]]] = {
     "zlib.toml": (load_library, LIBRARIES),
     "app.toml": (load_app, files(PACKAGE_CATALOG / "apps", "app.toml")),
-    "language.toml": (lambda file: load_toml(file, Language, "hint"), files(PACKAGE_CATALOG / "languages", "language.toml")),
+    "language.toml": (
+        lambda file: load_toml(file, LanguageTemplate, "hint"),
+        files(PACKAGE_CATALOG / "languages", "language.toml"),
+    ),
     "global.map": (lambda file: GlobalMap(file).state(), [MAP]),
     "image.json": (lambda file: read_facts(file.parent), [IMAGE]),
     "manifest.json": (Manifest.read, MANIFESTS),
@@ -113,7 +116,7 @@ def test_app_recipes(data: bytes) -> None:
 
 @given(any_input(files(PACKAGE_CATALOG / "languages", "language.toml")))
 def test_languages(data: bytes) -> None:
-    outcome(lambda file: load_toml(file, Language, "hint"), "language.toml", data)
+    outcome(lambda file: load_toml(file, LanguageTemplate, "hint"), "language.toml", data)
 
 
 @given(any_input([MAP]))

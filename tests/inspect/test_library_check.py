@@ -9,7 +9,7 @@ import pytest
 from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError
 from unishare.formats.layouts import LayoutName
-from unishare.inspect.library_check import Report, check
+from unishare.inspect.library_check import LibraryReport, check
 from unishare.inspect.library_findings import Effect, Finding
 from unishare.toolchain.build import Builder
 from unishare.toolchain.recipes.catalog import Catalog
@@ -24,7 +24,7 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def report(project: Project, name: str, *before: str, layout: LayoutName = "aligned") -> Report:
+def report(project: Project, name: str, *before: str, layout: LayoutName = "aligned") -> LibraryReport:
     """Check a library after others were compiled."""
     catalog = Catalog([project.folder], package=project.folder / "nothing")
     with Builder(catalog, project.settings, 2, lambda *_: None) as builder:
@@ -33,7 +33,7 @@ def report(project: Project, name: str, *before: str, layout: LayoutName = "alig
         return check(catalog, builder, catalog.library(name), layout)
 
 
-def the(report: Report, kind: str) -> Finding:
+def the(report: LibraryReport, kind: str) -> Finding:
     return next(one for one in report.findings if one.kind == kind)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from unishare.pool.page_index import PageIndex
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 
 
 def page(number: int) -> bytes:
@@ -26,7 +26,7 @@ def runs_in(pool: Path) -> list[Path]:
 
 
 def test_equal_pages_of_two_snapshots_are_stored_once_and_neighbours_stay_together(pool: Path) -> None:
-    index = PageIndex(pool, Runs(pool))
+    index = PageIndex(pool, RunFiles(pool))
     first = index.store([(0x1000, page(1)), (0x2000, page(2)), (0x3000, page(3)), (0x9000, page(4))])
     assert [(one.start, one.pages, one.first) for one in first] == [(0x1000, 3, 0), (0x9000, 1, 3)]
     second = index.store([(0x1000, page(1)), (0x2000, page(2)), (0x3000, page(9)), (0x9000, page(4))])
@@ -39,23 +39,23 @@ def test_equal_pages_of_two_snapshots_are_stored_once_and_neighbours_stay_togeth
 
 
 def test_a_page_twice_in_one_snapshot_is_stored_once(pool: Path) -> None:
-    stretches = PageIndex(pool, Runs(pool)).store([(0x1000, page(1)), (0x2000, page(1))])
+    stretches = PageIndex(pool, RunFiles(pool)).store([(0x1000, page(1)), (0x2000, page(1))])
     assert {(one.run, one.first) for one in stretches} == {(stretches[0].run, 0)}
     assert [file.stat().st_size for file in runs_in(pool)] == [4096]
 
 
 def test_a_record_of_a_page_that_is_gone_or_damaged_is_not_trusted(pool: Path) -> None:
-    index = PageIndex(pool, Runs(pool))
+    index = PageIndex(pool, RunFiles(pool))
     (stretch,) = index.store([(0x1000, page(1))])
-    file = Runs(pool).file(stretch.run)
+    file = RunFiles(pool).file(stretch.run)
     file.chmod(0o644)
     file.write_bytes(page(7))
     (other,) = index.store([(0x1000, page(1)), (0x2000, page(2))])[:1]
-    assert Runs(pool).file(other.run).read_bytes()[other.first * 4096 :][:4096] == page(1)
+    assert RunFiles(pool).file(other.run).read_bytes()[other.first * 4096 :][:4096] == page(1)
 
 
 def test_records_of_collected_runs_are_dropped(pool: Path) -> None:
-    index = PageIndex(pool, Runs(pool))
+    index = PageIndex(pool, RunFiles(pool))
     index.store([(0x1000, page(1))])
     index.forget(set())
     assert list((pool / "pages").glob("*/*")) == []

@@ -95,12 +95,20 @@ def analyze(
 
 
 def _print(what: str, counts: Mapping[str, Counts]) -> None:
-    rows = sorted(counts.items(), key=lambda one: -one[1].pages)
+    rows = sorted(counts.items(), key=lambda row: -row[1].pages)
     print_table(
         [what, "pages#", "zero#", "equal#", "at the same address#", "equal but for fields#", "nowhere else#"],
         [
-            (name, one.pages, one.zero, one.equal, one.same_address, one.masked, one.pages - one.zero - one.masked)
-            for name, one in rows[:SHOWN]
+            (
+                name,
+                count.pages,
+                count.zero,
+                count.equal,
+                count.same_address,
+                count.masked,
+                count.pages - count.zero - count.masked,
+            )
+            for name, count in rows[:SHOWN]
         ],
     )
     if len(rows) > SHOWN:

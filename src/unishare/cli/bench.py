@@ -16,7 +16,7 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 from unishare.formats.layouts import LAYOUTS
 
 if TYPE_CHECKING:
-    from unishare.evaluation.bench.report import Report
+    from unishare.evaluation.bench.report import BenchReport
     from unishare.evaluation.bench.workload import Function
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,16 +90,16 @@ def idle(
     from unishare.fleet.examples import expectations
     from unishare.toolchain.recipes.catalog import Catalog
 
-    made = Population(seed=seed, count=count)
+    population = Population(seed=seed, count=count)
     folder = session.settings.home / "population" / f"{seed}-{count}"
     chosen = choose_tender(tender)
     with steps() as step:
-        write(folder, made, lambda done, total: step("writing", done, total))
+        write(folder, population, lambda done, total: step("writing", done, total))
         catalog = Catalog([folder])
         functions = {
             layout: [
                 Function(image.name, image, expectations(catalog.app(image.name)))
-                for image in build_population(session.settings, folder, made.names(), layout, os.cpu_count() or 1, step)
+                for image in build_population(session.settings, folder, population.names(), layout, os.cpu_count() or 1, step)
             ]
             for layout in dict.fromkeys(layouts)
         }
@@ -252,7 +252,7 @@ def aslr(
     from unishare.evaluation.bench.aslr import LAYOUTS, QUICK_ROUNDS, ROUNDS, bench_aslr
     from unishare.toolchain.recipes.catalog import Catalog
 
-    names = [app, *(one.name for one in Catalog().apps() if one.example and one.name != app)]
+    names = [app, *(recipe.name for recipe in Catalog().apps() if recipe.example and recipe.name != app)]
     functions = {layout: _functions(session, layout, names) for layout in LAYOUTS}
     chosen = choose_tender(tender)
     with steps() as step:
@@ -309,7 +309,7 @@ def _functions(session: Session, layout: str, names: Sequence[str] | None = None
     return load_functions(session.settings, names or FUNCTIONS, layout)
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: BenchReport, as_json: bool) -> None:
     if as_json:
         click.echo(report.model_dump_json(indent=2))
         return

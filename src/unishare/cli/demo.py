@@ -12,7 +12,7 @@ from unishare.cli.progress import steps
 from unishare.cli.session import Session, bytes_text, note, pass_session, print_table
 
 if TYPE_CHECKING:
-    from unishare.evaluation.bench.memory import Configuration, Sample
+    from unishare.evaluation.bench.memory import Configuration, MemorySample
     from unishare.fleet.messages import Tender
 
 
@@ -30,7 +30,7 @@ def demo(session: Session, count: int, figure: Path | None) -> None:
 
     build_apps(session, FUNCTIONS)
     functions = load_functions(session.settings)
-    results: dict[str, dict[Configuration, Sample]] = {}
+    results: dict[str, dict[Configuration, MemorySample]] = {}
     for tender in _tenders():
         results[tender] = asyncio.run(_measure(session, functions, tender, count))
     _print(results, count)
@@ -49,14 +49,14 @@ def _tenders() -> list[Tender]:
     return ["process"]
 
 
-async def _measure(session: Session, functions: list, tender: Tender, count: int) -> dict[Configuration, Sample]:  # type: ignore[type-arg]
+async def _measure(session: Session, functions: list, tender: Tender, count: int) -> dict[Configuration, MemorySample]:  # type: ignore[type-arg]
     from unishare.evaluation.bench.memory import CONFIGURATIONS, measure_fleet
 
     with steps() as step:
         return {name: await measure_fleet(session.settings, functions, tender, name, count, step) for name in CONFIGURATIONS}
 
 
-def _print(results: dict[str, dict[Configuration, Sample]], count: int) -> None:
+def _print(results: dict[str, dict[Configuration, MemorySample]], count: int) -> None:
     columns = [
         "tender",
         "mode",
@@ -93,7 +93,7 @@ def _print(results: dict[str, dict[Configuration, Sample]], count: int) -> None:
         click.echo(_saving(tender, samples))
 
 
-def _saving(tender: str, samples: dict[Configuration, Sample]) -> str:
+def _saving(tender: str, samples: dict[Configuration, MemorySample]) -> str:
     floor, copy, pool = (samples[name].total for name in ("floor", "copy", "pool"))
     share = f"{copy / pool:.1f}x less" if pool > 0 else "-"
     above = f", {(copy - floor) / (pool - floor):.1f}x less above the floor" if pool > floor else ""

@@ -13,7 +13,7 @@ from unishare.cli.session import Session, json_option, note, pass_session, print
 
 if TYPE_CHECKING:
     from unishare.evaluation.run.plan import PlannedPart
-    from unishare.evaluation.run.preparation import Needs
+    from unishare.evaluation.run.preparation import NeededImages
     from unishare.evaluation.scenario import SizeName
 
 BUDGET_MIN = {"full": 45.0, "quick": 5.0, "tiny": 5.0}
@@ -163,7 +163,7 @@ def _write_headline(readme: Path, report: dict[str, Any], publish: Path) -> None
     replace_file(readme, with_block(readme.read_text(), report, figures).encode())
 
 
-def _print_plan(parts: list[PlannedPart], needed: Needs, as_json: bool) -> None:
+def _print_plan(parts: list[PlannedPart], needed: NeededImages, as_json: bool) -> None:
     rows = [
         {
             "scenario": part.name.scenario,

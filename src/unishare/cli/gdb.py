@@ -57,7 +57,7 @@ async def ask_bases(session: Session, instance: str) -> tuple[Instance, Bases]:
     from unishare.fleet import launcher
 
     async with await launcher.running(session.settings) as control:
-        for one in await control.list():
-            if one.instance == instance:
-                return one, await control.bases(instance)
+        for candidate in await control.list():
+            if candidate.instance == instance:
+                return candidate, await control.bases(instance)
     raise NotFoundError(f"there is no instance {instance!r}", "'unishare ps' lists instances")

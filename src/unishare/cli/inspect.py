@@ -65,7 +65,7 @@ def inspect(session: Session, image: str, why: bool, as_json: bool) -> None:
             [row["address"], row["pages"], row["rights"], row["library"] or "-", row["section"], _others(row["shared_with"])]
             for row in rows
         ],
-        title=f"{label(manifest)}: entry {manifest.entry}, {bytes_text(sum(one.pages for one in manifest.extents) * 4096)}",
+        title=f"{label(manifest)}: entry {manifest.entry}, {bytes_text(sum(row['pages'] for row in rows) * 4096)}",
     )
     if manifest.modules:
         _print_shares(manifest)

@@ -66,8 +66,17 @@ def ps(session: Session, memory: bool, as_json: bool) -> None:
         return
     columns = ["instance", "image", "pid#", "tender", "sharing", "state", "exit#", "requests#"]
     rows = [
-        [one.instance, one.image or "(empty)", one.pid, one.tender, one.sharing, one.state, _dash(one.exit), one.invocations]
-        for one in found
+        [
+            entry.instance,
+            entry.image or "(empty)",
+            entry.pid,
+            entry.tender,
+            entry.sharing,
+            entry.state,
+            _dash(entry.exit),
+            entry.invocations,
+        ]
+        for entry in found
     ]
     if memory:
         columns += ["own#", "page tables#", "share#"]
@@ -115,7 +124,7 @@ def stop(session: Session, names: tuple[str, ...], everything: bool) -> None:
 def crash(session: Session, instance: str, as_json: bool) -> None:
     """Explain why an instance crashed: cause, registers, symbol, library, stack."""
     from unishare.fleet import launcher
-    from unishare.fleet.crash import explain, kept
+    from unishare.fleet.crash import explain, read_evidence
 
     async def ask() -> dict[str, Any]:
         control = await launcher.running_or_none(session.settings)
@@ -123,7 +132,7 @@ def crash(session: Session, instance: str, as_json: bool) -> None:
             async with control:
                 with contextlib.suppress(NotFoundError):
                     return (await control.crash(instance)).record
-        evidence = kept(session.settings.run / "logs", instance)
+        evidence = read_evidence(session.settings.run / "logs", instance)
         if evidence is None:
             raise NotFoundError(f"{instance} has not crashed, or is not known", "'unishare ps' shows its state")
         return evidence
@@ -138,11 +147,11 @@ def crash(session: Session, instance: str, as_json: bool) -> None:
 async def _costs(control: Control, instances: list[Instance]) -> dict[str, Stats]:
     """What live instances cost."""
     found = {}
-    for one in instances:
+    for instance in instances:
         # One may end before it is asked about.
         with contextlib.suppress(UnishareError):
-            if one.live:
-                found[one.instance] = await control.stats(one.instance)
+            if instance.live:
+                found[instance.instance] = await control.stats(instance.instance)
     return found
 
 
@@ -153,12 +162,12 @@ def _cost_cells(cost: Stats | None) -> list[object]:
 async def _bases(control: Control, instances: list[Instance]) -> dict[str, dict[str, str]]:
     """Where the modules of live instances lie that have random addresses."""
     found = {}
-    for one in instances:
+    for instance in instances:
         # One may be gone by the time that it is asked about.
         with contextlib.suppress(NotFoundError):
-            answer = await control.bases(one.instance) if one.live else None
+            answer = await control.bases(instance.instance) if instance.live else None
             if answer is not None and answer.random:
-                found[one.instance] = {module.module: module.base for module in answer.modules}
+                found[instance.instance] = {module.module: module.base for module in answer.modules}
     return found
 
 

@@ -122,7 +122,7 @@ async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: 
     if control is None:
         return None
     async with control:
-        if not any(one.instance == target for one in await control.list()):
+        if not any(instance.instance == target for instance in await control.list()):
             return None
         return await control.invoke(target, payload, limit_ms)
 

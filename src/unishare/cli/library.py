@@ -14,7 +14,7 @@ from unishare.cli.session import Session, bytes_text, json_option, pass_session,
 from unishare.formats.layouts import DEFAULT_LAYOUT, LayoutName
 
 if TYPE_CHECKING:
-    from unishare.inspect.library_check import Report
+    from unishare.inspect.library_check import LibraryReport
     from unishare.toolchain.recipes.catalog import Catalog
     from unishare.toolchain.recipes.recipe import LibraryRecipe
 
@@ -74,19 +74,22 @@ def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
     return catalog, catalog.library(library)
 
 
-def _print(report: Report) -> None:
-    from unishare.inspect.library_findings import some
+def _print(report: LibraryReport) -> None:
+    from unishare.inspect.library_findings import abridged
 
     sizes = ", ".join(f"{kind} {bytes_text(size)}" for kind, size in report.windows.items())
     click.echo(f"{report.name} {report.version} ({report.hash[:16]}): {sizes}")
     for name, symbols in report.uses.items():
-        click.echo(f"  from {name}: {some(symbols)}")
+        click.echo(f"  from {name}: {abridged(symbols)}")
     if report.findings:
         print_table(
             ["effect", "what", "where", "why", "remedy"],
-            [[one.effect, one.kind, some(one.subjects), one.detail, one.remedy] for one in report.findings],
+            [
+                [finding.effect, finding.kind, abridged(finding.subjects), finding.detail, finding.remedy]
+                for finding in report.findings
+            ],
         )
-    serious = sum(len(one.subjects) for one in report.findings if one.effect != "note")
+    serious = sum(len(finding.subjects) for finding in report.findings if finding.effect != "note")
     found = f"{serious} to be mended" if serious else "nothing breaks linking or sharing"
     others = f", and with {len(report.compared)} others that were compiled before" if report.compared else ""
     click.echo(f"{report.name}: {found} (compared with what it needs{others})")

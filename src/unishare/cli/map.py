@@ -31,9 +31,9 @@ def show_map(session: Session, image: str | None, as_json: bool) -> None:
     from unishare.toolchain.map.global_map import GlobalMap
 
     state = GlobalMap(session.settings.global_map).state()
-    records = [(one.generation, one.name, one.version, one.digest, _texts(one.windows)) for one in state.entries]
+    records = [(entry.generation, entry.name, entry.version, entry.digest, _texts(entry.windows)) for entry in state.entries]
     # Places in frames have no generations: they are never used up.
-    places = [(None, one.name, one.version, one.digest, _texts(one.windows)) for one in state.frames.values()]
+    places = [(None, entry.name, entry.version, entry.digest, _texts(entry.windows)) for entry in state.frames.values()]
     if as_json:
         names = ("generation", "library", "version", "hash")
         print_json(
@@ -59,7 +59,7 @@ def show_map(session: Session, image: str | None, as_json: bool) -> None:
 
 def _texts(windows: Windows | FrameWindows) -> list[tuple[str, int, int]]:
     """Kind, address and bytes of each window."""
-    return [(kind.value, one.address, one.size) for kind, one in windows.items()]
+    return [(kind.value, window.address, window.size) for kind, window in windows.items()]
 
 
 def _check(session: Session, image: str, as_json: bool) -> None:

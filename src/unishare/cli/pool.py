@@ -74,7 +74,9 @@ def verify(session: Session, as_json: bool) -> None:
     opened = Pool.open(session.settings.pool)
     damaged = list(opened.damaged())
     images = [image.manifest for image in opened.images()]
-    users = {run: sorted({(one.layout, one.name) for one in images if run in one.runs}) for run, _ in damaged}
+    users = {
+        run: sorted({(manifest.layout, manifest.name) for manifest in images if run in manifest.runs}) for run, _ in damaged
+    }
     names = {run: [f"{layout}:{name}" for layout, name in found] for run, found in users.items()}
     snapshotted = set()
     for found in opened.snapshots():

@@ -60,12 +60,12 @@ def population(
 
     if write_only and checking:
         raise click.UsageError("give --write-only or --check, not both: what is checked must be built")
-    made = Population(seed=seed, count=count)
+    functions = Population(seed=seed, count=count)
     folder = (output or session.settings.home / "population" / str(seed)).absolute()
     with steps() as step:
-        write(folder, made, lambda done, total: step("writing", done, total))
+        write(folder, functions, lambda done, total: step("writing", done, total))
     chosen = [] if write_only else list(dict.fromkeys(layouts))
-    built = _build(session, folder, made.names(), chosen, jobs)
+    built = _build(session, folder, functions.names(), chosen, jobs)
     wrong = _check(session, folder, built, choose_tender(tender)) if checking else []
     _report(folder, count, seed, chosen, built, wrong if checking else None, as_json)
     if wrong:
@@ -116,7 +116,7 @@ def _report(
             {
                 "folder": str(folder), "count": count, "seed": seed, "layouts": list(layouts),
                 "images": [{"name": image.name, "layout": layout, "manifest": str(image.manifest)} for layout, image in built],
-                "wrong": None if wrong is None else [vars(one) for one in wrong],
+                "wrong": None if wrong is None else [vars(failure) for failure in wrong],
             }
         )  # fmt: skip
         return
@@ -126,7 +126,10 @@ def _report(
     if wrong is None:
         return
     if wrong:
-        print_table(["layout", "function", "what was wrong"], [(one.layout, one.app, one.reason) for one in wrong[:SHOWN]])
+        print_table(
+            ["layout", "function", "what was wrong"],
+            [(failure.layout, failure.app, failure.reason) for failure in wrong[:SHOWN]],
+        )
         note(
             f"{len(wrong)} of {len(built)} images were wrong" + (f"; the first {SHOWN} are shown" if len(wrong) > SHOWN else "")
         )

@@ -154,15 +154,15 @@ def _noted(started: Started) -> list[StartedInstance]:
 
 def _print_started(started: list[StartedInstance], as_json: bool) -> None:
     if as_json:
-        print_json([one.model_dump() for one in started])
+        print_json([instance.model_dump() for instance in started])
     else:
-        for one in started:
-            click.echo(one.instance + (f" {one.state}" if one.state not in (None, "ready") else ""))
-    crashed = [one for one in started if one.state == "crashed"]
+        for entry in started:
+            click.echo(entry.instance + (f" {entry.state}" if entry.state not in (None, "ready") else ""))
+    crashed = [instance for instance in started if instance.state == "crashed"]
     if crashed:
         note(f"{len(crashed)} of {len(started)} crashed; 'unishare crash {crashed[0].instance}' explains it")
         sys.exit(1)
-    late = [one for one in started if one.state == "timed-out"]
+    late = [instance for instance in started if instance.state == "timed-out"]
     if late:
         raise TimeLimitError(
             f"{len(late)} of {len(started)} did not get ready to serve requests and were ended",
@@ -185,11 +185,11 @@ async def _hold(session: Session, request: StartRequest) -> int:
 
     async with launcher.private(session.settings) as (control, _pid):
         started = _noted(await control.start_with_warnings(request))
-        note(f"{sum(one.state in (None, 'ready') for one in started)} instances are running; Ctrl-C stops them")
+        note(f"{sum(instance.state in (None, 'ready') for instance in started)} instances are running; Ctrl-C stops them")
         while True:
             found = await control.list()
-            if not any(one.live for one in found):
-                return max((_code(one) for one in found), default=0)
+            if not any(instance.live for instance in found):
+                return max((_code(instance) for instance in found), default=0)
             await asyncio.sleep(0.2)
 
 

@@ -32,9 +32,9 @@ def schema(format: str) -> None:
     from unishare.formats.manifest import Manifest
     from unishare.formats.snapshot import Snapshot
     from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
-    from unishare.toolchain.recipes.template import Language
+    from unishare.toolchain.recipes.template import LanguageTemplate
 
     models: dict[str, type[BaseModel]] = dict(
-        zip(FORMATS, (Manifest, Snapshot, ImageFacts, LibraryRecipe, AppRecipe, Language), strict=True)
+        zip(FORMATS, (Manifest, Snapshot, ImageFacts, LibraryRecipe, AppRecipe, LanguageTemplate), strict=True)
     )
     print_json(models[format].model_json_schema(by_alias=True))

@@ -48,8 +48,8 @@ def most_frequent_difference(draws: Sequence[Draw]) -> float:
     and bets on another's wins with."""
     columns = list(zip(*draws, strict=True))
     worst = 0
-    for one, other in combinations(columns, 2):
-        counts = Counter(map(int.__sub__, one, other))
+    for bases, other_bases in combinations(columns, 2):
+        counts = Counter(map(int.__sub__, bases, other_bases))
         worst = max(worst, max(counts.values()))
     return worst / len(draws)
 

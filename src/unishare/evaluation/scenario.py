@@ -113,7 +113,7 @@ class _Common(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> _Common:
-        titles = [one.title for one in self.configuration]
+        titles = [configuration.title for configuration in self.configuration]
         double = {title for title in titles if titles.count(title) > 1}
         if double:
             raise ValueError(f"two configurations are the same: {', '.join(sorted(double))}")
@@ -211,7 +211,9 @@ def read_scenario(file: Path) -> Scenario:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{file}: not TOML: {error}") from None
     except ValidationError as error:
-        lines = [f"{file}: {_place(one['loc'])}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()[:8]]
+        lines = [
+            f"{file}: {_place(detail['loc'])}: {detail['msg'].removeprefix('Value error, ')}" for detail in error.errors()[:8]
+        ]
         raise BadInputError("\n".join(lines), "docs/evaluation.md describes the fields of a scenario") from None
 
 

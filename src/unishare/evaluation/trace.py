@@ -49,7 +49,7 @@ def draw_requests(functions: int, seconds: float, seed: int) -> list[Request]:
         for at in _times(draw, rate, timer):
             duration = draw.lognormvariate(LOG_MEAN, SIGMA) * seconds / WINDOW_S
             requests.append(Request(at * seconds, function, min(REPEATS, 1 + math.floor(duration / 0.05))))
-    return sorted(requests, key=lambda one: (one.at, one.function))
+    return sorted(requests, key=lambda request: (request.at, request.function))
 
 
 def rate_per_day(share: float) -> float:

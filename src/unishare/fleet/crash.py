@@ -27,7 +27,7 @@ def explain(evidence: dict[str, Any]) -> Crash:
     return Crash.model_validate_json(done.stdout)
 
 
-def kept(logs: Path, instance: str) -> dict[str, Any] | None:
+def read_evidence(logs: Path, instance: str) -> dict[str, Any] | None:
     """What was kept of an instance's crash beside its log: it outlives the launcher."""
     path = logs / f"{instance}.crash.json"
     # The name becomes a file's: one that leads elsewhere is no instance's.

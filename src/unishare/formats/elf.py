@@ -122,7 +122,7 @@ class ElfFile:
 
     def symbols(self) -> list[Symbol]:
         """The global and weak symbols."""
-        return [one for one in self.symbol_table(SHT_SYMTAB) if one.binding != STB_LOCAL]
+        return [symbol for symbol in self.symbol_table(SHT_SYMTAB) if symbol.binding != STB_LOCAL]
 
     def symbol_table(self, kind: int) -> list[Symbol]:
         """All entries of the symbol table of a kind (SHT_SYMTAB or SHT_DYNSYM), so that indices mean what they say."""

@@ -147,7 +147,7 @@ class Manifest(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Manifest:
-        if {self.layout == "aslr"} != {one is not None for one in (self.modules, self.relocations, self.frames)}:
+        if {self.layout == "aslr"} != {part is not None for part in (self.modules, self.relocations, self.frames)}:
             raise ValueError("modules, relocations and frames belong to the layout aslr, all or none")
         for before, after in pairwise(self.extents):
             if (before.module or 0, before.end) > (after.module or 0, after.start):
@@ -163,14 +163,18 @@ class Manifest(_Model):
         return self
 
     def _check_texts(self) -> None:
-        if not 0 < len(self.name.encode()) <= MAX_NAME_BYTES or any(unicodedata.category(one) == "Cc" for one in self.name):
+        if not 0 < len(self.name.encode()) <= MAX_NAME_BYTES or any(
+            unicodedata.category(character) == "Cc" for character in self.name
+        ):
             raise ValueError(f"name: is not 1 to {MAX_NAME_BYTES} printable bytes")
         if any("\0" in text for text in (*self.argv, *self.env, *self.env.values())):
             raise ValueError("argv or env holds a NUL character")
         if any(not name or "=" in name for name in self.env):
             raise ValueError("env: an empty name, or one with =, is no variable's")
         known = {library.name for library in self.libraries}
-        unknown = next((one.library for one in self.extents if one.library is not None and one.library not in known), None)
+        unknown = next(
+            (extent.library for extent in self.extents if extent.library is not None and extent.library not in known), None
+        )
         if unknown is not None:
             raise ValueError(f"extents: library {unknown!r} is not among libraries")
 
@@ -184,11 +188,11 @@ class Manifest(_Model):
         limit = heap_limit(random=self.layout == "aslr", stack=self.stack)
         if self.heap > limit:
             raise ValueError(f"heap: {self.heap} is more than the {limit} bytes that there are addresses for")
-        own = [one for one in self.extents if not one.module]
+        own = [extent for extent in self.extents if not extent.module]
         entry, table = int(self.entry, 16), int(self.image_table, 16)
-        if not any(one.start <= entry < one.end and one.rights == "r-x" for one in own):
+        if not any(extent.start <= entry < extent.end and extent.rights == "r-x" for extent in own):
             raise ValueError(f"entry: {self.entry} is not inside an r-x extent")
-        if not any(one.start <= table < one.end for one in own):
+        if not any(extent.start <= table < extent.end for extent in own):
             raise ValueError(f"image_table: {self.image_table} is not inside an extent")
 
     def _check_frames(self) -> None:

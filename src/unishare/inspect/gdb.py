@@ -50,8 +50,12 @@ def command_file(instance: str, bases: Bases, pid: int | None) -> str:
 
 def _code(file: Path, base: int) -> list[tuple[int, int]]:
     """Where a module's code lies in the instance."""
-    segments = (one for one in ElfFile.read(file).segments if one.type == elf.PT_LOAD and one.flags & EXECUTABLE)
-    return [(base + one.address, base + one.address + one.memory_size) for one in segments if one.memory_size]
+    segments = (
+        segment for segment in ElfFile.read(file).segments if segment.type == elf.PT_LOAD and segment.flags & EXECUTABLE
+    )
+    return [
+        (base + segment.address, base + segment.address + segment.memory_size) for segment in segments if segment.memory_size
+    ]
 
 
 def _quoted(path: Path) -> str:

@@ -1,6 +1,6 @@
 """A library in isolation: does it link with what it names, and would its pages be the same in every image?
 
-In: a recipe and a builder. Out: a `Report`. Compared with the libraries that the recipe needs, which are built too, and with those
+In: a recipe and a builder. Out: a `LibraryReport`. Compared with the libraries that the recipe needs, which are built too, and with those
 of the catalogue that happen to be compiled already, which may or may not be in an image with it. Called by `unishare library check`.
 """
 
@@ -17,7 +17,7 @@ from unishare.formats import elf
 from unishare.formats.elf import ElfFile
 from unishare.formats.layouts import DEFAULT_LAYOUT, LayoutName
 from unishare.formats.sections import Kind, kind_of
-from unishare.inspect.library_findings import Effect, Finding, gathered, own_findings, some
+from unishare.inspect.library_findings import Effect, Finding, abridged, merged, own_findings
 from unishare.toolchain.build import Builder
 from unishare.toolchain.link.aslr.module import refuse_unplaceable
 from unishare.toolchain.link.layouts import LAYOUTS
@@ -28,7 +28,7 @@ from unishare.toolchain.recipes.closure import needs_of
 from unishare.toolchain.recipes.recipe import LibraryRecipe
 
 
-class Report(BaseModel):
+class LibraryReport(BaseModel):
     """What `unishare library check` prints."""
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ class Report(BaseModel):
     @property
     def clean(self) -> bool:
         """Whether nothing breaks linking or sharing."""
-        return all(one.effect is Effect.NOTE for one in self.findings)
+        return all(finding.effect is Effect.NOTE for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class _Library:
         return {*self.unit.facts.strong, *self.unit.facts.weak}
 
 
-def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name: LayoutName = DEFAULT_LAYOUT) -> Report:
+def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name: LayoutName = DEFAULT_LAYOUT) -> LibraryReport:
     """Build a library and what it needs as a layout's images hold them, and look for what breaks linking or sharing there."""
     layout = LAYOUTS[layout_name]
     needs = needs_of(catalog, recipe)
@@ -79,18 +79,18 @@ def check(catalog: Catalog, builder: Builder, recipe: LibraryRecipe, layout_name
             f"{recipe.file}: {recipe.name} has only headers: field `build.files` is empty", "There is no object to check."
         )
     parsed = ElfFile.read(unit.path)
-    closure = [_library(catalog, one) for one in built.values() if one is not None]
-    others = [_library(catalog, one) for one in builder.others({recipe.name, *built}, layout.variant)]
+    closure = [_library(catalog, dependency) for dependency in built.values() if dependency is not None]
+    others = [_library(catalog, other) for other in builder.others({recipe.name, *built}, layout.variant)]
     around = _Surroundings(recipe, unit, _weak_references(parsed), closure, others)
-    return Report(
+    return LibraryReport(
         name=recipe.name,
         version=recipe.version,
         hash=unit.digest,
         layout=layout_name,
         windows=_sizes(unit, parsed),
         uses=around.uses(),
-        compared=[one.name for one in others],
-        findings=gathered(_for_layout([*around.findings(), *own_findings(unit, parsed)], unit, layout_name)),
+        compared=[library.name for library in others],
+        findings=merged(_for_layout([*around.findings(), *own_findings(unit, parsed)], unit, layout_name)),
     )
 
 
@@ -112,11 +112,11 @@ def _for_layout(findings: Sequence[Finding], unit: UnitObject, layout: LayoutNam
     if layout != "aslr":
         yield from findings
         return
-    for one in findings:
-        if one.effect is Effect.SHARING and one.kind != "got":
-            yield one.model_copy(update={"effect": Effect.NOTE, "detail": f"in fixed layouts: {one.detail}"})
-        elif one.effect is not Effect.SHARING:
-            yield one
+    for finding in findings:
+        if finding.effect is Effect.SHARING and finding.kind != "got":
+            yield finding.model_copy(update={"effect": Effect.NOTE, "detail": f"in fixed layouts: {finding.detail}"})
+        elif finding.effect is not Effect.SHARING:
+            yield finding
     try:
         refuse_unplaceable(unit.name, unit.path)
     except UnishareError as error:
@@ -126,12 +126,12 @@ def _for_layout(findings: Sequence[Finding], unit: UnitObject, layout: LayoutNam
 
 
 def _library(catalog: Catalog, unit: UnitObject) -> _Library:
-    needs = frozenset(one.name for one in needs_of(catalog, catalog.library(unit.name)))
+    needs = frozenset(recipe.name for recipe in needs_of(catalog, catalog.library(unit.name)))
     return _Library(unit, _weak_references(ElfFile.read(unit.path)), needs)
 
 
 def _weak_references(parsed: ElfFile) -> frozenset[str]:
-    return frozenset(one.name for one in parsed.symbols() if not one.defined and one.binding == elf.STB_WEAK)
+    return frozenset(symbol.name for symbol in parsed.symbols() if not symbol.defined and symbol.binding == elf.STB_WEAK)
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _Surroundings:
     def uses(self) -> dict[str, list[str]]:
         """Which needed library provides which undefined symbols."""
         wanted = {*self.unit.facts.undefined, *self.weak_references}
-        found = {one.name: sorted(wanted & one.defined) for one in self.closure}
+        found = {library.name: sorted(wanted & library.defined) for library in self.closure}
         return {name: symbols for name, symbols in found.items() if symbols}
 
     def findings(self) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ class _Surroundings:
         yield from self._overrides()
 
     def _undefined(self) -> Iterator[Finding]:
-        provided = PROVIDED.union(*(one.defined for one in self.closure))
+        provided = PROVIDED.union(*(library.defined for library in self.closure))
         left = set(self.recipe.link.allow_undefined)
         for symbol in self.unit.facts.undefined:
             if symbol in provided:
@@ -169,7 +169,7 @@ class _Surroundings:
             elif symbol in left:
                 yield _left_to_the_app(symbol)
             else:
-                yield _missing(symbol, self.recipe, [one for one in self.others if symbol in one.defined])
+                yield _missing(symbol, self.recipe, [library for library in self.others if symbol in library.defined])
 
     def _defined_twice(self) -> Iterator[Finding]:
         own = set(self.unit.facts.strong)
@@ -187,16 +187,16 @@ class _Surroundings:
                 )
 
     def _weak_definitions(self) -> Iterator[Finding]:
-        settled = set[str]().union(*(one.defined for one in self.closure))
+        settled = set[str]().union(*(library.defined for library in self.closure))
         for symbol in self.unit.facts.weak:
             if symbol in settled:
                 continue
-            rivals = [one.name for one in self.others if self._may_replace(one, symbol)]
+            rivals = [library.name for library in self.others if self._may_replace(library, symbol)]
             yield Finding(
                 kind="weak-definition",
                 effect=Effect.SHARING if rivals else Effect.NOTE,
                 subjects=[symbol],
-                detail=f"{some(rivals)} would take its place in some images, so pages that refer to it differ"
+                detail=f"{abridged(rivals)} would take its place in some images, so pages that refer to it differ"
                 if rivals
                 else "an app that defines it too, and not weakly, has other pages where this library refers to it",
                 remedy=f"Add {rivals[0]} to link.needs, or exclude one of the definitions."
@@ -210,14 +210,14 @@ class _Surroundings:
         return weak or symbol in library.unit.facts.strong
 
     def _weak_references(self) -> Iterator[Finding]:
-        settled = PROVIDED.union(self.unit.facts.strong, self.unit.facts.weak, *(one.defined for one in self.closure))
+        settled = PROVIDED.union(self.unit.facts.strong, self.unit.facts.weak, *(library.defined for library in self.closure))
         for symbol in sorted(self.weak_references - settled):
-            providers = [one.name for one in self.others if symbol in one.defined]
+            providers = [library.name for library in self.others if symbol in library.defined]
             yield Finding(
                 kind="weak-reference",
                 effect=Effect.SHARING if providers else Effect.NOTE,
                 subjects=[symbol],
-                detail=f"the address in images with {some(providers)}, 0 in others"
+                detail=f"the address in images with {abridged(providers)}, 0 in others"
                 if providers
                 else "0 unless an app defines it",
                 remedy=f"Add {providers[0]} to link.needs, or define the use away."
@@ -239,21 +239,23 @@ class _Surroundings:
 
     def _settles_for(self, library: _Library) -> set[str]:
         """The weak references of another library that nothing it needs settles, but this one would."""
-        needed = [one for one in [*self.closure, *self.others] if one.name in library.needs or one is library]
-        settled = set[str]().union(*(one.defined for one in needed))
+        needed = [
+            candidate for candidate in [*self.closure, *self.others] if candidate.name in library.needs or candidate is library
+        ]
+        settled = set[str]().union(*(candidate.defined for candidate in needed))
         return {*library.weak_references} & {*self.unit.facts.strong, *self.unit.facts.weak} - settled
 
 
 def _missing(symbol: str, recipe: LibraryRecipe, providers: Sequence[_Library]) -> Finding:
     """No library that the recipe needs has it. One that stands on the checked library itself cannot be named by it: a C library
     and the platform below it use each other, and are in every image together because an app names the upper one."""
-    above = [one.name for one in providers if recipe.name in one.needs]
-    beside = [one.name for one in providers if recipe.name not in one.needs]
+    above = [provider.name for provider in providers if recipe.name in provider.needs]
+    beside = [provider.name for provider in providers if recipe.name not in provider.needs]
     if above:
         effect, detail = Effect.NOTE, f"provided by {above[0]}, which stands on this library"
         remedy = f"Use this library only in images with {above[0]}."
     elif beside:
-        effect, detail = Effect.LINKING, f"{some(beside)} could provide it"
+        effect, detail = Effect.LINKING, f"{abridged(beside)} could provide it"
         remedy = f"Add {beside[0]} to link.needs in {recipe.file.name}."
     else:
         effect, detail = Effect.LINKING, "no needed library and no library compiled so far provides it"

@@ -44,7 +44,7 @@ def own_findings(unit: UnitObject, parsed: ElfFile) -> Iterator[Finding]:
     """Everything that the object alone shows."""
     symbols = parsed.symbol_table(elf.SHT_SYMTAB)
     yield from _thread_local(parsed, symbols)
-    yield from _homeless(unit)
+    yield from _unplaced_sections(unit)
     yield from _common(symbols)
     yield from _ifuncs(symbols)
     yield from _refused(unit)
@@ -53,23 +53,23 @@ def own_findings(unit: UnitObject, parsed: ElfFile) -> Iterator[Finding]:
     yield from _writable(unit, parsed, symbols)
 
 
-def gathered(findings: Iterable[Finding]) -> list[Finding]:
+def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Findings that differ only in what they are about made one; what breaks something first."""
     groups: dict[Finding, list[str]] = {}
-    for one in findings:
-        groups.setdefault(one.model_copy(update={"subjects": ()}), []).extend(one.subjects)
+    for finding in findings:
+        groups.setdefault(finding.model_copy(update={"subjects": ()}), []).extend(finding.subjects)
     joined = [alike.model_copy(update={"subjects": tuple(subjects)}) for alike, subjects in groups.items()]
-    return sorted(joined, key=lambda one: list(Effect).index(one.effect))
+    return sorted(joined, key=lambda group: list(Effect).index(group.effect))
 
 
-def some(names: Sequence[str]) -> str:
+def abridged(names: Sequence[str]) -> str:
     """A few of many names."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _thread_local(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:
-    sections = {index for index, one in enumerate(parsed.sections) if one.flags & elf.SHF_TLS and one.size}
+    sections = {index for index, section in enumerate(parsed.sections) if section.flags & elf.SHF_TLS and section.size}
     if sections:
         yield Finding(
             kind="thread-local",
@@ -80,8 +80,8 @@ def _thread_local(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Findin
         )
 
 
-def _homeless(unit: UnitObject) -> Iterator[Finding]:
-    for name, size in unit.facts.homeless.items():
+def _unplaced_sections(unit: UnitObject) -> Iterator[Finding]:
+    for name, size in unit.facts.unplaced_sections.items():
         collected = name.isidentifier()
         yield Finding(
             kind="identifier-section" if collected else "section",
@@ -96,7 +96,7 @@ def _homeless(unit: UnitObject) -> Iterator[Finding]:
 
 
 def _common(symbols: Sequence[Symbol]) -> Iterator[Finding]:
-    names = [one.name for one in symbols if one.reserved and one.section == elf.SHN_COMMON]
+    names = [symbol.name for symbol in symbols if symbol.reserved and symbol.section == elf.SHN_COMMON]
     if names:
         yield Finding(
             kind="common",
@@ -108,7 +108,7 @@ def _common(symbols: Sequence[Symbol]) -> Iterator[Finding]:
 
 
 def _ifuncs(symbols: Sequence[Symbol]) -> Iterator[Finding]:
-    names = [one.name for one in symbols if one.type == elf.STT_GNU_IFUNC]
+    names = [symbol.name for symbol in symbols if symbol.type == elf.STT_GNU_IFUNC]
     if names:
         yield Finding(
             kind="ifunc",
@@ -135,9 +135,9 @@ def _got(parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:
     uses: Counter[str] = Counter()
     for section in parsed.sections:
         if section.type == elf.SHT_RELA and parsed.sections[section.info].flags & elf.SHF_ALLOC:
-            for one in parsed.relocations(section):
-                if one.type in _GOT:
-                    uses[f"{symbols[one.symbol].name or 'a local symbol'} ({_GOT[one.type]})"] += 1
+            for relocation in parsed.relocations(section):
+                if relocation.type in _GOT:
+                    uses[f"{symbols[relocation.symbol].name or 'a local symbol'} ({_GOT[relocation.type]})"] += 1
     if uses:
         yield Finding(
             kind="got",
@@ -162,7 +162,7 @@ def _constructors(unit: UnitObject) -> Iterator[Finding]:
 
 def _writable(unit: UnitObject, parsed: ElfFile, symbols: Sequence[Symbol]) -> Iterator[Finding]:
     for kind in (Kind.DATA, Kind.BSS):
-        sections = {index for index, one in enumerate(parsed.sections) if kind_of(one.name) is kind}
+        sections = {index for index, section in enumerate(parsed.sections) if kind_of(section.name) is kind}
         # Under aslr there are no windows: what its sections have is what an instance has of it.
         window = unit.facts.windows.get(kind)
         size = window.size if window is not None else sum(parsed.sections[index].size for index in sections)
@@ -172,11 +172,11 @@ def _writable(unit: UnitObject, parsed: ElfFile, symbols: Sequence[Symbol]) -> I
             kind="writable",
             effect=Effect.NOTE,
             subjects=[f".{kind}: {size} bytes"],
-            detail=f"largest: {some(_largest(symbols, sections)) or 'unnamed'}",
+            detail=f"largest: {abridged(_largest(symbols, sections)) or 'unnamed'}",
             remedy="Each instance has its own copy of the pages it writes to: make tables const, allocate large buffers when they are used.",
         )
 
 
 def _largest(symbols: Sequence[Symbol], sections: set[int]) -> list[str]:
-    inside = [one for one in symbols if one.section in sections and one.size and one.name]
-    return [f"{one.name} ({one.size})" for one in sorted(inside, key=lambda one: (-one.size, one.name))]
+    inside = [symbol for symbol in symbols if symbol.section in sections and symbol.size and symbol.name]
+    return [f"{symbol.name} ({symbol.size})" for symbol in sorted(inside, key=lambda symbol: (-symbol.size, symbol.name))]

@@ -28,7 +28,7 @@ def read_link_map(file: Path) -> LibraryRanges:
             if start and size:
                 found.append((start, start + size, library_name(matched[3].strip())))
     found.sort()
-    return LibraryRanges([one[0] for one in found], [one[1] for one in found], [one[2] for one in found])
+    return LibraryRanges([entry[0] for entry in found], [entry[1] for entry in found], [entry[2] for entry in found])
 
 
 def library_name(path: str) -> str:

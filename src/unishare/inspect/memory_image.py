@@ -110,12 +110,17 @@ def _checked(file: Path) -> bytes:
 
 
 def _program(elf: ElfFile, name: str, libraries: LibraryRanges | None) -> MemoryImage:
-    segments = sorted((one for one in elf.segments if one.type == PT_LOAD and one.memory_size), key=lambda one: one.address)
+    segments = sorted(
+        (segment for segment in elf.segments if segment.type == PT_LOAD and segment.memory_size),
+        key=lambda segment: segment.address,
+    )
     if not segments:
         raise BadInputError(f"{elf.name}: no loadable segment: an object file or a library archive's member", "link it first")
     _check(elf, segments)
     image = MemoryImage(name, elf=elf)
-    sections = sorted((one for one in elf.sections if one.flags & SHF_ALLOC and one.size), key=lambda one: one.address)
+    sections = sorted(
+        (header for header in elf.sections if header.flags & SHF_ALLOC and header.size), key=lambda header: header.address
+    )
     for address, content in _contents(elf, segments):
         section = _section_at(sections, address, content is not None) or _rights(segments, address)
         library = (libraries.at(_first_byte(sections, address)) if libraries else None) or _library_of(section)
@@ -170,8 +175,8 @@ def _filled(data: bytes, segment: Segment, address: int, before: bytearray | Non
 def _section_at(sections: list[Section], address: int, filled: bool) -> str | None:
     """The first section with bytes in a page; one that has bytes in the file before one that has none."""
     found = list(_sections_in(sections, address))
-    with_bytes = [one for one in found if (one.type != SHT_NOBITS) == filled]
-    return next((one.name for one in with_bytes or found), None)
+    with_bytes = [section for section in found if (section.type != SHT_NOBITS) == filled]
+    return next((section.name for section in with_bytes or found), None)
 
 
 def _sections_in(sections: list[Section], address: int) -> Iterator[Section]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 from unishare.formats.addresses import PAGE
 from unishare.inspect.memory_image import MemoryImage, Page
-from unishare.inspect.relocated_fields import Fields
+from unishare.inspect.relocated_fields import RelocatedFields
 
 DIGEST = 16
 
@@ -57,7 +57,7 @@ class Equality:
 
 
 @dataclass(frozen=True)
-class _Known:
+class _ComparedPage:
     """One page, as it is compared."""
 
     file: int
@@ -68,27 +68,29 @@ class _Known:
 
 def compare(images: Sequence[MemoryImage], instances: int) -> Equality:
     """Compare files with each other; a single one with itself."""
-    fields = [Fields(image) for image in images]
+    fields = [RelocatedFields(image) for image in images]
     pages = [
-        _Known(number, page, _digest(page.content), _digest(fields[number].masked(page.address, page.content)))
+        _ComparedPage(number, page, _digest(page.content), _digest(fields[number].masked(page.address, page.content)))
         for number, image in enumerate(images)
         for page in image.pages
         if page.content is not None
     ]
     alone = len(images) == 1
-    is_equal = _elsewhere(pages, lambda one: one.content, alone)
-    is_same_address = _elsewhere(pages, lambda one: one.content + one.page.address.to_bytes(8, "little"), alone)
-    is_masked = _elsewhere(pages, lambda one: one.masked, alone)
+    is_equal = _elsewhere(pages, lambda candidate: candidate.content, alone)
+    is_same_address = _elsewhere(
+        pages, lambda candidate: candidate.content + candidate.page.address.to_bytes(8, "little"), alone
+    )
+    is_masked = _elsewhere(pages, lambda candidate: candidate.masked, alone)
     files, sections, libraries = (
         {image.name: Counts() for image in images},
         defaultdict[str, Counts](Counts),
         defaultdict[str, Counts](Counts),
     )
     classes = dict.fromkeys((image.name for image in images), "")
-    for number, one in enumerate(pages):
-        name = images[one.file].name
+    for number, compared in enumerate(pages):
+        name = images[compared.file].name
         same = is_same_address[number] and not alone
-        for counts in (files[name], sections[one.page.section], libraries[one.page.library]):
+        for counts in (files[name], sections[compared.page.section], libraries[compared.page.library]):
             counts.pages += 1
             counts.equal += is_equal[number]
             counts.same_address += same
@@ -108,30 +110,30 @@ def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=DIGEST).digest()
 
 
-def _elsewhere(pages: Sequence[_Known], key: Callable[[_Known], bytes], alone: bool) -> list[bool]:
+def _elsewhere(pages: Sequence[_ComparedPage], key: Callable[[_ComparedPage], bytes], alone: bool) -> list[bool]:
     """For each page, whether another file (of one alone: another of its pages) has one of the same key."""
     if alone:
-        times = Counter(key(one) for one in pages)
-        return [times[key(one)] > 1 for one in pages]
+        times = Counter(key(compared) for compared in pages)
+        return [times[key(compared)] > 1 for compared in pages]
     files: dict[bytes, set[int]] = defaultdict(set)
-    for one in pages:
-        files[key(one)].add(one.file)
-    return [len(files[key(one)]) > 1 for one in pages]
+    for page in pages:
+        files[key(page)].add(page.file)
+    return [len(files[key(compared)]) > 1 for compared in pages]
 
 
-def _needs(images: Sequence[MemoryImage], pages: Sequence[_Known], instances: int) -> Needs:
+def _needs(images: Sequence[MemoryImage], pages: Sequence[_ComparedPage], instances: int) -> Needs:
     """Ideal KSM keeps each content once. Aligned: each named library once, at its largest; what belongs to none, each content once but for fields."""
     total = sum(image.count for image in images) * instances
     largest: dict[str, int] = {}
     of_file: Counter[tuple[int, str]] = Counter()
     nameless: set[bytes] = set()
-    for one in pages:
-        if one.page.library == "(unknown)":
-            nameless.add(one.masked)
+    for compared in pages:
+        if compared.page.library == "(unknown)":
+            nameless.add(compared.masked)
         else:
-            of_file[one.file, one.page.library] += 1
+            of_file[compared.file, compared.page.library] += 1
     for (_, library), count in of_file.items():
         largest[library] = max(largest.get(library, 0), count)
-    distinct = len({one.content for one in pages})
+    distinct = len({page.content for page in pages})
     aligned = min(distinct, sum(largest.values()) + len(nameless))
     return Needs(instances, total * PAGE, distinct * PAGE, aligned * PAGE)

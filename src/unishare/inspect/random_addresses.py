@@ -42,7 +42,7 @@ class Totals:
 def shares(manifest: Manifest) -> list[LibraryShare]:
     """A line for each module of an `aslr` image, the app's first."""
     return [
-        _share(module.name, [one for one in manifest.extents if one.module == number])
+        _share(module.name, [extent for extent in manifest.extents if extent.module == number])
         for number, module in enumerate(manifest.modules or [])
     ]
 
@@ -52,7 +52,7 @@ def totals(manifest: Manifest) -> Totals:
     rows = shares(manifest)
     code, constants = sum(row.shared_code for row in rows), sum(row.shared_constants for row in rows)
     private_code = sum(row.private_code for row in rows)
-    read_only = {frame for one in manifest.extents if one.rights == "r--" for frame in one.frames}
+    read_only = {frame for extent in manifest.extents if extent.rights == "r--" for frame in extent.frames}
     return Totals(
         shared_pages=code + constants,
         read_only_frames=len(read_only),
@@ -70,7 +70,7 @@ def as_json(manifest: Manifest) -> dict[str, Any]:
 
 def _share(name: str, extents: Sequence[Extent]) -> LibraryShare:
     def pages(rights: str, *, pooled: bool) -> int:
-        return sum(one.pages for one in extents if one.rights == rights and (one.run is not None) == pooled)
+        return sum(extent.pages for extent in extents if extent.rights == rights and (extent.run is not None) == pooled)
 
     return LibraryShare(
         library=name,
@@ -79,5 +79,5 @@ def _share(name: str, extents: Sequence[Extent]) -> LibraryShare:
         private_code=pages("r-x", pooled=False),
         tables=pages("r--", pooled=False),
         data=pages("rw-", pooled=False) + pages("rw-", pooled=True),
-        frames=tuple(sorted({frame for one in extents for frame in one.frames})),
+        frames=tuple(sorted({frame for extent in extents for frame in extent.frames})),
     )

@@ -25,13 +25,13 @@ _WORD = struct.Struct("<I")
 LEAST_ADDRESS = 0x10000
 
 
-class Fields:
+class RelocatedFields:
     """The fields of one image: stretches of bytes by address, and whether they are guesses."""
 
     def __init__(self, image: MemoryImage) -> None:
         self._known = sorted(set(_recorded(image.elf))) if image.elf else []
         self.guessed = image.elf is not None and not any(
-            one.type == SHT_RELA and one.size and not one.flags & SHF_ALLOC for one in image.elf.sections
+            section.type == SHT_RELA and section.size and not section.flags & SHF_ALLOC for section in image.elf.sections
         )
         addresses = [page.address for page in image.pages]
         self._low = max(LEAST_ADDRESS, min(addresses, default=0))

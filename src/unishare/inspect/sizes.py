@@ -74,7 +74,7 @@ def ratios_of_apps(rows: Sequence[Sizes]) -> dict[str, dict[str, float]]:
         for app in dict.fromkeys(row.app for row in rows):
             above, below = by_key.get((app, layout)), by_key.get((app, other))
             if above and below:
-                value = sum(getattr(above, one) for one in fields) / getattr(below, field)
+                value = sum(getattr(above, term) for term in fields) / getattr(below, field)
                 found.setdefault(name, {})[app] = value
     return found
 
@@ -86,21 +86,21 @@ def geometric_means(ratios: Mapping[str, Mapping[str, float]]) -> dict[str, floa
 
 def _measure(folder: Path, app: str, layout: str, runs: Mapping[str, int], shapes: Mapping[str, int]) -> Sizes:
     parsed = ElfFile.read(folder / ELF_NAME)
-    loads = [one for one in parsed.segments if one.type == elf.PT_LOAD]
+    loads = [segment for segment in parsed.segments if segment.type == elf.PT_LOAD]
     kinds = {"r-x": 0, "r--": 0, "rw-": 0, "bss": 0}
     for section in parsed.sections:
         if section.flags & elf.SHF_ALLOC:
             right = "r-x" if section.flags & elf.SHF_EXECINSTR else "rw-" if section.flags & elf.SHF_WRITE else "r--"
             kinds["bss" if section.type == elf.SHT_NOBITS else right] += section.size
-    debug = sum(one.size for one in parsed.sections if one.name.startswith(_DEBUG))
+    debug = sum(header.size for header in parsed.sections if header.name.startswith(_DEBUG))
     loaded = len(parsed.data) - debug
     manifest = Manifest.read(folder / MANIFEST_NAME)
-    own = sum(runs.get(run, 0) for run in {one.run for one in manifest.extents if one.run and one.library is None})
+    own = sum(runs.get(run, 0) for run in {extent.run for extent in manifest.extents if extent.run and extent.library is None})
     tables = manifest.page_tables
     return Sizes(
         app=app, layout=layout, file=len(parsed.data), loaded=loaded,
         text=kinds["r-x"], rodata=kinds["r--"], data=kinds["rw-"], bss=kinds["bss"],
         holes=max(0, loaded - kinds["r-x"] - kinds["r--"] - kinds["rw-"]),
-        pages=sum(-(-one.memory_size // PAGE) for one in loads), added=own + (folder / MANIFEST_NAME).stat().st_size,
+        pages=sum(-(-segment.memory_size // PAGE) for segment in loads), added=own + (folder / MANIFEST_NAME).stat().st_size,
         tables=tables.pages * PAGE // max(1, shapes.get(tables.run, 1)) if tables else 0,
     )  # fmt: skip

@@ -29,7 +29,7 @@ def unequal_pages(manifest: Manifest, pool: Pool, folder: Path) -> tuple[list[Un
     """The unequal pages, and how many read-only library pages there are in all."""
     hashes = {library.name: library.hash for library in manifest.libraries}
     elf = folder / manifest.elf.file
-    symbols = sorted(ElfFile.read(elf).symbol_table(SHT_SYMTAB), key=lambda one: one.value) if elf.is_file() else []
+    symbols = sorted(ElfFile.read(elf).symbol_table(SHT_SYMTAB), key=lambda symbol: symbol.value) if elf.is_file() else []
     # Extents are in order of address, so the first one of a section is where its window starts.
     windows: dict[tuple[str | None, str], int] = {}
     for extent in manifest.extents:
@@ -68,5 +68,5 @@ def _explain(extent: Extent, page: int, pool: Pool, canonical: Place, symbols: l
 
 
 def _symbol_at(symbols: list[Symbol], address: int) -> str:
-    below = [one for one in symbols if one.name and one.value <= address]
+    below = [symbol for symbol in symbols if symbol.name and symbol.value <= address]
     return f"{below[-1].name}+{address - below[-1].value:#x}" if below else "?"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from unishare.formats.addresses import PAGE
 from unishare.pool.pieces import Piece
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 from unishare.state import replace_file
 
 # The line's end is part of a record: without it the number before may have been cut.
@@ -45,7 +45,7 @@ def places(
     pieces: Iterable[Piece],
     hashes: Mapping[str, str],
     inseparable: Collection[str],
-    runs: Runs,
+    runs: RunFiles,
 ) -> dict[int, Place]:
     """Where an image's library windows are kept, by address. Those that no image had before, or whose run is lost or damaged, get
     their place now. The caller holds the pool's lock."""
@@ -95,19 +95,19 @@ def _record(folder: Path, library: str, section: str, address: int) -> Path:
 def neighbours(windows: Iterable[Piece], inseparable: Collection[str]) -> Iterator[list[Piece]]:
     """Windows, in order of address, in groups that one run shall hold: libraries that never come alone and lie side by side."""
     group: list[Piece] = []
-    for one in windows:
+    for window in windows:
         last = group[-1] if group else None
         joined = (
             last is not None
-            and last.rights == one.rights
-            and last.address + len(last.data) == one.address
+            and last.rights == window.rights
+            and last.address + len(last.data) == window.address
             and last.library in inseparable
-            and one.library in inseparable
+            and window.library in inseparable
         )
         if group and not joined:
             yield group
             group = []
-        group.append(one)
+        group.append(window)
     if group:
         yield group
 

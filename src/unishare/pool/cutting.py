@@ -24,13 +24,13 @@ from unishare.pool import canonical
 from unishare.pool.canonical import Place
 from unishare.pool.frames import arrange
 from unishare.pool.pieces import Piece, pieces_of, pieces_of_module
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 
 
 class Cutter:
     """Cuts images into the runs of one pool."""
 
-    def __init__(self, pool: Path, runs: Runs) -> None:
+    def __init__(self, pool: Path, runs: RunFiles) -> None:
         self._canonical = pool / "canonical"
         self._runs = runs
 
@@ -67,19 +67,21 @@ class Cutter:
         frames = arrange(facts.modules, private, read_part(folder / facts.relocations.file, RELOCATION_BYTES))
         extents += [
             Extent(
-                module=one.module, address=hex(one.address), pages=one.pages, rights=one.rights, run=None, frame=one.frame,
-                library=one.library, section=one.section,
+                module=extent.module, address=hex(extent.address), pages=extent.pages, rights=extent.rights, run=None,
+                frame=extent.frame, library=extent.library, section=extent.section,
             )
-            for one in frames.extents
+            for extent in frames.extents
         ]  # fmt: skip
-        extents.sort(key=lambda one: (one.module or 0, one.start))
+        extents.sort(key=lambda extent: (extent.module or 0, extent.start))
         symbols = ElfFile.read(folder / ELF_NAME).symbols()
-        table = next((one.value for one in symbols if one.name == "unishare_image_table"), None)
+        table = next((symbol.value for symbol in symbols if symbol.name == "unishare_image_table"), None)
         if table is None:
             raise BadInputError(f"{folder / ELF_NAME}: has no image table", "Only what 'unishare build' links can be added.")
         own = {
-            "modules": [ModuleReference(**one.model_dump(include=set(ModuleReference.model_fields))) for one in facts.modules],
-            "frames": [None if one is None else self._runs.add(one) for one in frames.contents],
+            "modules": [
+                ModuleReference(**placed.model_dump(include=set(ModuleReference.model_fields))) for placed in facts.modules
+            ],
+            "frames": [None if content is None else self._runs.add(content) for content in frames.contents],
             "relocations": RelocationRun(
                 run=self._runs.add(frames.records + bytes(-len(frames.records) % PAGE)),
                 count=len(frames.records) // FRAME_RECORD.size,

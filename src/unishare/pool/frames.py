@@ -73,8 +73,8 @@ def arrange(modules: Sequence[PlacedModule], pieces: Sequence[tuple[int, Piece]]
     relocations = _by_frame(modules, places, records)
     for place, _, _ in relocations:
         contents[place // PAGE][place % PAGE : place % PAGE + 8] = bytes(8)  # the loader writes it
-    packed = b"".join(FRAME_RECORD.pack(*one) for one in relocations)
-    return Frames([None if one == _ZERO else bytes(one) for one in contents], extents, packed)
+    packed = b"".join(FRAME_RECORD.pack(*relocation) for relocation in relocations)
+    return Frames([None if frame == _ZERO else bytes(frame) for frame in contents], extents, packed)
 
 
 def _pages(module: PlacedModule, number: int, piece: Piece) -> Iterator[tuple[int, _Key]]:

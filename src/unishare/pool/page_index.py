@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unishare.formats.addresses import PAGE
 from unishare.formats.snapshot import PageStretch
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 
 # A page's place: a run, and the page in it.
 Place = tuple[str, int]
@@ -21,7 +21,7 @@ Place = tuple[str, int]
 class PageIndex:
     """The folder `pages` of a pool: a file for each page, named by its hash, that says where the page is."""
 
-    def __init__(self, pool: Path, runs: Runs) -> None:
+    def __init__(self, pool: Path, runs: RunFiles) -> None:
         self._folder = pool / "pages"
         self._runs = runs
 
@@ -38,10 +38,10 @@ class PageIndex:
                 self._record(name, (run, number))
         return _stretches([(address, places[name]) for (address, _), name in zip(pages, names, strict=True)])
 
-    def forget(self, kept: set[str]) -> None:
+    def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected."""
         for record in self._folder.glob("??/*"):
-            if record.read_text(encoding="ascii").split()[0] not in kept:
+            if record.read_text(encoding="ascii").split()[0] not in live_runs:
                 record.unlink()
 
     def _find(self, name: str) -> Place | None:

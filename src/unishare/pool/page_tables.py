@@ -16,7 +16,7 @@ from unishare.errors import BadInputError
 from unishare.formats.addresses import PAGE
 from unishare.formats.manifest import Manifest, RunReference
 from unishare.monitor_program import monitor_program
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 from unishare.state import replace_file
 
 TIME_LIMIT_S = 30
@@ -26,7 +26,7 @@ _RECORD = re.compile(rb"([0-9a-f]{64})\n")
 class PageTableCache:
     """Records `tables/<shape>` -> run in a pool's folder."""
 
-    def __init__(self, pool: Path, runs: Runs) -> None:
+    def __init__(self, pool: Path, runs: RunFiles) -> None:
         self._pool = pool
         self._runs = runs
         self._folder = pool / "tables"
@@ -46,10 +46,10 @@ class PageTableCache:
         replace_file(record, f"{run}\n".encode())
         return RunReference(run=run, pages=len(data) // PAGE)
 
-    def forget(self, kept: set[str]) -> None:
+    def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected, and damaged ones."""
         for record in self._folder.glob("*"):
-            if _read(record) not in kept:
+            if _read(record) not in live_runs:
                 record.unlink()
 
     def _ask_monitor(self, manifest: Manifest, folder: Path) -> bytes:
@@ -75,5 +75,5 @@ def _read(record: Path) -> str | None:
 
 
 def _shape(manifest: Manifest) -> str:
-    extents = [(one.address, one.pages, one.rights) for one in manifest.extents]
+    extents = [(extent.address, extent.pages, extent.rights) for extent in manifest.extents]
     return hashlib.sha256(json.dumps([manifest.abi, manifest.stack, manifest.heap, extents]).encode()).hexdigest()

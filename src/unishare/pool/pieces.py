@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from unishare.errors import BadInputError
@@ -70,7 +71,7 @@ def pieces_of_module(file: Path, library: str | None) -> list[Piece]:
 
 def _check_segments(parsed: ElfFile, start: int, end: int) -> None:
     """Refuse, before a byte is copied, segments that lie outside an image's addresses or are more than the file has."""
-    loaded = [one for one in parsed.segments if one.type == elf.PT_LOAD and one.memory_size]
+    loaded = [header for header in parsed.segments if header.type == elf.PT_LOAD and header.memory_size]
     for segment in loaded:
         if not start <= segment.address <= segment.address + segment.memory_size <= end:
             raise BadInputError(
@@ -78,7 +79,7 @@ def _check_segments(parsed: ElfFile, start: int, end: int) -> None:
                 f"{start:#x} to {end:#x}, where images lie",
                 "Only what 'unishare build' links can be added.",
             )
-    if sum(one.file_size for one in loaded) > len(parsed.data):
+    if sum(header.file_size for header in loaded) > len(parsed.data):
         raise BadInputError(f"{parsed.name}: its segments have more bytes than the file")
 
 
@@ -110,7 +111,7 @@ def _piece(parsed: ElfFile, segment: Segment, library: str | None, section: str)
 
 def _owner(parsed: ElfFile, segment: Segment, libraries: Sequence[str]) -> tuple[str | None, str]:
     """Which library's window a segment is, from its sections' names; a page of several belongs to none."""
-    names = [one.name for one in _sections_in(parsed, segment)]
+    names = [section.name for section in _sections_in(parsed, segment)]
     owners = {name.split(".", 2)[2] if name.count(".") > 1 else None for name in names}
     kinds = [name.split(".")[1] for name in names if name.startswith(".")]
     owner = owners.pop() if len(owners) == 1 else None
@@ -120,15 +121,19 @@ def _owner(parsed: ElfFile, segment: Segment, libraries: Sequence[str]) -> tuple
 
 def _sections_in(parsed: ElfFile, segment: Segment) -> list[Section]:
     end = segment.address + segment.memory_size
-    return [one for one in parsed.sections if one.flags & elf.SHF_ALLOC and one.size and segment.address <= one.address < end]
+    return [
+        section
+        for section in parsed.sections
+        if section.flags & elf.SHF_ALLOC and section.size and segment.address <= section.address < end
+    ]
 
 
 def _has_section(parsed: ElfFile, segment: Segment, names: Sequence[str]) -> bool:
-    return any(one.name in names for one in _sections_in(parsed, segment))
+    return any(section.name in names for section in _sections_in(parsed, segment))
 
 
 def _in_order(parsed: ElfFile, pieces: list[Piece]) -> list[Piece]:
-    ordered = sorted(pieces, key=lambda one: one.address)
+    ordered = sorted(pieces, key=attrgetter("address"))
     end = 0
     for piece in ordered:
         if piece.address < end:

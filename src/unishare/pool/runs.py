@@ -12,7 +12,7 @@ from unishare.state import replace_file
 _Stamp = tuple[int, int, int]
 
 
-class Runs:
+class RunFiles:
     """The folder `runs` of a pool."""
 
     def __init__(self, pool: Path) -> None:

@@ -25,7 +25,7 @@ from unishare.pool.cutting import Cutter, read_part
 from unishare.pool.images import AddedImage, Images
 from unishare.pool.page_index import PageIndex
 from unishare.pool.page_tables import PageTableCache
-from unishare.pool.runs import Runs
+from unishare.pool.runs import RunFiles
 from unishare.pool.snapshot_files import FoundSnapshot, living_snapshots
 from unishare.state import replace_file, replace_folder
 
@@ -33,7 +33,7 @@ FORMAT = "unishare-pool 1\n"
 
 
 @dataclass(frozen=True)
-class Statistics:
+class PoolStatistics:
     """`pool stat`: bytes of all runs, and what the images would take without sharing."""
 
     images: int
@@ -48,7 +48,7 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = FileLock(folder / "lock")
-        self._runs = Runs(folder)
+        self._runs = RunFiles(folder)
         self._page_tables = PageTableCache(folder, self._runs)
         self._cutter = Cutter(folder, self._runs)
         self._images = Images(folder)
@@ -134,11 +134,11 @@ class Pool:
         """All runs and their bytes."""
         return self._runs.all()
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> PoolStatistics:
         """Count runs and bytes."""
         runs, images = self.runs(), self.images()
         alone = sum(extent.pages * PAGE for image in images for extent in image.manifest.extents if extent.run)
-        return Statistics(len(images), len(runs), sum(runs.values()), alone)
+        return PoolStatistics(len(images), len(runs), sum(runs.values()), alone)
 
     def damaged(self) -> Iterator[tuple[str, str]]:
         """Runs that are missing or not what their name says, with the reason."""
@@ -164,16 +164,16 @@ class Pool:
                 )
             living = self._images.living()
             dropped = self._images.drop_dead(living)
-            kept = {run for manifest in living.values() for run in manifest.runs}
-            kept.update(run for found in self.snapshots() for run in found.snapshot.runs)
+            live_runs = {run for manifest in living.values() for run in manifest.runs}
+            live_runs.update(run for found in self.snapshots() for run in found.snapshot.runs)
             freed = 0
             for run, size in self.runs().items():
-                if run not in kept:
+                if run not in live_runs:
                     self.run_file(run).unlink()
                     freed += size
-            self._forget_canonical(kept)
-            self._page_tables.forget(kept)
-            self._page_index.forget(kept)
+            self._forget_canonical(live_runs)
+            self._page_tables.forget(live_runs)
+            self._page_index.forget(live_runs)
             _empty(self.folder / "incoming")
         return dropped, freed
 
@@ -201,10 +201,10 @@ class Pool:
         self._images.record(text, folder, in_home=in_home)
         replace_file(folder / MANIFEST_NAME, text)
 
-    def _forget_canonical(self, kept: set[str]) -> None:
+    def _forget_canonical(self, live_runs: set[str]) -> None:
         for record in (self.folder / "canonical").glob("*/*"):
             place = canonical.read_place(record)
-            if place is None or place.run not in kept:
+            if place is None or place.run not in live_runs:
                 record.unlink()
 
 

@@ -120,7 +120,7 @@ class Builder:
         layout = LAYOUTS[layout_name]
         apps = [self._catalog.app(name) for name in names]
         closures = {app.name: libraries_of(self._catalog, app) for app in apps}
-        recipes = {one.name: one for closure in closures.values() for one in closure}
+        recipes = {library.name: library for closure in closures.values() for library in closure}
         objects = self.libraries(list(recipes.values()), layout)
         checkers = self._checkers(closures, layout_name)
         places = {app.name: self._places(_units(closures[app.name], objects), layout) for app in apps}
@@ -135,7 +135,7 @@ class Builder:
     def _checkers(self, closures: Mapping[str, Sequence[LibraryRecipe]], layout_name: str) -> Mapping[str, Sequence[Image]]:
         """The images, by app, that look at its files: they are apps too, and built like them."""
         wanted = {
-            name: [one.check.app for one in closure if one.check and one.check.app != name] if self._ask else []
+            name: [library.check.app for library in closure if library.check and library.check.app != name] if self._ask else []
             for name, closure in closures.items()
         }
         images = {checker: next(self.images([checker], layout_name)) for checker in dict.fromkeys(chain(*wanted.values()))}
@@ -143,27 +143,30 @@ class Builder:
 
     def libraries(self, recipes: Sequence[LibraryRecipe], layout: Layout) -> Mapping[str, UnitObject | None]:
         """Build libraries at the same time; objects by name, None for those that are only headers."""
-        missing = [one for one in recipes if (one.name, layout.variant) not in self._built]
-        futures = [(one, self._steps.submit(self._workshop.library, one, layout.variant, self._compiles)) for one in missing]
+        missing = [library for library in recipes if (library.name, layout.variant) not in self._built]
+        futures = [
+            (library, self._steps.submit(self._workshop.library, library, layout.variant, self._compiles))
+            for library in missing
+        ]
         for number, (recipe, future) in enumerate(futures):
             self._progress(f"library {recipe.name}", number, len(futures))
             self._built[recipe.name, layout.variant] = _result(future, [other for _, other in futures])
-        return {one.name: self._built[one.name, layout.variant] for one in recipes}
+        return {library.name: self._built[library.name, layout.variant] for library in recipes}
 
     def compiled(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
         """One library's object, even one that no image could hold; None for one that has only headers."""
         return self._workshop.compiled(recipe, variant, self._compiles)
 
-    def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+    def cached(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
         """One library's object if it was compiled before."""
-        return self._workshop.kept(recipe, variant)
+        return self._workshop.cached(recipe, variant)
 
     def others(self, without: Collection[str], variant: Variant) -> Iterator[UnitObject]:
         """Objects of the catalogue's other libraries that were compiled before."""
         for name in self._catalog.library_names():
             # A recipe elsewhere that is broken is not the caller's matter.
             with contextlib.suppress(UnishareError):
-                unit = None if name in without else self.kept(self._catalog.library(name), variant)
+                unit = None if name in without else self.cached(self._catalog.library(name), variant)
                 if unit is not None:
                     yield unit
 
@@ -182,7 +185,9 @@ class Builder:
         facts = ImageFacts(
             name=app.name,
             layout=layout.name,
-            libraries=[LibraryReference(name=one.name, version=one.version, hash=one.digest) for one in libraries],
+            libraries=[
+                LibraryReference(name=library.name, version=library.version, hash=library.digest) for library in libraries
+            ],
             inseparable=inseparable(closure),
             argv=app.argv,
             env=app.run.env,
@@ -191,7 +196,7 @@ class Builder:
             state="none" if app.state == "none" else None,
         )
         _refuse_heap(app, facts)
-        addresses = {one.name: places.of(one) for one in libraries}
+        addresses = {library.name: places.of(library) for library in libraries}
         key = of_value(
             [LINK_FORMAT, self._compiler.identity, STUB, unit and unit.digest, of_bytes(files), facts.model_dump(), addresses]
         )
@@ -202,7 +207,7 @@ class Builder:
             self._check(app, files, checker)
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
-        known = self.others({one.name for one in libraries}, layout.variant)
+        known = self.others({library.name for library in libraries}, layout.variant)
         symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._catalog.library_names())
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
@@ -235,7 +240,7 @@ class Builder:
                     self._publish(fresh, folder)
 
     def _allowed(self, libraries: Sequence[UnitObject]) -> list[str]:
-        return [symbol for one in libraries for symbol in self._catalog.library(one.name).link.allow_undefined]
+        return [symbol for library in libraries for symbol in self._catalog.library(library.name).link.allow_undefined]
 
 
 def _at_least(field: Literal["heap", "stack"], app: AppRecipe, closure: Sequence[LibraryRecipe]) -> int:
@@ -243,7 +248,7 @@ def _at_least(field: Literal["heap", "stack"], app: AppRecipe, closure: Sequence
     own: int = getattr(app.run, field)
     if field in app.run.model_fields_set:
         return own
-    return max([own, *(getattr(one.run, field) or 0 for one in closure)])
+    return max([own, *(getattr(library.run, field) or 0 for library in closure)])
 
 
 def _refuse_heap(app: AppRecipe, facts: ImageFacts) -> None:
@@ -274,4 +279,4 @@ def _result(future: Future[_T], others: Sequence[Future[_T]]) -> _T:
 
 def _units(closure: Sequence[LibraryRecipe], objects: Mapping[str, UnitObject | None]) -> list[UnitObject]:
     """The objects of an image's libraries; some have only headers."""
-    return [one for library in closure if (one := objects[library.name])]
+    return [unit for library in closure if (unit := objects[library.name])]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from unishare.evaluation.population.project import Function
+from unishare.evaluation.population.project import GeneratedFunction
 
 # Each argument is a file with a request; the answer goes beside it.
 SHIM = """
@@ -49,7 +49,7 @@ class HostCompiler:
         (folder / "unishare").mkdir(exist_ok=True)
         (folder / "unishare" / "function.h").write_text(SHIM)
 
-    def wrong_answers(self, function: Function, requests: Random) -> list[str]:
+    def wrong_answers(self, function: GeneratedFunction, requests: Random) -> list[str]:
         """Build a function and compare what it answers with what the oracle says; a line for each difference."""
         folder = self._folder / function.name
         folder.mkdir(exist_ok=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from unishare.errors import BadInputError
-from unishare.evaluation.population.expression import Language, draw_expression
+from unishare.evaluation.population.expression import ExpressionLanguage, draw_expression
 from unishare.evaluation.population.pipeline import LONGEST, SHORTEST, Draw, function
-from unishare.evaluation.population.project import BASE_LIBRARIES, Function
+from unishare.evaluation.population.project import BASE_LIBRARIES, GeneratedFunction
 from unishare.evaluation.population.registry import INTAKES, LIBRARY_STEPS, PLAIN_STEPS
 from unishare.evaluation.population.shapes import Shape, fits
 from unishare.evaluation.population.step import Step
@@ -25,7 +25,7 @@ ALL_STEPS: tuple[type[Step], ...] = (*INTAKES, *PLAIN_STEPS, *LIBRARY_STEPS)
 SAMPLE = 400
 
 
-def sample(seed: int) -> list[Function]:
+def sample(seed: int) -> list[GeneratedFunction]:
     return [function(seed, number, Draw(seed, number).code) for number in range(SAMPLE)]
 
 
@@ -136,7 +136,7 @@ def test_the_catalogue_has_the_libraries_of_a_step(step: type[Step]) -> None:
 def test_an_intake_takes_good_requests_and_refuses_bad_ones(intake: type[Step]) -> None:
     for number in range(100):
         draw = Draw(10, number)
-        made = Function("one", intake(draw.code), [])  # type: ignore[arg-type]
+        made = GeneratedFunction("one", intake(draw.code), [])  # type: ignore[arg-type]
         assert [one.status == 0 for one in made.answers(draw.requests)] == [True, True, False]
 
 
@@ -148,5 +148,5 @@ def test_expressions_mean_the_same_in_sql_and_python() -> None:
     for _ in range(300):
         expression = draw_expression(random, ["x", "i"], random.randint(0, 7))
         x, i = random.randint(0, 2**32 - 1), random.randint(0, 300)
-        query = f"SELECT {expression.text(Language.SQL)} FROM (SELECT ? AS x, ? AS i)"
+        query = f"SELECT {expression.text(ExpressionLanguage.SQL)} FROM (SELECT ? AS x, ? AS i)"
         assert database.execute(query, (x, i)).fetchone() == (expression.evaluate({"x": x, "i": i}),)

@@ -102,9 +102,9 @@ def test_recipes_with_the_same_source_and_commands_share_a_tree(place: Place) ->
 
 def test_a_tree_is_known_to_be_made_only_when_it_is(place: Place) -> None:
     recipe = place.recipe(good({"t/a.c": b""}))
-    assert not place.trees.made(recipe)
+    assert not place.trees.is_present(recipe)
     place.trees.of(recipe)
-    assert place.trees.made(recipe)
+    assert place.trees.is_present(recipe)
 
 
 def test_a_command_that_fails_shows_its_words_and_leaves_nothing(place: Place) -> None:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from unishare.evaluation.bench.aslr_entropy import entropy_rows
 from unishare.evaluation.bench.aslr_memory import private_memory
-from unishare.evaluation.bench.report import Report, Row, environment, geometric_mean
+from unishare.evaluation.bench.report import BenchReport, Row, environment, geometric_mean
 from unishare.evaluation.bench.start import one_start, request_file
 from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.draws import Draws, draw
@@ -47,7 +47,7 @@ def bench_aslr(
     draws: int,
     seed: int | None,
     progress: Callable[[str, int, int], None],
-) -> Report:
+) -> BenchReport:
     """Measure; `functions` holds the same apps for both layouts. The first of them is the one whose bases are drawn."""
     samples = asyncio.run(_times(settings, functions, tender, rounds, progress))
     memory = asyncio.run(private_memory(settings, functions, tender, INSTANCES, progress))
@@ -58,7 +58,7 @@ def bench_aslr(
         *_draw_rows(first.name, draw(settings, first.image.manifest, draws, seed)),
         *entropy_rows(settings, first.image.manifest, draws, seed),
     ]
-    return Report(
+    return BenchReport(
         bench="aslr",
         environment=environment(tender=tender, rounds=rounds, draws=draws, seed=seed, drawn=first.name),
         rows=rows,
@@ -76,7 +76,7 @@ async def _times(
     samples: Samples = {}
     with TemporaryDirectory(prefix="unishare-bench-") as folder:
         async with launcher.private(settings) as (control, _pid):
-            requests = {one.name: request_file(Path(folder), one) for one in functions[BASELINE]}
+            requests = {baseline.name: request_file(Path(folder), baseline) for baseline in functions[BASELINE]}
             for number in range(rounds + 1):  # the first round warms caches and is thrown away
                 layouts = LAYOUTS if number % 2 else LAYOUTS[::-1]
                 for pair in zip(*(functions[layout] for layout in layouts), strict=True):
@@ -100,7 +100,7 @@ async def _load(control: Control, function: Function, tender: Tender) -> float:
 def _time_rows(samples: Samples) -> list[Row]:
     rows = []
     for kind in KINDS:
-        apps = sorted({app for one, app, _ in samples if one == kind})
+        apps = sorted({app for sample_kind, app, _ in samples if sample_kind == kind})
         added = {app: _median(samples, kind, app, RANDOM) - _median(samples, kind, app, BASELINE) for app in apps}
         # Median over apps; lowest and highest are those of single apps.
         rows.append(Row.of(f"{kind}: added, of all apps", list(added.values()), "ms"))
@@ -114,7 +114,7 @@ def _median(samples: Samples, kind: str, app: str, layout: str) -> float:
 
 
 def _ratio(samples: Samples, kind: str) -> float:
-    apps = sorted({app for one, app, _ in samples if one == kind})
+    apps = sorted({app for sample_kind, app, _ in samples if sample_kind == kind})
     return geometric_mean([_median(samples, kind, app, RANDOM) / _median(samples, kind, app, BASELINE) for app in apps])
 
 

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from unishare.evaluation.bench.measured_fleet import Population
+from unishare.evaluation.bench.measured_fleet import MeasuredFleet
 from unishare.evaluation.bench.report import Row
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
@@ -37,10 +37,10 @@ async def private_memory(
             progress("private memory", number, len(apps))
             samples: dict[str, list[float]] = {}
             for layout, members in functions.items():
-                population = Population(control, tender, "pool")
-                await population.start_mixed([one for one in members if one.name == app], count, lambda _: None)
-                await population.ask_all(lambda _: None)
-                samples[layout] = [_private(pid) for pid in population.pids]
+                fleet = MeasuredFleet(control, tender, "pool")
+                await fleet.start_mixed([function for function in members if function.name == app], count, lambda _: None)
+                await fleet.ask_all(lambda _: None)
+                samples[layout] = [_private(pid) for pid in fleet.pids]
                 await control.stop_all()
             rows += _rows(app, samples)
     progress("private memory", len(apps), len(apps))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unishare.evaluation.bench.memory import Configuration, Sample
+from unishare.evaluation.bench.memory import Configuration, MemorySample
 
 _COLOURS = {"floor": "#9aa5b1", "copy": "#d1495b", "pool": "#2a7f9e"}
 _MEANINGS = {"floor": "empty (floor)", "copy": "private copies", "pool": "shared pool"}
 
 
-def draw_memory(results: Mapping[str, Mapping[Configuration, Sample]], count: int, file: Path) -> None:
+def draw_memory(results: Mapping[str, Mapping[Configuration, MemorySample]], count: int, file: Path) -> None:
     """Write a PNG: one group of bars a tender, one bar a configuration."""
     import matplotlib
 

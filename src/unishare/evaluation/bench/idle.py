@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unishare.evaluation.bench.measured_fleet import Population
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.measured_fleet import MeasuredFleet
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.pool_runs import runs_of
 from unishare.fleet import launcher
@@ -40,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Sample:
+class IdleSample:
     """One idle fleet, in bytes."""
 
     total: int
@@ -52,11 +52,11 @@ class Sample:
 
 async def bench_idle(
     settings: Settings, functions: Mapping[str, Sequence[Function]], tender: Tender, rounds: int, progress: Progress
-) -> Report:
+) -> BenchReport:
     """Measure each configuration whose layout is among `functions`, and the floor; a wrong answer raises."""
     count = len(next(iter(functions.values())))
     chosen = [(layout, sharing) for layout, sharing in CONFIGURATIONS if layout in functions]
-    samples: dict[str, list[Sample]] = {}
+    samples: dict[str, list[IdleSample]] = {}
     for number in range(rounds):
         turn = number % (len(chosen) + 1)
         fleets: list[tuple[str, Sequence[Function], Sharing]] = [(FLOOR, (), "pool")]
@@ -74,7 +74,7 @@ async def _fleet(
     tender: Tender,
     sharing: Sharing,
     progress: Progress,
-) -> Sample:
+) -> IdleSample:
     done = 0
 
     def step(batch: int) -> None:
@@ -84,19 +84,19 @@ async def _fleet(
 
     before, kernel_before = settle(), read_kernel_memory()
     async with launcher.private(settings) as (control, _):
-        population = Population(control, tender, sharing)
+        fleet = MeasuredFleet(control, tender, sharing)
         if functions:
-            await population.start_mixed(functions, count, step)
-            await population.ask_all(lambda _: None)
+            await fleet.start_mixed(functions, count, step)
+            await fleet.ask_all(lambda _: None)
         else:
-            await population.start_empty(count, step)
+            await fleet.start_empty(count, step)
         await asyncio.sleep(QUIET_S)
         after, kernel = settle(), read_kernel_memory() - kernel_before
         pooled = functions if sharing == "pool" else ()
         resident = pool_resident(settings.pool, runs_of(function.image.manifest for function in pooled))
-        own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in population.pids)
-        tables = sum(page_tables(pid) for pid in population.pids)
-    return Sample(
+        own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in fleet.pids)
+        tables = sum(page_tables(pid) for pid in fleet.pids)
+    return IdleSample(
         total=before.available - after.available + resident,
         pool=resident,
         own=own,
@@ -105,7 +105,7 @@ async def _fleet(
     )
 
 
-def _report(samples: Mapping[str, Sequence[Sample]], count: int, tender: Tender) -> Report:
+def _report(samples: Mapping[str, Sequence[IdleSample]], count: int, tender: Tender) -> BenchReport:
     floor = samples[FLOOR]
     rows, above = [], {}
     for name, fleets in samples.items():
@@ -123,7 +123,7 @@ def _report(samples: Mapping[str, Sequence[Sample]], count: int, tender: Tender)
             rows.append(Row.of(f"{name}: an instance above floor, the pool apart", without_pool, "bytes"))
             rows.append(Row.of(f"{name}: an instance's own and page tables above floor", counted, "bytes"))
     pooled = [name for name in above if name.endswith("pool")]
-    return Report(
+    return BenchReport(
         bench="idle",
         environment=environment(tender=tender, instances=count, quiet_s=QUIET_S),
         rows=rows,

@@ -17,8 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from unishare.errors import TimeLimitError, UnishareError
-from unishare.evaluation.bench.measured_fleet import Population
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.measured_fleet import MeasuredFleet
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.start import one_start, request_file
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
@@ -44,7 +44,7 @@ Progress = Callable[[str, int, int], None]
 
 async def bench_javascript(
     settings: Settings, functions: Sequence[Function], tender: Tender, layout: str, rounds: int, progress: Progress
-) -> Report:
+) -> BenchReport:
     """Measure `rounds` times. Node is left out where it is not installed."""
     names = [function.name for function in functions] + ([NODE] if shutil.which(NODE) else [])
     private: dict[str, list[float]] = {name: [] for name in names}
@@ -73,16 +73,16 @@ async def bench_javascript(
     ratios = {f"private memory {first}/{name}": ratio(private, first, name) for name in names[1:]}
     ratios |= {f"start {first}/{name}": ratio(starts, first, name) for name in names[1:]}
     facts = environment(tender=tender, layout=layout, rounds=rounds, instances=INSTANCES, functions=names)
-    return Report(bench="javascript", environment=facts, rows=rows, ratios=ratios)
+    return BenchReport(bench="javascript", environment=facts, rows=rows, ratios=ratios)
 
 
 async def _idle_instances(settings: Settings, function: Function, tender: Tender) -> float:
     """Private bytes of one of some idle instances that have answered."""
     async with launcher.private(settings) as (control, _):
-        population = Population(control, tender, "pool")
-        await population.start_mixed([function], INSTANCES, lambda _: None)
-        await population.ask_all(lambda _: None)
-        return read_processes(population.pids).private / INSTANCES
+        fleet = MeasuredFleet(control, tender, "pool")
+        await fleet.start_mixed([function], INSTANCES, lambda _: None)
+        await fleet.ask_all(lambda _: None)
+        return read_processes(fleet.pids).private / INSTANCES
 
 
 def _idle_nodes(request: bytes) -> float:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from unishare.errors import BuildError, HostLacksError, UnishareError
-from unishare.evaluation.bench.report import Report, Row, environment, geometric_mean
+from unishare.evaluation.bench.report import BenchReport, Row, environment, geometric_mean
 
 WAYS = ("direct", "plt", "slot", "table")
 CASES = ("few", "many", "text")
@@ -43,7 +43,7 @@ _PLACES = {"functions": 0x10000000, "slots": 0x18000000, "plt": 0x20000000, "tab
 Samples = dict[tuple[str, str], list[float]]
 
 
-def bench_linkage(rounds: int, sample_ms: int, progress: Callable[[str, int, int], None]) -> Report:
+def bench_linkage(rounds: int, sample_ms: int, progress: Callable[[str, int, int], None]) -> BenchReport:
     """Compile and measure."""
     samples: Samples = {}
     with tempfile.TemporaryDirectory(prefix="unishare-bench-") as folder:
@@ -62,7 +62,7 @@ def compile_program(folder: Path) -> Path:
     for number, arguments in enumerate(_compilations()):
         _gcc(folder, ["-c", "-o", f"{number}.o", *arguments])
     places = [f"-Wl,--section-start=.unishare_{name}={address:#x}" for name, address in _PLACES.items()]
-    objects = sorted(one.name for one in folder.glob("*.o"))
+    objects = sorted(file.name for file in folder.glob("*.o"))
     # Relaxed, calls through slots would become direct ones.
     _gcc(folder, ["-no-pie", "-Wl,--no-relax", "-o", "linkage", *objects, *places])
     return folder / "linkage"
@@ -96,7 +96,7 @@ def calls_per_second(program: Path, case: str, way: str, sample_ms: int) -> floa
     return float(done.stdout)
 
 
-def _report(samples: Samples, rounds: int) -> Report:
+def _report(samples: Samples, rounds: int) -> BenchReport:
     rows = [Row.of(f"{case} {way}", samples[case, way], "calls/s") for case in CASES for way in WAYS]
     medians = {row.configuration: row.median for row in rows}
     ratios = {}
@@ -106,7 +106,7 @@ def _report(samples: Samples, rounds: int) -> Report:
         for case in CASES:
             pairs = zip(samples[case, way], samples[case, BASELINE], strict=True)
             name = f"{way}/{BASELINE} {case}"
-            rows.append(Row.of(name, [one / other for one, other in pairs], "ratio"))
+            rows.append(Row.of(name, [rate / baseline for rate, baseline in pairs], "ratio"))
             ratios[name] = medians[f"{case} {way}"] / medians[f"{case} {BASELINE}"]
         ratios[f"{way}/{BASELINE}"] = geometric_mean([ratios[f"{way}/{BASELINE} {case}"] for case in CASES])
-    return Report(bench="linkage", environment=environment(rounds=rounds), rows=rows, ratios=ratios)
+    return BenchReport(bench="linkage", environment=environment(rounds=rounds), rows=rows, ratios=ratios)

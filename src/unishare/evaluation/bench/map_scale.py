@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.formats.addresses import LIBRARY_BASE
 from unishare.formats.sections import Kind
 from unishare.toolchain.map.global_map import GlobalMap
@@ -42,11 +42,11 @@ def synthetic_apps(libraries: Sequence[UnitObject], count: int, seed: int) -> li
     for number in range(count):
         others = draw.sample(rest, min(len(rest), draw.randint(*MORE)))
         chosen = [*libraries[:BASE], *rest[number * share : (number + 1) * share], *others]
-        apps.append(list({one.digest: one for one in chosen}.values()))
+        apps.append(list({library.digest: library for library in chosen}.values()))
     return apps
 
 
-def bench_map(versions: int, apps: int, rounds: int, progress: Progress) -> Report:
+def bench_map(versions: int, apps: int, rounds: int, progress: Progress) -> BenchReport:
     """Measure in a folder that is thrown away."""
     libraries = synthetic_libraries(versions, seed=1)
     parts = {name: max(1, versions * quarters // 4) for name, quarters in (("quarter", 1), ("half", 2), ("all", 4))}
@@ -69,7 +69,7 @@ def bench_map(versions: int, apps: int, rounds: int, progress: Progress) -> Repo
         Row.of("addresses", [state.zones.next_zone - LIBRARY_BASE], "bytes"),
         Row.of("windows", [filled], "bytes"),
     ]
-    return Report(
+    return BenchReport(
         bench="map",
         environment=environment(versions=versions, apps=apps, rounds=rounds, generations=state.generation),
         rows=rows,

@@ -27,7 +27,7 @@ class InstanceLostError(UnishareError):
 
 
 @dataclass
-class Population:
+class MeasuredFleet:
     """Running instances and what they are; grows by `start_mixed` and `start_empty`."""
 
     control: Control

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from unishare.evaluation.bench.measured_fleet import Population
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.measured_fleet import MeasuredFleet
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.pool_runs import runs_of
 from unishare.fleet import launcher
@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Sample:
+class MemorySample:
     """One fleet, measured."""
 
     total: int
@@ -52,9 +52,9 @@ async def bench_memory(
     count: int,
     rounds: int,
     progress: Progress,
-) -> Report:
+) -> BenchReport:
     """Measure; raises when an answer is wrong."""
-    samples: dict[Configuration, list[Sample]] = {name: [] for name in CONFIGURATIONS}
+    samples: dict[Configuration, list[MemorySample]] = {name: [] for name in CONFIGURATIONS}
     for number in range(rounds):
         turn = number % len(CONFIGURATIONS)
         for configuration in CONFIGURATIONS[turn:] + CONFIGURATIONS[:turn]:
@@ -70,7 +70,7 @@ async def measure_fleet(
     configuration: Configuration,
     count: int,
     progress: Progress,
-) -> Sample:
+) -> MemorySample:
     """One fleet from nothing to nothing."""
     sharing: Sharing = "pool" if configuration == "pool" else "copy"
     extra = extra_instances(count, len(functions))
@@ -84,15 +84,15 @@ async def measure_fleet(
 
     before = settle()
     async with launcher.private(settings) as (control, launcher_pid):
-        population = Population(control, tender, sharing)
+        fleet = MeasuredFleet(control, tender, sharing)
 
         async def grow(by: int) -> int:
-            first = len(population.members)
+            first = len(fleet.members)
             if configuration == "floor":
-                await population.start_empty(by, step)
+                await fleet.start_empty(by, step)
                 return 0
-            await population.start_mixed(functions, by, step)
-            return await population.ask_all(lambda _: None, first)
+            await fleet.start_mixed(functions, by, step)
+            return await fleet.ask_all(lambda _: None, first)
 
         answers = await grow(count)
         full = settle()
@@ -101,11 +101,11 @@ async def measure_fleet(
             if configuration == "pool"
             else 0
         )
-        pss = read_processes([launcher_pid, *population.pids]).pss
+        pss = read_processes([launcher_pid, *fleet.pids]).pss
         answers += await grow(extra)
         more = settle()
-        start_ms = population.median_start_ms()
-    return Sample(
+        start_ms = fleet.median_start_ms()
+    return MemorySample(
         total=before.available - full.available + resident,
         pss=pss,
         resident=resident,
@@ -120,24 +120,26 @@ def extra_instances(count: int, kinds: int) -> int:
     return max(10, count // (10 * kinds)) * kinds
 
 
-def _report(samples: dict[Configuration, list[Sample]], count: int, facts: dict[str, Any]) -> Report:
-    totals: dict[str, list[float]] = {name: [float(one.total) for one in samples[name]] for name in CONFIGURATIONS}
-    more: dict[str, list[float]] = {name: [one.one_more for one in samples[name]] for name in CONFIGURATIONS}
-    pss: dict[str, list[float]] = {f"{name} PSS": [float(one.pss) for one in samples[name]] for name in CONFIGURATIONS}
+def _report(samples: dict[Configuration, list[MemorySample]], count: int, facts: dict[str, Any]) -> BenchReport:
+    totals: dict[str, list[float]] = {name: [float(sample.total) for sample in samples[name]] for name in CONFIGURATIONS}
+    more: dict[str, list[float]] = {name: [sample.one_more for sample in samples[name]] for name in CONFIGURATIONS}
+    pss: dict[str, list[float]] = {f"{name} PSS": [float(sample.pss) for sample in samples[name]] for name in CONFIGURATIONS}
     above: dict[str, list[float]] = {}
     above_more: dict[str, list[float]] = {}
     for name in ("copy", "pool"):
         above[f"{name} above floor"] = [total - floor for total, floor in zip(totals[name], totals["floor"], strict=True)]
-        above_more[f"{name} one more above floor"] = [one - floor for one, floor in zip(more[name], more["floor"], strict=True)]
+        above_more[f"{name} one more above floor"] = [
+            added - floor for added, floor in zip(more[name], more["floor"], strict=True)
+        ]
     each = {f"{name} per instance": [value / count for value in values] for name, values in {**totals, **above}.items()}
     byte_samples: dict[str, list[float]] = {**totals, **above, **each, **above_more, **pss}
-    byte_samples["pool's resident pages"] = [float(one.resident) for one in samples["pool"]]
+    byte_samples["pool's resident pages"] = [float(sample.resident) for sample in samples["pool"]]
     rows = [Row.of(name, values, "bytes") for name, values in byte_samples.items()]
-    rows += [Row.of(f"{name} start", [one.start_ms for one in samples[name]], "ms") for name in CONFIGURATIONS]
-    return Report(
+    rows += [Row.of(f"{name} start", [sample.start_ms for sample in samples[name]], "ms") for name in CONFIGURATIONS]
+    return BenchReport(
         bench="memory",
         environment=environment(
-            **facts, right_answers={name: sum(one.answers for one in samples[name]) for name in ("copy", "pool")}
+            **facts, right_answers={name: sum(sample.answers for sample in samples[name]) for name in ("copy", "pool")}
         ),
         rows=rows,
         ratios={

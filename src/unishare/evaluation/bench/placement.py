@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import NotFoundError
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.examples import expectations
@@ -52,7 +52,7 @@ class ScatteredZones(Zones):
 
 
 @dataclass(frozen=True)
-class Configuration:
+class PlacementConfiguration:
     """A way to place libraries."""
 
     name: str
@@ -61,13 +61,13 @@ class Configuration:
 
 
 CONFIGURATIONS = (
-    Configuration("scattered", ScatteredZones, joined=False),
-    Configuration("neighbours", Zones, joined=False),
-    Configuration("joined", Zones, joined=True),
+    PlacementConfiguration("scattered", ScatteredZones, joined=False),
+    PlacementConfiguration("neighbours", Zones, joined=False),
+    PlacementConfiguration("joined", Zones, joined=True),
 )
 
 
-async def bench_placement(settings: Settings, catalog: Catalog, names: Sequence[str], jobs: int, step: Progress) -> Report:
+async def bench_placement(settings: Settings, catalog: Catalog, names: Sequence[str], jobs: int, step: Progress) -> BenchReport:
     """Build and measure."""
     samples: dict[str, list[float]] = {}
     each = mapping_bytes()
@@ -77,9 +77,9 @@ async def bench_placement(settings: Settings, catalog: Catalog, names: Sequence[
             functions = _build(home, configuration, catalog, names, jobs, step)
             for unit, values in (await _measure(home, functions, each)).items():
                 samples[f"{configuration.name} {unit}"] = values
-            tables = [Manifest.read(one.image.manifest).page_tables for one in functions]
-            samples[f"{configuration.name} KVM page tables"] = [one.pages for one in tables if one is not None]
-    return Report(
+            tables = [Manifest.read(function.image.manifest).page_tables for function in functions]
+            samples[f"{configuration.name} KVM page tables"] = [table.pages for table in tables if table is not None]
+    return BenchReport(
         bench="placement",
         environment=environment(tender="process", apps=list(names), mapping_bytes=each),
         rows=[Row.of(name, values, _unit(name)) for name, values in samples.items()],
@@ -102,7 +102,7 @@ def _home(folder: Path, settings: Settings) -> Settings:
 
 
 def _build(
-    home: Settings, configuration: Configuration, catalog: Catalog, names: Sequence[str], jobs: int, step: Progress
+    home: Settings, configuration: PlacementConfiguration, catalog: Catalog, names: Sequence[str], jobs: int, step: Progress
 ) -> list[Function]:
     pool = Pool.create(home.pool)
     functions = []

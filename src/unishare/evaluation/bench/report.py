@@ -37,7 +37,7 @@ class Row(BaseModel):
         )
 
 
-class Report(BaseModel):
+class BenchReport(BaseModel):
     """What `unishare bench NAME --json` prints."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from unishare.evaluation.bench.report import Report, Row, environment
+from unishare.evaluation.bench.report import BenchReport, Row, environment
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.messages import StartRequest, Tender
@@ -35,16 +35,16 @@ def bench_reset(
     layout: str,
     rounds: int,
     progress: Callable[[str, int, int], None],
-) -> Report:
+) -> BenchReport:
     """Measure `rounds` turns of each function."""
     rows, added = [], []
     for number, function in enumerate(functions):
-        kept, reset = asyncio.run(_round_trips(settings, function, tender, rounds))
-        added.append(statistics.median(reset) - statistics.median(kept))
-        rows += [Row.of(f"kept {function.name}", kept, "us"), Row.of(f"reset {function.name}", reset, "us")]
+        without_reset, reset = asyncio.run(_round_trips(settings, function, tender, rounds))
+        added.append(statistics.median(reset) - statistics.median(without_reset))
+        rows += [Row.of(f"kept {function.name}", without_reset, "us"), Row.of(f"reset {function.name}", reset, "us")]
         progress("reset", number, len(functions))
     rows.append(Row.of("added by a reset, by app", added, "us"))
-    return Report(
+    return BenchReport(
         bench="reset",
         environment=environment(
             tender=tender, layout=layout, rounds=rounds, functions=[function.name for function in functions]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unishare.evaluation.bench.report import Report, Row, environment
+from unishare.evaluation.bench.report import BenchReport, Row, environment
 from unishare.inspect.sizes import Sizes, geometric_means, ratios_of_apps
 
 FIELDS = ("file", "loaded", "holes", "added", "tables")
 
 
-def bench_sizes(rows: Sequence[Sizes]) -> Report:
+def bench_sizes(rows: Sequence[Sizes]) -> BenchReport:
     """Summarise; ratios are geometric means over apps, their rows show the apps' spread."""
     layouts = list(dict.fromkeys(row.layout for row in rows))
     summary = [
@@ -21,4 +21,4 @@ def bench_sizes(rows: Sequence[Sizes]) -> Report:
     ratios = ratios_of_apps(rows)
     summary += [Row.of(name, list(values.values()), "ratio") for name, values in ratios.items()]
     apps = list(dict.fromkeys(row.app for row in rows))
-    return Report(bench="sizes", environment=environment(apps=apps), rows=summary, ratios=geometric_means(ratios))
+    return BenchReport(bench="sizes", environment=environment(apps=apps), rows=summary, ratios=geometric_means(ratios))

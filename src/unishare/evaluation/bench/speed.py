@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from unishare.evaluation.bench.report import Report, Row, environment, geometric_mean
+from unishare.evaluation.bench.report import BenchReport, Row, environment, geometric_mean
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
@@ -52,7 +52,7 @@ async def bench_speed(
     rounds: int,
     slice_us: int,
     progress: Callable[[str, int, int], None],
-) -> Report:
+) -> BenchReport:
     """Measure; `functions` holds the same apps for each layout."""
     samples: Samples = {}
     layouts = list(functions)
@@ -113,7 +113,7 @@ async def _slice(control: Control, worker: Worker, repeats: int) -> list[int]:
     return taken
 
 
-def _report(samples: Samples, layouts: Sequence[str], tender: Tender, rounds: int, slice_us: int) -> Report:
+def _report(samples: Samples, layouts: Sequence[str], tender: Tender, rounds: int, slice_us: int) -> BenchReport:
     apps = sorted({app for app, _ in samples})
     rows = [Row.of(f"{app} {layout}", samples[app, layout], "work/s") for app in apps for layout in layouts]
     ratios = {}
@@ -122,10 +122,11 @@ def _report(samples: Samples, layouts: Sequence[str], tender: Tender, rounds: in
             continue
         name = f"{layout}/{BASELINE}"
         paired = {
-            app: [one / other for one, other in zip(samples[app, layout], samples[app, BASELINE], strict=True)] for app in apps
+            app: [rate / baseline for rate, baseline in zip(samples[app, layout], samples[app, BASELINE], strict=True)]
+            for app in apps
         }
         rows += [Row.of(f"{name} {app}", values, "ratio") for app, values in paired.items()]
         rows.append(Row.of(name, [geometric_mean([paired[app][number] for app in apps]) for number in range(rounds)], "ratio"))
         ratios[name] = geometric_mean([statistics.median(values) for values in paired.values()])
     facts = environment(tender=tender, rounds=rounds, slice_us=slice_us, apps=apps)
-    return Report(bench="speed", environment=facts, rows=rows, ratios=ratios)
+    return BenchReport(bench="speed", environment=facts, rows=rows, ratios=ratios)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from unishare.errors import TimeLimitError, UnishareError
-from unishare.evaluation.bench.report import Report, Row, environment, ratio
+from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet.foreground import foreground_command
 from unishare.fleet.messages import Sharing, StartRequest, Tender
@@ -33,7 +33,7 @@ def bench_start(
     layout: str,
     rounds: int,
     progress: Callable[[str, int, int], None],
-) -> Report:
+) -> BenchReport:
     """Measure `rounds` starts of each function under each configuration."""
     samples: dict[str, list[float]] = {name: [] for name in CONFIGURATIONS}
     each: dict[str, list[float]] = {}
@@ -49,7 +49,7 @@ def bench_start(
             progress("start", number, rounds)
     rows = [Row.of(name, values, "ms") for name, values in samples.items()]
     rows += [Row.of(name, values, "ms") for name, values in each.items() if not name.startswith("empty")]
-    return Report(
+    return BenchReport(
         bench="start",
         environment=environment(
             tender=tender, layout=layout, rounds=rounds, functions=[function.name for function in functions]

@@ -169,5 +169,5 @@ def _readings(subject: str, total: float, pss: float, count: int, taken: list[fl
     return [
         Reading("memory each", "bytes", total / count, subject=subject),
         Reading("pss each", "bytes", pss / count, subject=subject),
-        *(Reading("first answer", "ms", one, subject=subject) for one in taken),
+        *(Reading("first answer", "ms", time_ms, subject=subject) for time_ms in taken),
     ]

@@ -127,8 +127,8 @@ def _end_container(folder: Path, number: int) -> None:
 
 
 PEERS = {
-    one.name: one
-    for one in (
+    peer.name: peer
+    for peer in (
         Peer("static", _needs("gcc", "gcc"), _compile, lambda folder, _: [str(folder / "server")]),
         Peer(
             "crun", _crun_problem, _bundle,

@@ -35,7 +35,7 @@ async def check(
     wrong: list[Wrong] = []
     async with launcher.private(settings) as (control, _):
 
-        async def one(layout: str, function: Function) -> None:
+        async def check_function(layout: str, function: Function) -> None:
             async with gate:
                 try:
                     await _ask(control, function, tender)
@@ -49,11 +49,11 @@ async def check(
         try:
             async with asyncio.TaskGroup() as group:
                 for layout, function in functions:
-                    group.create_task(one(layout, function))
+                    group.create_task(check_function(layout, function))
         except ExceptionGroup as failures:
             # All fail for the same reason: without a launcher nothing runs.
             raise failures.exceptions[0] from None
-    return sorted(wrong, key=lambda one: (one.layout, one.app))
+    return sorted(wrong, key=lambda failure: (failure.layout, failure.app))
 
 
 async def _ask(control: Control, function: Function, tender: Tender) -> None:

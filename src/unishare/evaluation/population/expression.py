@@ -19,7 +19,7 @@ JAVASCRIPT_MULTIPLY = (
 )
 
 
-class Language(enum.Enum):
+class ExpressionLanguage(enum.Enum):
     """What an expression can be written in."""
 
     C = "c"
@@ -47,10 +47,10 @@ class Expression:
         assert self.left is not None and self.right is not None
         return _apply(self.operator, self.left.evaluate(variables), self.right.evaluate(variables))
 
-    def text(self, language: Language) -> str:
+    def text(self, language: ExpressionLanguage) -> str:
         """The expression in a language, in parentheses where they are needed."""
         if self.operator == "constant":
-            return unsigned(self.value) if language is Language.C else str(self.value)
+            return unsigned(self.value) if language is ExpressionLanguage.C else str(self.value)
         if self.operator == "variable":
             return self.name
         assert self.left is not None and self.right is not None
@@ -73,21 +73,23 @@ def draw_expression(random: Random, variables: Sequence[str], size: int) -> Expr
 _CONSTANT_RANGES = {"*": (3, 0x7FFFFFFF), "<<": (1, 20), ">>": (1, 20), "/": (2, 1000), "%": (1000, 0x7FFFFFFF)}
 
 _TEMPLATES = {
-    Language.C: {operator: "({a} " + operator + " {b})" for operator in ("+", "-", "*", "^", "&", "|", "<<", ">>", "/", "%")},
-    Language.LUA: {
+    ExpressionLanguage.C: {
+        operator: "({a} " + operator + " {b})" for operator in ("+", "-", "*", "^", "&", "|", "<<", ">>", "/", "%")
+    },
+    ExpressionLanguage.LUA: {
         **{operator: "(({a} " + operator + " {b}) & 0xffffffff)" for operator in ("+", "-", "*", "<<")},
         **{operator: "({a} " + operator + " {b})" for operator in ("&", "|", ">>", "%")},
         "^": "({a} ~ {b})",
         "/": "({a} // {b})",
     },
-    Language.JAVASCRIPT: {
+    ExpressionLanguage.JAVASCRIPT: {
         **{operator: "(({a} " + operator + " {b}) >>> 0)" for operator in ("+", "-", "^", "&", "|", "<<")},
         "*": "multiply({a}, {b})",
         ">>": "({a} >>> {b})",
         "/": "Math.floor({a} / {b})",
         "%": "({a} % {b})",
     },
-    Language.SQL: {
+    ExpressionLanguage.SQL: {
         **{operator: "(({a} " + operator + " {b}) & 4294967295)" for operator in ("+", "-", "*", "<<")},
         **{operator: "({a} " + operator + " {b})" for operator in ("&", "|", ">>", "/", "%")},
         "^": "(({a} | {b}) - ({a} & {b}))",

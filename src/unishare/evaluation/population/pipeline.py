@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from random import Random
 
-from unishare.evaluation.population.project import Function
+from unishare.evaluation.population.project import GeneratedFunction
 from unishare.evaluation.population.registry import INTAKES, LIBRARY_STEPS, PLAIN_STEPS
 from unishare.evaluation.population.shapes import Shape, fits
 from unishare.evaluation.population.step import Intake, Step
@@ -29,7 +29,7 @@ class Draw:
         self.requests = _random(seed, number, "requests")
 
 
-def function(seed: int, number: int, random: Random, kinds: Sequence[type[Step]] | None = None) -> Function:
+def function(seed: int, number: int, random: Random, kinds: Sequence[type[Step]] | None = None) -> GeneratedFunction:
     """The function with a number."""
     intakes = [kind for kind in INTAKES if kind in kinds] if kinds else list(INTAKES)
     intake: Intake = random.choice(intakes)(random)
@@ -38,7 +38,7 @@ def function(seed: int, number: int, random: Random, kinds: Sequence[type[Step]]
     places = set(random.sample(range(length), with_library))
     walk = _Walk(intake.gives, random, kinds)
     steps = [walk.step(LIBRARY_STEPS if place in places else PLAIN_STEPS) for place in range(length)]
-    return Function(name(seed, number), intake, steps)
+    return GeneratedFunction(name(seed, number), intake, steps)
 
 
 def name(seed: int, number: int) -> str:

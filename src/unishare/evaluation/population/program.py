@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from unishare.evaluation.population.c_text import MASK
-from unishare.evaluation.population.expression import JAVASCRIPT_MULTIPLY, Expression, Language, draw_expression
+from unishare.evaluation.population.expression import JAVASCRIPT_MULTIPLY, Expression, ExpressionLanguage, draw_expression
 
 
 class Branch:
@@ -44,9 +44,9 @@ class Program:
     def lua(self) -> str:
         """A chunk that returns the function."""
         branches = [
-            f"local function branch{number}(x, i)\n  if x % {one.modulus} < {one.bound} then\n"
-            f"    return {one.then.text(Language.LUA)}\n  end\n  return {one.otherwise.text(Language.LUA)}\nend\n"
-            for number, one in enumerate(self.branches)
+            f"local function branch{number}(x, i)\n  if x % {branch.modulus} < {branch.bound} then\n"
+            f"    return {branch.then.text(ExpressionLanguage.LUA)}\n  end\n  return {branch.otherwise.text(ExpressionLanguage.LUA)}\nend\n"
+            for number, branch in enumerate(self.branches)
         ]
         calls = [f"  y = branch{number}(y, i)" for number in range(len(branches))]
         return "\n".join(
@@ -57,16 +57,16 @@ class Program:
                 f"  for round = 1, {self.rounds} do",
                 "    y = y ~ values[y % #values + 1]",
                 "    y = (y * 5 + i) & 0xffffffff",
-                "  end", f"  return {self.last.text(Language.LUA)}", "end", "",
+                "  end", f"  return {self.last.text(ExpressionLanguage.LUA)}", "end", "",
             ]
         )  # fmt: skip
 
     def javascript(self) -> str:
         """A script that defines the function `answer`."""
         branches = [
-            f"function branch{number}(x, i) {{\n  if (x % {one.modulus} < {one.bound})\n"
-            f"    return {one.then.text(Language.JAVASCRIPT)};\n  return {one.otherwise.text(Language.JAVASCRIPT)};\n}}\n"
-            for number, one in enumerate(self.branches)
+            f"function branch{number}(x, i) {{\n  if (x % {branch.modulus} < {branch.bound})\n"
+            f"    return {branch.then.text(ExpressionLanguage.JAVASCRIPT)};\n  return {branch.otherwise.text(ExpressionLanguage.JAVASCRIPT)};\n}}\n"
+            for number, branch in enumerate(self.branches)
         ]
         calls = [f"  y = branch{number}(y, i);" for number in range(len(branches))]
         return "\n".join(
@@ -78,6 +78,6 @@ class Program:
                 f"  for (var round = 0; round < {self.rounds}; round++) {{",
                 "    y = (y ^ values[y % values.length]) >>> 0;",
                 "    y = (y * 5 + i) % 4294967296;",
-                "  }", f"  return {self.last.text(Language.JAVASCRIPT)};", "}", "",
+                "  }", f"  return {self.last.text(ExpressionLanguage.JAVASCRIPT)};", "}", "",
             ]
         )  # fmt: skip

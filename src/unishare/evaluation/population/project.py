@@ -19,7 +19,7 @@ GOOD_REQUESTS = 2
 
 
 @dataclass(frozen=True)
-class Answer:
+class ExpectedAnswer:
     """What a request must bring."""
 
     request: bytes
@@ -27,7 +27,7 @@ class Answer:
     status: int
 
 
-class Function:
+class GeneratedFunction:
     """A pipeline with a name."""
 
     def __init__(self, name: str, intake: Intake, steps: Sequence[Step]) -> None:
@@ -39,19 +39,19 @@ class Function:
     @property
     def libraries(self) -> list[str]:
         """The catalogue libraries that its code calls."""
-        return list(dict.fromkeys([*BASE_LIBRARIES, *(one for step in self.steps for one in step.libraries)]))
+        return list(dict.fromkeys([*BASE_LIBRARIES, *(library for step in self.steps for library in step.libraries)]))
 
-    def ask(self, request: bytes) -> Answer:
+    def ask(self, request: bytes) -> ExpectedAnswer:
         """What the function answers."""
         data = request
         try:
             for step in self.steps:
                 data = step.evaluate(data)
         except Refusal as refusal:
-            return Answer(request, refusal.message.encode("latin-1"), refusal.status)
-        return Answer(request, data, 0)
+            return ExpectedAnswer(request, refusal.message.encode("latin-1"), refusal.status)
+        return ExpectedAnswer(request, data, 0)
 
-    def answers(self, random: Random) -> list[Answer]:
+    def answers(self, random: Random) -> list[ExpectedAnswer]:
         """Requests of each kind with their answers."""
         good = [self.ask(self.intake.good_request(random)) for _ in range(GOOD_REQUESTS)]
         return [*good, self.ask(self.intake.bad_request(random))]
@@ -63,10 +63,12 @@ class Function:
 
     def source(self) -> str:
         """The handler in C."""
-        headers = dict.fromkeys([*_C_HEADERS, *(one for step in self.steps for one in step.headers), "unishare/function.h"])
+        headers = dict.fromkeys(
+            [*_C_HEADERS, *(header for step in self.steps for header in step.headers), "unishare/function.h"]
+        )
         steps = "\n".join(step.c_source(self._names[id(step)]) for step in self.steps)
         macros = dict.fromkeys(macro for step in self.steps for macro in step.macros)
-        helpers = c_helpers.sources(steps + "append")
+        shared_functions = c_helpers.sources(steps + "append")
         text = fill(
             """
             /* @name@: @summary@. Generated; see docs/population.md. */
@@ -110,7 +112,7 @@ class Function:
             summary=self._summary,
             macros="\n".join(f"#define {macro}" for macro in macros),
             headers="\n".join(f"#include <{header}>" for header in headers),
-            helpers=helpers,
+            helpers=shared_functions,
             steps=steps,
             names=", ".join(self._names[id(step)] for step in self.steps),
         )
@@ -123,7 +125,7 @@ class Function:
     def _data_files(self) -> Mapping[str, bytes]:
         return {file: content for step in self.steps for file, content in step.files(self._names[id(step)]).items()}
 
-    def _recipe(self, answers: Sequence[Answer], files: Sequence[str]) -> str:
+    def _recipe(self, answers: Sequence[ExpectedAnswer], files: Sequence[str]) -> str:
         lines = [
             f"name = {_toml(self.name)}",
             f"summary = {_toml(self._summary)}",
@@ -133,9 +135,9 @@ class Function:
         ]
         if files:
             lines += ["", "[files]", *(f"{_toml(f'/app/{file}')} = {_toml(file)}" for file in files)]
-        for one in answers:
-            lines += ["", "[[example]]", _bytes("request", one.request), _bytes("answer", one.answer)]
-            lines += [f"status = {one.status}"] if one.status else []
+        for expected in answers:
+            lines += ["", "[[example]]", _bytes("request", expected.request), _bytes("answer", expected.answer)]
+            lines += [f"status = {expected.status}"] if expected.status else []
         return "\n".join(lines) + "\n"
 
 

@@ -55,10 +55,10 @@ def write(folder: Path, population: Population, progress: Progress) -> None:
 
 def _write_function(apps: Path, seed: int, number: int) -> None:
     draw = Draw(seed, number)
-    made = function(seed, number, draw.code)
-    folder = apps / made.name
+    generated = function(seed, number, draw.code)
+    folder = apps / generated.name
     folder.mkdir(parents=True)
-    for file, content in made.files(draw.requests).items():
+    for file, content in generated.files(draw.requests).items():
         (folder / file).write_bytes(content)
 
 

@@ -34,9 +34,9 @@ def find(numbers: Numbers, scenario: str, configuration: str, measure: str) -> N
     """One number."""
     return next(
         (
-            one
-            for one in numbers.get(scenario, [])
-            if one.configuration == configuration and one.measure == measure and not one.subject
+            number
+            for number in numbers.get(scenario, [])
+            if number.configuration == configuration and number.measure == measure and not number.subject
         ),
         None,
     )
@@ -72,11 +72,11 @@ def _size(numbers: Numbers) -> Claim:
 
 def _speed(numbers: Numbers) -> Claim:
     name, claimed = "alignment costs no significant speed", "work a second within 2 % of the default layout's"
-    found = [one for layout in ("aligned", "aslr") if (one := find(numbers, "speed", "process", f"{layout}/default"))]
+    found = [ratio for layout in ("aligned", "aslr") if (ratio := find(numbers, "speed", "process", f"{layout}/default"))]
     if not found:
         return Claim(name, claimed, NOT_MEASURED, None, "")
-    words = "; ".join(f"{one.measure} {one.median:.3f} ({one.low:.3f} to {one.high:.3f})" for one in found)
-    holds = all(one.median >= 0.98 for one in found)
+    words = "; ".join(f"{number.measure} {number.median:.3f} ({number.low:.3f} to {number.high:.3f})" for number in found)
+    holds = all(number.median >= 0.98 for number in found)
     return Claim(
         name, claimed, words, holds, "" if holds else "calls through linkage tables, or where loops happen to lie in the caches"
     )
@@ -85,15 +85,17 @@ def _speed(numbers: Numbers) -> Claim:
 def _lowest(numbers: Numbers) -> Claim:
     name, claimed = "ours is the lowest memory over time", "a pool configuration takes the least memory of all once idle"
     totals = [
-        one
-        for one in numbers.get("memory", [])
-        if one.measure == "each" and not one.configuration.startswith("floor") and not one.configuration.endswith("kvm")
+        number
+        for number in numbers.get("memory", [])
+        if number.measure == "each"
+        and not number.configuration.startswith("floor")
+        and not number.configuration.endswith("kvm")
     ]
-    ours = [one for one in totals if one.configuration.startswith("pool")]
-    others = [one for one in totals if not one.configuration.startswith("pool")]
+    ours = [number for number in totals if number.configuration.startswith("pool")]
+    others = [number for number in totals if not number.configuration.startswith("pool")]
     if not ours or not others:
         return Claim(name, claimed, NOT_MEASURED, None, "")
-    best, rival = min(ours, key=lambda one: one.median), min(others, key=lambda one: one.median)
+    best, rival = min(ours, key=lambda number: number.median), min(others, key=lambda number: number.median)
     holds = best.median < rival.median
     return Claim(
         name, claimed, f"{best.configuration} {_kib(best)} an instance, the best other {rival.configuration} {_kib(rival)}",
@@ -119,14 +121,14 @@ def _what_holds(numbers: Numbers, best: str, rival: str) -> str:
 def _flushes(numbers: Numbers) -> Claim:
     name, claimed = "fewest TLB flushes", "fewer than any configuration under KSM, for the same work"
     totals: dict[str, float] = {}
-    for one in numbers.get("tlb", []):
-        if one.measure in ("by ksmd", "by instances local", "by instances asked"):
-            totals[one.configuration] = totals.get(one.configuration, 0) + one.median
+    for number in numbers.get("tlb", []):
+        if number.measure in ("by ksmd", "by instances local", "by instances asked"):
+            totals[number.configuration] = totals.get(number.configuration, 0) + number.median
     ours = {title: count for title, count in totals.items() if title.startswith("pool")}
     others = {title: count for title, count in totals.items() if not title.startswith("pool")}
     if not ours or not others:
         return Claim(name, claimed, NOT_MEASURED, None, "")
-    most, least = max(ours.items(), key=lambda one: one[1]), min(others.items(), key=lambda one: one[1])
+    most, least = max(ours.items(), key=lambda total: total[1]), min(others.items(), key=lambda total: total[1])
     holds = most[1] < least[1]
     return Claim(
         name, claimed, f"at most {most[1]:,.0f} ({most[0]}), under KSM at least {least[1]:,.0f} ({least[0]})",
@@ -137,12 +139,14 @@ def _flushes(numbers: Numbers) -> Claim:
 def _no_merging(numbers: Numbers) -> Claim:
     name, claimed = "the pool needs no merging", "no flush by ksmd, no processor time of ksmd"
     found = [
-        one for one in numbers.get("tlb", []) if one.configuration.startswith("pool") and one.measure in ("by ksmd", "ksmd")
+        number
+        for number in numbers.get("tlb", [])
+        if number.configuration.startswith("pool") and number.measure in ("by ksmd", "ksmd")
     ]
     if not found:
         return Claim(name, claimed, NOT_MEASURED, None, "")
-    holds = all(one.high == 0 for one in found)
-    words = ", ".join(f"{one.configuration}: {one.measure} {one.median:g} {one.unit}" for one in found)
+    holds = all(number.high == 0 for number in found)
+    words = ", ".join(f"{number.configuration}: {number.measure} {number.median:g} {number.unit}" for number in found)
     return Claim(name, claimed, words, holds, "" if holds else "KSM was at work for something else on this machine")
 
 

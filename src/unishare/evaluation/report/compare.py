@@ -48,5 +48,5 @@ def agree(number: dict[str, Any], other: dict[str, Any]) -> bool:
 
 def _numbers(report: dict[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], dict[str, Any]]]:
     for name, section in report["scenarios"].items():
-        for one in section["numbers"]:
-            yield (name, one["configuration"], one["measure"], one["subject"]), one
+        for number in section["numbers"]:
+            yield (name, number["configuration"], number["measure"], number["subject"]), number

@@ -113,7 +113,7 @@ def draw_speed(measured: Measured, folder: Path) -> list[str]:
     bars(axes, found, "work a second / the default layout's", digits=3)
     for place, (layout, _) in enumerate(found):
         for part in measured.parts:
-            for app in dict.fromkeys(one.subject for one in part.readings if one.measure == f"work {layout}"):
+            for app in dict.fromkeys(reading.subject for reading in part.readings if reading.measure == f"work {layout}"):
                 above, below = part.value(f"work {layout}", subject=app), part.value("work default", subject=app)
                 if above and below:
                     axes.plot(place, above / below, marker="_", color="black", alpha=0.35)
@@ -214,9 +214,9 @@ def draw_peers(measured: Measured, folder: Path) -> list[str]:
         (right, "first answer p50", "milliseconds, start to first answer", 1.0),
     ):
         groups = [
-            (one.configuration, Summary(one.median / unit, one.low / unit, one.high / unit, one.n))
-            for one in found
-            if one.measure == measure
+            (number.configuration, Summary(number.median / unit, number.low / unit, number.high / unit, number.n))
+            for number in found
+            if number.measure == measure
         ]
         bars(axes, groups, words)
         if groups:
@@ -229,7 +229,11 @@ def _curve(measured: Measured, title: str, measure: str = "total", unit: float =
     """A curve of the first round."""
     parts = measured.of(title)
     return (
-        [(one.time_s, one.value / unit) for one in parts[0].readings if one.phase == "curve" and one.measure == measure]
+        [
+            (reading.time_s, reading.value / unit)
+            for reading in parts[0].readings
+            if reading.phase == "curve" and reading.measure == measure
+        ]
         if parts
         else []
     )

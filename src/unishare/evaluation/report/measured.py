@@ -41,7 +41,7 @@ class Measured:
 
     def subjects(self, title: str, measure: str) -> list[str]:
         """What a measure was read of, in the order of reading."""
-        found = (one.subject for part in self.of(title) for one in part.readings if one.measure == measure)
+        found = (reading.subject for part in self.of(title) for reading in part.readings if reading.measure == measure)
         return list(dict.fromkeys(found))
 
     @property

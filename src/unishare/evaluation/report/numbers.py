@@ -98,7 +98,7 @@ def start(measured: Measured) -> list[Number]:
 def deduplication(measured: Measured) -> list[Number]:
     """Without the curves."""
     names = ("start work", "ksmd", "converged after", "total merged", "ksm metadata")
-    return [one for one in _plain(measured, measured.titles) if one.measure in names]
+    return [number for number in _plain(measured, measured.titles) if number.measure in names]
 
 
 def scale(measured: Measured) -> list[Number]:
@@ -122,14 +122,19 @@ def scale(measured: Measured) -> list[Number]:
 def scale_points(measured: Measured, title: str, what: str) -> list[tuple[float, float]]:
     """(number, bytes)."""
     measure = f"total by {what}"
-    return [(float(one.subject), one.value) for part in measured.of(title) for one in part.readings if one.measure == measure]
+    return [
+        (float(reading.subject), reading.value)
+        for part in measured.of(title)
+        for reading in part.readings
+        if reading.measure == measure
+    ]
 
 
 def peers(measured: Measured) -> list[Number]:
     """Memory of one, and p50 and p99 of its start; those that are not here are in the report's list of what is missing."""
     numbers = []
     for title in measured.titles:
-        for subject in dict.fromkeys(one.subject for part in measured.of(title) for one in part.readings):
+        for subject in dict.fromkeys(reading.subject for part in measured.of(title) for reading in part.readings):
             for measure in ("memory each", "pss each"):
                 if summary := measured.summary(title, measure, subject=subject):
                     numbers.append(Number.of(subject, measure, "bytes", summary))
@@ -146,9 +151,9 @@ def peers_missing(measured: Measured) -> dict[str, str]:
     """By peer, why it was not measured."""
     found = {}
     for part in measured.parts:
-        for one in part.readings:
-            if one.measure.startswith("skipped: "):
-                found[one.subject] = one.measure.removeprefix("skipped: ")
+        for reading in part.readings:
+            if reading.measure.startswith("skipped: "):
+                found[reading.subject] = reading.measure.removeprefix("skipped: ")
     return found
 
 
@@ -161,10 +166,10 @@ def _plain(measured: Measured, titles: Sequence[str], phase: str | None = None) 
     numbers = []
     for title in titles:
         keys = dict.fromkeys(
-            (one.measure, one.unit, one.subject)
+            (reading.measure, reading.unit, reading.subject)
             for part in measured.of(title)
-            for one in part.readings
-            if one.phase != "curve" and phase in (None, one.phase)
+            for reading in part.readings
+            if reading.phase != "curve" and phase in (None, reading.phase)
         )
         for measure, unit, subject in keys:
             if summary := measured.summary(title, measure, phase=phase, subject=subject):

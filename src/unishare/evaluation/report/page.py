@@ -32,7 +32,10 @@ def page(report: dict[str, Any], figures: Path) -> str:
     parts.append(
         _table(
             ["claim", "claimed", "measured", "holds", "held by"],
-            [[one["claim"], one["claimed"], one["measured"], _holds(one["holds"]), one["held_by"]] for one in report["claims"]],
+            [
+                [claim["claim"], claim["claimed"], claim["measured"], _holds(claim["holds"]), claim["held_by"]]
+                for claim in report["claims"]
+            ],
         )
     )
     for name, section in report["scenarios"].items():
@@ -55,14 +58,14 @@ def _section(name: str, section: dict[str, Any], figures: Path) -> str:
         parts.append(_table(["what", "why"], [[what, why] for what, why in section["missing"].items()]))
     rows = [
         [
-            one["configuration"],
-            one["subject"],
-            one["measure"],
-            *(_value(one[key]) for key in ("median", "low", "high")),
-            one["unit"],
-            str(one["n"]),
+            number["configuration"],
+            number["subject"],
+            number["measure"],
+            *(_value(number[key]) for key in ("median", "low", "high")),
+            number["unit"],
+            str(number["n"]),
         ]
-        for one in section["numbers"][:MOST_ROWS]
+        for number in section["numbers"][:MOST_ROWS]
     ]
     if rows:
         parts.append(f"<details><summary>{len(rows)} numbers</summary>")
@@ -74,7 +77,7 @@ def _section(name: str, section: dict[str, Any], figures: Path) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
-    cells = "".join(f"<th>{escape(one)}</th>" for one in head)
+    cells = "".join(f"<th>{escape(title)}</th>" for title in head)
     lines = [f"<table><tr>{cells}</tr>"]
     for row in rows:
         lines.append(

@@ -78,17 +78,21 @@ def read_run(output: Path) -> dict[str, Any]:
 
 def _measured(samples: Samples, scenario: Scenario, run: dict[str, Any]) -> Measured:
     """The parts of this run: readings that other programs or sizes left in the folder are not taken."""
-    outcomes = [one for one in run["parts"] if one["scenario"] == scenario.scenario]
-    wanted = {(one["configuration"], one["round"], one["fingerprint"]) for one in outcomes if one["state"] == "done"}
+    outcomes = [outcome for outcome in run["parts"] if outcome["scenario"] == scenario.scenario]
+    wanted = {
+        (outcome["configuration"], outcome["round"], outcome["fingerprint"])
+        for outcome in outcomes
+        if outcome["state"] == "done"
+    }
     parts = [
         part for part in samples.parts(scenario.scenario)
         if (part.name.configuration, part.name.round, part.facts.get("fingerprint")) in wanted
     ]  # fmt: skip
     have = {part.name.configuration for part in parts}
     missing = {
-        one["configuration"]: f"{one['state']}: {one['reason']}"
-        for one in outcomes
-        if one["state"] != "done" and one["configuration"] not in have
+        outcome["configuration"]: f"{outcome['state']}: {outcome['reason']}"
+        for outcome in outcomes
+        if outcome["state"] != "done" and outcome["configuration"] not in have
     }
     return Measured(scenario, parts, missing, run["size"])
 

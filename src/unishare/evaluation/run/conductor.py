@@ -82,7 +82,11 @@ class Conductor:
         for number, part in enumerate(parts):
             outcome = self._outcome(part, step)
             outcomes.append(outcome)
-            left = [one for one in parts[number + 1 :] if not self._samples.done(one.name, one.fingerprint(self._programs))]
+            left = [
+                planned
+                for planned in parts[number + 1 :]
+                if not self._samples.done(planned.name, planned.fingerprint(self._programs))
+            ]
             about = f"{seconds(left) * self._pace / 60:.1f} min to go" if left else "the last"
             taken = f" {outcome.seconds:.0f} s" if outcome.seconds else ""
             why = f": {outcome.reason}" if outcome.reason else ""

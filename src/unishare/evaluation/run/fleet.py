@@ -54,7 +54,7 @@ class Fleet:
         gate = asyncio.Semaphore(AT_ONCE)
         fresh: list[tuple[StartedInstance, Function | None] | None] = [None] * count
 
-        async def one(number: int, function: Function | None) -> None:
+        async def start_member(number: int, function: Function | None) -> None:
             async with gate:
                 started = await self.start(function)
                 fresh[number] = (started, function)
@@ -64,7 +64,7 @@ class Fleet:
 
         async with asyncio.TaskGroup() as group:
             for number, function in enumerate(wanted):
-                group.create_task(one(number, function))
+                group.create_task(start_member(number, function))
         self.members += [member for member in fresh if member is not None]
 
     async def ask(self, started: StartedInstance, function: Function, examples: int | None = None) -> None:

@@ -30,7 +30,7 @@ def refuse_what_does_not_fit(configuration: Configuration, instances: int) -> No
         "descriptors": max(0, _descriptors() - DESCRIPTORS_OTHER) // DESCRIPTORS_EACH,
         "processes": max(0, _processes() - PROCESSES_OTHER),
     }
-    what, fits = min(room.items(), key=lambda one: one[1])
+    what, fits = min(room.items(), key=lambda limit: limit[1])
     if fits < instances:
         raise HostLacksError(
             f"{configuration.title}: {instances} instances do not fit: there is room for {fits} by {what}",

@@ -25,7 +25,7 @@ ALL_LAYOUTS = ("default", "dce", "aligned", "aslr")
 
 
 @dataclass
-class Needs:
+class NeededImages:
     """How many functions of a seed, and which apps, by layout."""
 
     functions: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -47,9 +47,9 @@ class Needs:
         return 15 + self.missing(settings) * BUILD_S + taken * SNAPSHOT_S
 
 
-def needs(parts: Sequence[PlannedPart]) -> Needs:
+def needs(parts: Sequence[PlannedPart]) -> NeededImages:
     """What these parts run."""
-    found = Needs()
+    found = NeededImages()
     for part in parts:
         configurations = part.scenario.configuration if isinstance(part.scenario, PeersScenario) else [part.configuration]
         for configuration in configurations:
@@ -68,7 +68,7 @@ def needs(parts: Sequence[PlannedPart]) -> Needs:
     return found
 
 
-def prepare(settings: Settings, needed: Needs, step: Step) -> None:
+def prepare(settings: Settings, needed: NeededImages, step: Step) -> None:
     """Build what is missing; what is there and unchanged is only looked at. Then snapshots, where a configuration starts from them."""
     for layout, apps in needed.apps.items():
         images = build_population(settings, None, list(apps), layout, jobs(), step)

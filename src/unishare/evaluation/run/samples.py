@@ -58,9 +58,9 @@ class Part:
     def values(self, measure: str, *, phase: str | None = None, subject: str | None = None) -> list[float]:
         """All readings of a measure."""
         return [
-            one.value
-            for one in self.readings
-            if one.measure == measure and phase in (None, one.phase) and subject in (None, one.subject)
+            reading.value
+            for reading in self.readings
+            if reading.measure == measure and phase in (None, reading.phase) and subject in (None, reading.subject)
         ]
 
     def value(self, measure: str, **where: str) -> float | None:
@@ -93,8 +93,10 @@ class Samples:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(FIELDS)
-        for one in readings:
-            writer.writerow((one.phase, f"{one.time_s:.3f}", one.subject, one.measure, one.unit, f"{one.value!r}"))
+        for reading in readings:
+            writer.writerow(
+                (reading.phase, f"{reading.time_s:.3f}", reading.subject, reading.measure, reading.unit, f"{reading.value!r}")
+            )
         replace_file(folder / f"{name.stem}.csv", text.getvalue().encode())
         whole = {"scenario": name.scenario, "configuration": name.configuration, "round": name.round, **facts}
         replace_file(folder / f"{name.stem}.json", (json.dumps(whole, indent=1) + "\n").encode())

@@ -14,7 +14,7 @@ ROOM = APP_END - APP_BASE
 
 def refuse_too_large(app: AppRecipe, unit: UnitObject | None, files: bytes) -> None:
     """Raise if the app's own code, data and files take more than there is."""
-    own = sum(one.size for one in ElfFile.read(unit.path).sections if one.flags & SHF_ALLOC) if unit else 0
+    own = sum(section.size for section in ElfFile.read(unit.path).sections if section.flags & SHF_ALLOC) if unit else 0
     if own + len(files) <= ROOM:
         return
     largest = source_lines.largest(unit) if unit and own > len(files) else None

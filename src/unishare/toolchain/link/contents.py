@@ -26,7 +26,7 @@ class LibraryPart:
 
 
 @dataclass(frozen=True)
-class Contents:
+class LinkContents:
     """All that goes into one image. Names of objects are relative to the folder that the linker runs in."""
 
     app_objects: Sequence[str]
@@ -45,7 +45,7 @@ def input_sections(objects: Sequence[str], kind: Kind) -> str:
     return " ".join(f'"{name}"({INPUT_PATTERNS[kind]})' for name in objects)
 
 
-def app_sections(contents: Contents, objects: Sequence[str], extra: str = "") -> list[str]:
+def app_sections(contents: LinkContents, objects: Sequence[str], extra: str = "") -> list[str]:
     """The app region: image table, constants and files; code; data. `objects` are those whose sections go there.
 
     Borders are aligned between sections, not by them: an empty section takes its alignment with it."""
@@ -72,12 +72,12 @@ def segments(names: Sequence[tuple[str, str]]) -> str:
     return "PHDRS {\n" + "\n".join(f"  {name} {rest};" for name, rest in names) + "\n}"
 
 
-def app_segments(contents: Contents) -> list[tuple[str, str]]:
+def app_segments(contents: LinkContents) -> list[tuple[str, str]]:
     """The app's own segments, with one for thread-local data where there is any."""
     return [*APP_SEGMENTS, *([("tls", "PT_TLS FLAGS(4)")] if contents.thread_local else [])]
 
 
-def _table(contents: Contents) -> str:
+def _table(contents: LinkContents) -> str:
     """The image table; unused slots name a function that does nothing, so that the C library's loop is the same everywhere."""
     return " ".join(
         [
@@ -94,7 +94,7 @@ def _table(contents: Contents) -> str:
     )
 
 
-def _calls(contents: Contents, section: str) -> Iterator[str]:
+def _calls(contents: LinkContents, section: str) -> Iterator[str]:
     """Constructors in the order of all layouts: a library's after those of what it needs, the app's last, and of each in the order of
     their priorities. Destructors are called in the opposite order, from the last slot on."""
     for name in [*(library.object for library in contents.libraries), *contents.app_objects]:
@@ -105,7 +105,7 @@ def _idle(slots: int) -> str:
     return " ".join(["QUAD(unishare_boot_nothing)"] * slots)
 
 
-def _thread_local(contents: Contents) -> list[str]:
+def _thread_local(contents: LinkContents) -> list[str]:
     if not contents.thread_local:
         return ["unishare_tls_start = 0; unishare_tls_file_size = 0; unishare_tls_memory_size = 0; unishare_tls_alignment = 0;"]
     return [

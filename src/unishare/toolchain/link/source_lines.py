@@ -21,16 +21,16 @@ def definition(unit: UnitObject, symbol: str) -> str | None:
     parsed = _read(unit)
     if parsed is None:
         return None
-    return next((_place(unit, parsed, one) for one in parsed.symbols() if one.name == symbol and one.defined), None)
+    return next((_place(unit, parsed, entry) for entry in parsed.symbols() if entry.name == symbol and entry.defined), None)
 
 
 def largest(unit: UnitObject) -> tuple[str, int, str | None] | None:
     """The largest object or function: its name, its bytes, and where it is defined."""
     parsed = _read(unit)
-    found = [one for one in parsed.symbol_table(SHT_SYMTAB) if one.defined and one.size] if parsed else []
+    found = [symbol for symbol in parsed.symbol_table(SHT_SYMTAB) if symbol.defined and symbol.size] if parsed else []
     if parsed is None or not found:
         return None
-    most = max(found, key=lambda one: one.size)
+    most = max(found, key=lambda symbol: symbol.size)
     return most.name, most.size, _place(unit, parsed, most)
 
 
@@ -39,7 +39,7 @@ def first_use(unit: UnitObject, symbol: str) -> str | None:
     parsed = _read(unit)
     if parsed is None:
         return None
-    wanted = {index for index, one in enumerate(parsed.symbol_table(SHT_SYMTAB)) if one.name == symbol}
+    wanted = {index for index, entry in enumerate(parsed.symbol_table(SHT_SYMTAB)) if entry.name == symbol}
     for section in parsed.sections:
         if section.type == SHT_RELA and section.name.startswith(".rela.text"):
             for relocation in parsed.relocations(section):

@@ -39,14 +39,14 @@ def check(
     twice = {symbol: found for symbol, found in definers.items() if len(found) > 1}
     if twice:
         lines = [
-            f"{symbol}: defined by {' and by '.join(_at(one, source_lines.definition(one, symbol)) for one in found)}"
+            f"{symbol}: defined by {' and by '.join(_at(definer, source_lines.definition(definer, symbol)) for definer in found)}"
             for symbol, found in sorted(twice.items())[:SHOWN]
         ]
         raise BuildError(
             "symbols are defined twice:\n" + "\n".join(lines) + _more(len(twice)),
             "Leave one of these libraries out, or exclude the file that defines the symbol in its recipe.",
         )
-    defined = set(definers) | PROVIDED | set(allowed) | {one for unit in units for one in unit.facts.weak}
+    defined = set(definers) | PROVIDED | set(allowed) | {weak for unit in units for weak in unit.facts.weak}
     missing: dict[str, list[str]] = {symbol: [ENTRY] for symbol in entry if symbol not in defined}
     for unit in units:
         for symbol in unit.facts.undefined:

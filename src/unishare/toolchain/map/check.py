@@ -40,7 +40,7 @@ def agreement(folder: Path, state: MapState) -> Agreement:
     for generation in sorted({entry.generation for entry in state.entries}, reverse=True):
         windows = {entry.digest: entry.windows for entry in state.entries if entry.generation == generation}
         tried.append(Agreement(generation, list(_differences(facts, sections, windows))))
-    return min(tried, key=lambda one: len(one.differences))
+    return min(tried, key=lambda candidate: len(candidate.differences))
 
 
 def _differences(facts: ImageFacts, sections: Mapping[str, Section], windows: Mapping[str, Windows]) -> Iterator[str]:

@@ -108,27 +108,27 @@ class GlobalMap:
     def windows(self, libraries: Sequence[UnitObject]) -> dict[str, Windows]:
         """The windows of libraries, by digest, all of one generation; new ones are allocated in the order given."""
         state = self.state()
-        if any(one.digest not in state.current for one in libraries):
+        if any(library.digest not in state.current for library in libraries):
             with self._writing() as state:
-                missing = [one for one in libraries if one.digest not in state.current]
+                missing = [library for library in libraries if library.digest not in state.current]
                 self._append(self._allocate(missing, libraries))
-        return {one.digest: self._state.current[one.digest].windows for one in libraries}
+        return {library.digest: self._state.current[library.digest].windows for library in libraries}
 
     def frames(self, libraries: Sequence[tuple[UnitObject, Mapping[FrameKind, WindowSize]]]) -> dict[str, FrameWindows]:
         """The places of libraries in shared frames, by digest; new ones are allocated in the order given."""
         state = self.state()
-        if any(one.digest not in state.frames for one, _ in libraries):
+        if any(unit.digest not in state.frames for unit, _ in libraries):
             with self._writing() as state:
                 lines = self._first_lines()
                 for library, sizes in libraries:
                     if library.digest not in state.frames:
                         windows = {
-                            kind: state.frame_space.allocate(kind, one.size, one.alignment) for kind, one in sizes.items()
+                            kind: state.frame_space.allocate(kind, size.size, size.alignment) for kind, size in sizes.items()
                         }
                         state.frames[library.digest] = FrameEntry(library.name, library.version, library.digest, windows)
                         lines.append(_line("frames", library.name, library.version, library.digest, windows))
                 self._append(lines)
-        return {one.digest: self._state.frames[one.digest].windows for one, _ in libraries}
+        return {unit.digest: self._state.frames[unit.digest].windows for unit, _ in libraries}
 
     @contextmanager
     def _writing(self) -> Iterator[MapState]:
@@ -152,12 +152,12 @@ class GlobalMap:
         """Place libraries; the lines to append."""
         lines = self._first_lines()
         try:
-            return lines + [self._place(one) for one in missing]
+            return lines + [self._place(library) for library in missing]
         except Full:
             self._state = self._replayed()
             self._state.start_generation(self._state.generation + 1)
         try:
-            placed = [self._place(one) for one in all_of_image]
+            placed = [self._place(library) for library in all_of_image]
         except Full:
             raise BuildError(
                 f"the libraries of one image do not fit into the {_size(self._zones())} of library addresses",
@@ -210,7 +210,7 @@ class GlobalMap:
 
 
 def _line(record: str, name: str, version: str, digest: str, windows: Mapping[Kind, Window] | FrameWindows) -> str:
-    texts = (f"{kind}={one.address:#x}+{one.size:#x}:{one.alignment}" for kind, one in windows.items())
+    texts = (f"{kind}={window.address:#x}+{window.size:#x}:{window.alignment}" for kind, window in windows.items())
     return " ".join([record, name, version, digest, *texts])
 
 
@@ -252,11 +252,15 @@ def _replay_line(where: str, state: MapState, words: list[str]) -> None:
         kinds is None
         or len(words) < 4
         or not _DIGEST.fullmatch(words[3])
-        or any(one is None or one[1] not in kinds for one in found)
+        or any(matched is None or matched[1] not in kinds for matched in found)
     ):
         raise BadInputError(f"{where}: {' '.join(words)[:80]!r} is not a record of the global map", _HINT)
-    windows = [(one[1], Window(int(one[2], 16), int(one[3], 16), int(one[4]))) for one in found if one is not None]
-    if len({kind for kind, _ in windows}) < len(windows) or any(one.alignment.bit_count() != 1 for _, one in windows):
+    windows = [
+        (matched[1], Window(int(matched[2], 16), int(matched[3], 16), int(matched[4])))
+        for matched in found
+        if matched is not None
+    ]
+    if len({kind for kind, _ in windows}) < len(windows) or any(window.alignment.bit_count() != 1 for _, window in windows):
         raise BadInputError(f"{where}: {words[1]} has a window twice, or an alignment that is no power of two", _HINT)
     if words[0] == "frames":
         places = {

@@ -96,7 +96,7 @@ class Zones:
     def _add(self, area: _Area) -> None:
         areas = self.areas[area.kind]
         if len(areas) == OPEN_AREAS:
-            areas.remove(min(areas, key=lambda one: one.end - one.cursor))
+            areas.remove(min(areas, key=lambda open_area: open_area.end - open_area.cursor))
         areas.append(area)
 
 

@@ -96,7 +96,7 @@ class ObjectCache:
         mark_used(found.path.parent)
         return found
 
-    def kept(self, unit: Unit, version: str, variant: Variant, inputs: Sequence[str]) -> UnitObject | None:
+    def cached(self, unit: Unit, version: str, variant: Variant, inputs: Sequence[str]) -> UnitObject | None:
         """A unit's object if it was compiled before."""
         return self._find(unit, version, variant, self.key(unit, variant, inputs))
 
@@ -157,9 +157,9 @@ class ObjectCache:
             watched = [*paths, *(unit.root / file for file in unit.files)]
             changed = [path for path in watched if path.is_file() and path.stat().st_mtime_ns > start]
             if not changed:
-                for warnings in dict.fromkeys(one.warnings for one in compiled if one.warnings):
+                for warnings in dict.fromkeys(compilation.warnings for compilation in compiled if compilation.warnings):
                     self._warn(unit, warnings)
-                return [str(one.object) for one in compiled], paths
+                return [str(compilation.object) for compilation in compiled], paths
         raise BuildError(f"{unit.owner}: {changed[0]} was changed while it was compiled", "Build again when it is at rest.")
 
 

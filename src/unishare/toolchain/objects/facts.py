@@ -18,7 +18,7 @@ from unishare.toolchain.tools.compiler import Compiler, Variant
 from unishare.toolchain.tools.digests import of_bytes
 
 # Raised when more is asked of an object than older facts say: they are then taken again, and nothing is compiled.
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 # Far apart, so that no trial link of one library can overlap itself, and all within reach of a 32-bit displacement.
 _TRIAL_ADDRESSES = {Kind.TEXT: 0x10000000, Kind.RODATA: 0x20000000, Kind.DATA: 0x30000000, Kind.BSS: 0x40000000}
 
@@ -44,7 +44,7 @@ class UnitFacts(BaseModel):
     destructors: int
     thread_local: bool
     # Sections that no window takes, and their bytes.
-    homeless: dict[str, int] = {}
+    unplaced_sections: dict[str, int] = {}
     strong: list[str]
     weak: list[str]
     undefined: list[str]
@@ -63,10 +63,12 @@ def facts_of(unit: Unit, variant: Variant, path: Path, compiler: Compiler, tools
         constructors=_pointers(parsed, (".init_array",)),
         destructors=_pointers(parsed, (".fini_array",)),
         thread_local=any(section.flags & elf.SHF_TLS and section.size for section in parsed.sections),
-        homeless=_homeless(parsed),
-        strong=sorted({one.name for one in symbols if one.defined and not is_weak(one)}),
-        weak=sorted({one.name for one in symbols if one.defined and is_weak(one)}),
-        undefined=sorted({one.name for one in symbols if not one.defined and one.binding != elf.STB_WEAK and one.name}),
+        unplaced_sections=_unplaced_sections(parsed),
+        strong=sorted({symbol.name for symbol in symbols if symbol.defined and not is_weak(symbol)}),
+        weak=sorted({symbol.name for symbol in symbols if symbol.defined and is_weak(symbol)}),
+        undefined=sorted(
+            {symbol.name for symbol in symbols if not symbol.defined and symbol.binding != elf.STB_WEAK and symbol.name}
+        ),
         refused=refused(parsed.symbol_table(elf.SHT_SYMTAB)),
     )
 
@@ -94,12 +96,14 @@ def _window_sizes(unit: Unit, path: Path, compiler: Compiler, tools: Tools, work
     )  # fmt: skip
     sections = {section.name.removeprefix("."): section for section in ElfFile.read(trial).sections}
     found = ((kind, sections.get(kind.value)) for kind in Kind)
-    return {kind: WindowSize(size=one.size, alignment=one.alignment) for kind, one in found if one and one.size}
+    return {
+        kind: WindowSize(size=section.size, alignment=section.alignment) for kind, section in found if section and section.size
+    }
 
 
-def _homeless(parsed: ElfFile) -> dict[str, int]:
-    loaded = (one for one in parsed.sections if one.flags & elf.SHF_ALLOC and one.size)
-    return {one.name: one.size for one in loaded if kind_of(one.name) is None}
+def _unplaced_sections(parsed: ElfFile) -> dict[str, int]:
+    loaded = (section for section in parsed.sections if section.flags & elf.SHF_ALLOC and section.size)
+    return {section.name: section.size for section in loaded if kind_of(section.name) is None}
 
 
 def _pointers(parsed: ElfFile, names: Sequence[str]) -> int:

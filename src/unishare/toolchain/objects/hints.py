@@ -119,8 +119,8 @@ def for_missing_header(
     if header in CXX_HEADERS:
         return NO_CXX_LIBRARY
     recipes = list(libraries)
-    names = [one.name for one in recipes if holds(one, header)] or [
-        one.name for one in recipes if _sounds_like(one.name, header)
+    names = [recipe.name for recipe in recipes if holds(recipe, header)] or [
+        recipe.name for recipe in recipes if _sounds_like(recipe.name, header)
     ]
     return (
         f"{header} belongs to {' or '.join(names[:3])}: add it to `libraries` (app) or `link.needs` (library)."

@@ -35,17 +35,17 @@ class Workshop:
 
     def library(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
         """A library's object; None for one that has only headers."""
-        made = self.compiled(recipe, variant, pool)
-        if made is None:
+        unit_object = self.compiled(recipe, variant, pool)
+        if unit_object is None:
             return None
-        _refuse_homeless_sections(recipe, made)
-        _refuse_symbols(recipe, made)
-        if made.facts.thread_local:
+        _refuse_unplaced_sections(recipe, unit_object)
+        _refuse_symbols(recipe, unit_object)
+        if unit_object.facts.thread_local:
             raise BadInputError(
                 f"{recipe.file}: {recipe.name} has thread-local data (.tdata or .tbss)",
                 "Its place depends on the whole image, so it cannot be shared: compile without it, or keep it in an app.",
             )
-        return made
+        return unit_object
 
     def compiled(self, recipe: LibraryRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
         """A library's object, even one that no image could hold."""
@@ -56,14 +56,14 @@ class Workshop:
         with self._hints():
             return self.objects.get(unit, recipe.version, variant, inputs, pool, lambda: self.trees.mend(read))
 
-    def kept(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
+    def cached(self, recipe: LibraryRecipe, variant: Variant) -> UnitObject | None:
         """A library's object if it can be had without a download or a compiler."""
         seen = [recipe, *needs_of(self.catalog, recipe)]
         seen += [self.catalog.library(recipe.build.headers)] if recipe.build.headers else []
-        if not recipe.build.files or not all(self.trees.made(one) for one in seen):
+        if not recipe.build.files or not all(self.trees.is_present(library) for library in seen):
             return None
         unit, inputs = self._library_unit(recipe)
-        return self.objects.kept(unit, recipe.version, variant, inputs)
+        return self.objects.cached(unit, recipe.version, variant, inputs)
 
     def app(self, recipe: AppRecipe, variant: Variant, pool: Executor) -> UnitObject | None:
         """An app's object; None for one without code of its own, whose `main` is a library's."""
@@ -72,10 +72,10 @@ class Workshop:
         unit, inputs = self._app_unit(recipe)
         read = self._seen(libraries_of(self.catalog, recipe), None)
         with self._hints():
-            made = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
-        _refuse_homeless_sections(recipe, made)
-        _refuse_symbols(recipe, made)
-        return made
+            unit_object = self.objects.get(unit, "", variant, inputs, pool, lambda: self.trees.mend(read))
+        _refuse_unplaced_sections(recipe, unit_object)
+        _refuse_symbols(recipe, unit_object)
+        return unit_object
 
     @contextmanager
     def _hints(self) -> Iterator[None]:
@@ -94,7 +94,7 @@ class Workshop:
                 yield self.catalog.library(name)
 
     def _has_header(self, recipe: LibraryRecipe, header: str) -> bool:
-        if not recipe.build.public_include or not self.trees.made(recipe):
+        if not recipe.build.public_include or not self.trees.is_present(recipe):
             return False
         root = self.trees.of(recipe).root
         return any((root / folder / header).is_file() for folder in recipe.build.public_include)
@@ -171,10 +171,10 @@ class Workshop:
     def _seen(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[LibraryRecipe]:
         """The libraries whose public headers a unit sees, users before what they use, a libc's last."""
         seen = [*reversed(libraries), *([self.catalog.library(last)] if last else [])]
-        return [one for one in seen if one.build.public_include or one.build.public_overlay]
+        return [library for library in seen if library.build.public_include or library.build.public_overlay]
 
     def _headers(self, libraries: Sequence[LibraryRecipe], last: str | None) -> list[tuple[LibraryRecipe, Tree]]:
-        return [(one, self.trees.of(one)) for one in self._seen(libraries, last)]
+        return [(library, self.trees.of(library)) for library in self._seen(libraries, last)]
 
     def _system(self, headers: Sequence[tuple[LibraryRecipe, Tree]]) -> list[str]:
         folders = [
@@ -202,19 +202,19 @@ class Workshop:
         return path
 
 
-def _refuse_homeless_sections(recipe: AppRecipe | LibraryRecipe, made: UnitObject) -> None:
-    for name, size in made.facts.homeless.items():
+def _refuse_unplaced_sections(recipe: AppRecipe | LibraryRecipe, unit_object: UnitObject) -> None:
+    for name, size in unit_object.facts.unplaced_sections.items():
         raise BadInputError(
-            f"{made.name}: section {name} ({size} bytes) has no window in the global map",
+            f"{unit_object.name}: section {name} ({size} bytes) has no window in the global map",
             "Sections are .text, .rodata, .data, .bss and constructors; change the flags or leave the file out"
             f" in {recipe.file}.",
         )
 
 
-def _refuse_symbols(recipe: AppRecipe | LibraryRecipe, made: UnitObject) -> None:
-    for name, reason in made.facts.refused.items():
+def _refuse_symbols(recipe: AppRecipe | LibraryRecipe, unit_object: UnitObject) -> None:
+    for name, reason in unit_object.facts.refused.items():
         raise BadInputError(
-            f"{made.name}: {name} {reason}, which is not supported",
+            f"{unit_object.name}: {name} {reason}, which is not supported",
             f"Choose in ordinary code, build for one processor, or leave the file out in {recipe.file}.",
         )
 

@@ -17,7 +17,7 @@ def libraries_of(catalog: Catalog, app: AppRecipe) -> list[LibraryRecipe]:
 
 def needs_of(catalog: Catalog, library: LibraryRecipe) -> list[LibraryRecipe]:
     """What a library needs, transitively, without itself."""
-    return [one for one in _Walk(catalog).from_names(library, "link.needs", library.link.needs) if one.name != library.name]
+    return [need for need in _Walk(catalog).from_names(library, "link.needs", library.link.needs) if need.name != library.name]
 
 
 def inseparable(libraries: Sequence[LibraryRecipe]) -> list[str]:
@@ -25,7 +25,7 @@ def inseparable(libraries: Sequence[LibraryRecipe]) -> list[str]:
 
     Images that hold one of them hold them all, so the pool may keep them as one.
     """
-    needs = {one.name: one.link.needs for one in libraries}
+    needs = {library.name: library.link.needs for library in libraries}
 
     def reached(name: str) -> set[str]:
         found: set[str] = set()
@@ -37,7 +37,7 @@ def inseparable(libraries: Sequence[LibraryRecipe]) -> list[str]:
                 rest += needs[other]
         return found
 
-    circles = [found for one in needs if one in (found := reached(one))]
+    circles = [found for name in needs if name in (found := reached(name))]
     return [name for name in needs if any(name in found for found in circles)]
 
 
@@ -77,7 +77,7 @@ class _Walk:
     def _refuse_cycle(self, library: LibraryRecipe) -> None:
         """Parts of one upstream source may need each other (a libc's do); libraries of different sources may not."""
         cycle = [*self._path[self._path.index(library) :], library]
-        if len({_origin(one.source) for one in cycle}) == 1:
+        if len({_origin(member.source) for member in cycle}) == 1:
             return
         lines = [
             f"{user.file}:{line_of(user.file, needed.name)}: {user.name} needs {needed.name}" for user, needed in _pairs(cycle)

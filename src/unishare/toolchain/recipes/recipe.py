@@ -400,9 +400,9 @@ def _fields_at(model: type[BaseModel], parts: list[int | str]) -> list[str]:
     known: list[type[BaseModel]] = [model]
     for part in parts:
         if isinstance(part, str):
-            found = [one.model_fields[part].annotation for one in known if part in one.model_fields]
+            found = [known_model.model_fields[part].annotation for known_model in known if part in known_model.model_fields]
             known = [inner for annotation in found for inner in _models_in(annotation)]
-    return sorted({name for one in known for name in one.model_fields})
+    return sorted({name for known_model in known for name in known_model.model_fields})
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -20,10 +20,10 @@ TEMPLATE = "template"
 PLACEHOLDER = "@NAME@"
 
 
-class Language(BaseModel):
+class LanguageTemplate(BaseModel):
     """`language.toml`: `handler` is the file of the template that its users write."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Language")
 
     name: Name
     summary: str
@@ -39,13 +39,13 @@ def languages(catalog: Catalog) -> dict[str, Path]:
     return found
 
 
-def load(catalog: Catalog, name: str) -> tuple[Language, Path]:
+def load(catalog: Catalog, name: str) -> tuple[LanguageTemplate, Path]:
     """A language and its folder."""
     known = languages(catalog)
     if name not in known:
         raise unknown("language", name, sorted(known))
     file = known[name] / FILE_NAME
-    language = load_toml(file, Language, "docs/formats/language.md lists every field.")
+    language = load_toml(file, LanguageTemplate, "docs/formats/language.md lists every field.")
     if language.name != name:
         raise BadInputError(f"{file}: field `name` is {language.name!r}, but its folder is called {name}", "Let both agree.")
     if not (known[name] / TEMPLATE / language.handler).is_file():

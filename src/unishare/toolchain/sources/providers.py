@@ -179,17 +179,17 @@ class Sources:
         source = recipe.source
         assert isinstance(source, DebianSource | HttpsSource | CrateSource | SdistSource)
         name = _name_of(source.url) if isinstance(source, HttpsSource) else source.file
-        kept = self._folder / "archives" / source.sha256 / name
-        if _has_digest(kept, source.sha256):
-            return kept
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(kept.parent.with_suffix(".lock")):
-            if not _has_digest(kept, source.sha256):
-                with _temporary(kept.parent) as fresh:
+        archive = self._folder / "archives" / source.sha256 / name
+        if _has_digest(archive, source.sha256):
+            return archive
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(archive.parent.with_suffix(".lock")):
+            if not _has_digest(archive, source.sha256):
+                with _temporary(archive.parent) as fresh:
                     self._providers[source.provider].fetch(recipe, fresh)
                     _verify(recipe, source.sha256, fresh)
-                    fresh.rename(kept)
-        return kept
+                    fresh.rename(archive)
+        return archive
 
 
 def local_folder(recipe: LibraryRecipe) -> Path:

@@ -73,7 +73,7 @@ class Trees:
                     self._make(recipe, root)
                 self._whole.add(root)
 
-    def made(self, recipe: LibraryRecipe) -> bool:
+    def is_present(self, recipe: LibraryRecipe) -> bool:
         """Whether the tree is there without a download or a command."""
         if isinstance(recipe.source, FolderSource) and not recipe.prepare.commands:
             return True

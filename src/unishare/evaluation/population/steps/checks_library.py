@@ -98,24 +98,24 @@ class XxHash(Step):
 
     def _hash(self, data: bytes, seed: int) -> int:
         """XXH32, as its specification says."""
-        one, two, three, four, five = self._PRIMES
-        lanes = [seed + one + two, seed + two, seed, seed - one]
+        prime1, prime2, prime3, prime4, prime5 = self._PRIMES
+        lanes = [seed + prime1 + prime2, seed + prime2, seed, seed - prime1]
         at = 0
         while at + 16 <= len(data):
             for lane in range(4):
                 word = int.from_bytes(data[at : at + 4], "little")
-                lanes[lane] = _rotate(lanes[lane] + word * two, 13) * one
+                lanes[lane] = _rotate(lanes[lane] + word * prime2, 13) * prime1
                 at += 4
-        value = sum(_rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18), strict=True)) if at else seed + five
+        value = sum(_rotate(lane, by) for lane, by in zip(lanes, (1, 7, 12, 18), strict=True)) if at else seed + prime5
         value += len(data)
         while at + 4 <= len(data):
-            value = _rotate(value + int.from_bytes(data[at : at + 4], "little") * three, 17) * four
+            value = _rotate(value + int.from_bytes(data[at : at + 4], "little") * prime3, 17) * prime4
             at += 4
         for byte in data[at:]:
-            value = _rotate(value + byte * five, 11) * one
+            value = _rotate(value + byte * prime5, 11) * prime1
         value &= MASK
-        value = (value ^ value >> 15) * two & MASK
-        value = (value ^ value >> 13) * three & MASK
+        value = (value ^ value >> 15) * prime2 & MASK
+        value = (value ^ value >> 13) * prime3 & MASK
         return value ^ value >> 16
 
 

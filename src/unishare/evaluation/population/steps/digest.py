@@ -233,5 +233,5 @@ class Radix64(Step):
         digits = -(-len(data) * 8 // self.bits)
         value = int.from_bytes(data) << (digits * self.bits - len(data) * 8)
         text = [self.alphabet[value >> self.bits * place & (1 << self.bits) - 1] for place in reversed(range(digits))]
-        out = "".join(("\n" if self.line and at and at % self.line == 0 else "") + one for at, one in enumerate(text))
+        out = "".join(("\n" if self.line and at and at % self.line == 0 else "") + digit for at, digit in enumerate(text))
         return (out + self.pad * (-digits % 4)).encode()

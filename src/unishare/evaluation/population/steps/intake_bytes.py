@@ -52,7 +52,7 @@ class Hexadecimal(Intake):
 
     def evaluate(self, data: bytes) -> bytes:
         digits = data.decode("latin-1")
-        if len(digits) % 2 or any(one not in "0123456789abcdefABCDEF" for one in digits):
+        if len(digits) % 2 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
             raise Refusal(self.status, self.message)
         return bytes(byte ^ self.flip for byte in bytes.fromhex(digits))
 

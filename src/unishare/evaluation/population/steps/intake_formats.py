@@ -69,7 +69,8 @@ class XmlIntake(Intake):
         except ElementTree.ParseError:
             raise Refusal(self.status, "not XML") from None
         return "".join(
-            f"{one.get(self.word, '')},{one.get(self.first, 0)},{one.get(self.second, 0)}\n" for one in root.iter(self.item)
+            f"{element.get(self.word, '')},{element.get(self.first, 0)},{element.get(self.second, 0)}\n"
+            for element in root.iter(self.item)
         ).encode()
 
     def good_request(self, random: Random) -> bytes:
@@ -251,4 +252,4 @@ class HttpIntake(Intake):
 
 
 def _plain(text: str) -> str:
-    return "".join(one for one in text if one.isascii() and one.isalnum())
+    return "".join(character for character in text if character.isascii() and character.isalnum())

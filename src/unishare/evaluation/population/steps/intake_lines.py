@@ -161,8 +161,8 @@ class Columns(Intake):
                 continue
             if len(cells) != self.columns:
                 raise Refusal(self.status, f"line {number + 1} has {len(cells)} columns instead of {self.columns}")
-            word = "".join(one for one in cells[self.word] if "a" <= one <= "z")
-            values = (int("".join(one for one in cells[column] if one in "0123456789") or "0") & MASK
+            word = "".join(letter for letter in cells[self.word] if "a" <= letter <= "z")
+            values = (int("".join(digit for digit in cells[column] if digit in "0123456789") or "0") & MASK
                       for column in (self.first, self.second))  # fmt: skip
             out += f"{word},{','.join(map(str, values))}\n"
         return out.encode("latin-1")
@@ -250,8 +250,8 @@ class KeyValue(Intake):
             key, middle, value = line.partition(self.separator)
             if not middle:
                 raise Refusal(self.status, f"{self._message}{number}")
-            key = "".join(chr(ord(one) | 32) for one in key if one.isascii() and one.isalnum())
-            value = "".join(one for one in value if one.isascii() and one.isalnum())
+            key = "".join(chr(ord(symbol) | 32) for symbol in key if symbol.isascii() and symbol.isalnum())
+            value = "".join(symbol for symbol in value if symbol.isascii() and symbol.isalnum())
             out += f"{key}={value}\n"
         return out.encode("latin-1")
 

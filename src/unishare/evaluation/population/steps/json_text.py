@@ -48,7 +48,7 @@ class JsonIntake(Intake):
         return self._request(random, [self._item(random) for _ in range(random.randint(3, 9))])
 
     def _request(self, random: Random, items: list[dict[str, Any]]) -> bytes:
-        value: dict[str, Any] = {key: self._stuff(random) for key in self.others}
+        value: dict[str, Any] = {key: self._extra_value(random) for key in self.others}
         value[self.list] = items
         keys = list(value)
         random.shuffle(keys)
@@ -57,11 +57,11 @@ class JsonIntake(Intake):
     def _item(self, random: Random) -> dict[str, Any]:
         item = {self.word: vocabulary.word(random), self.first: random.randint(0, 5000), self.second: random.randint(0, 10**6)}
         if random.random() < 0.4:
-            item[random.choice(self.others)] = self._stuff(random)
+            item[random.choice(self.others)] = self._extra_value(random)
         return item
 
     @staticmethod
-    def _stuff(random: Random) -> Any:
+    def _extra_value(random: Random) -> Any:
         return random.choice([True, None, random.randint(-99, 99), vocabulary.word(random), [1, [2, 3]], {"deep": {"er": []}}])
 
     def bad_request(self, random: Random) -> bytes:

@@ -77,7 +77,7 @@ class Markdown(TextStep):
         )  # fmt: skip
 
     def evaluate(self, data: bytes) -> bytes:
-        lines = ("".join(one for one in line if one.isalnum()) for line in data.decode().split("\n"))
+        lines = ("".join(character for character in line if character.isalnum()) for line in data.decode().split("\n"))
         out = ""
         for number, line in enumerate([line for line in lines if line][: self.most]):
             _, _, before, after = self._BLOCKS[self.blocks[number % len(self.blocks)]]

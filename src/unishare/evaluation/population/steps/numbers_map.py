@@ -5,14 +5,14 @@ from __future__ import annotations
 from random import Random
 
 from unishare.evaluation.population.c_text import MASK, fill, table, unsigned, words
-from unishare.evaluation.population.expression import Expression, Language, draw_expression
+from unishare.evaluation.population.expression import Expression, ExpressionLanguage, draw_expression
 from unishare.evaluation.population.shapes import Shape
 from unishare.evaluation.population.step import Step
 
 
 def parse(data: bytes) -> list[int]:
     """The numbers of a `Shape.NUMBERS`."""
-    return [int(one) for one in data.split(b" ")]
+    return [int(number) for number in data.split(b" ")]
 
 
 def unparse(values: list[int]) -> bytes:
@@ -62,7 +62,7 @@ class Polynomial(NumbersStep):
         self.coefficients = [random.randint(1, MASK) for _ in range(random.randint(3, 24))]
 
     def c_source(self, name: str) -> str:
-        lines = [f"y = y * x + {unsigned(one)};" for one in self.coefficients[1:]]
+        lines = [f"y = y * x + {unsigned(coefficient)};" for coefficient in self.coefficients[1:]]
         before = fill(
             """
             static uint32_t @name@_at(uint32_t x)
@@ -86,8 +86,8 @@ class Polynomial(NumbersStep):
 
     def _at(self, x: int) -> int:
         y = self.coefficients[0]
-        for one in self.coefficients[1:]:
-            y = (y * x + one) & MASK
+        for coefficient in self.coefficients[1:]:
+            y = (y * x + coefficient) & MASK
         return y
 
 
@@ -104,7 +104,7 @@ class Switch(NumbersStep):
         self.otherwise = draw_expression(random, ["x", "i"], 2)
 
     def c_source(self, name: str) -> str:
-        cases = [f"case {remainder}:\n    return {case.text(Language.C)};" for remainder, case in self.cases.items()]
+        cases = [f"case {remainder}:\n    return {case.text(ExpressionLanguage.C)};" for remainder, case in self.cases.items()]
         before = fill(
             """
             static uint32_t @name@_case(uint32_t x, uint32_t i, uint32_t last)
@@ -119,7 +119,7 @@ class Switch(NumbersStep):
             name=name,
             modulus=self.modulus,
             cases="\n".join(cases),
-            otherwise=self.otherwise.text(Language.C),
+            otherwise=self.otherwise.text(ExpressionLanguage.C),
         )
         body = f"""for (size_t i = 0; i < numbers.count; i++)
     numbers.at[i] = last = {name}_case(numbers.at[i], (uint32_t)i, last);"""
@@ -145,7 +145,7 @@ class Formulas(NumbersStep):
     def c_source(self, name: str) -> str:
         functions = [
             f"static uint32_t {name}_{number}(uint32_t x, uint32_t before, uint32_t i)\n{{\n"
-            f"    (void)before, (void)i, (void)x;\n    return {formula.text(Language.C)};\n}}\n"
+            f"    (void)before, (void)i, (void)x;\n    return {formula.text(ExpressionLanguage.C)};\n}}\n"
             for number, formula in enumerate(self.formulas)
         ]
         calls = [
@@ -202,7 +202,7 @@ class StackMachine(NumbersStep):
         self.codes = order
 
     def c_source(self, name: str) -> str:
-        encoded = [self.codes[one] if at % 2 == 0 else one for at, one in enumerate(self.program)]
+        encoded = [self.codes[word] if at % 2 == 0 else word for at, word in enumerate(self.program)]
         code = self.codes
         before = fill(
             """
@@ -240,7 +240,7 @@ class StackMachine(NumbersStep):
         return self._in_place(name, body, before)
 
     def values(self, numbers: list[int]) -> list[int]:
-        return [self._run(one) for one in numbers]
+        return [self._run(number) for number in numbers]
 
     def _run(self, value: int) -> int:
         stack: list[int] = []
@@ -274,11 +274,11 @@ class Keep(NumbersStep):
     def __init__(self, random: Random) -> None:
         self.condition: Expression = draw_expression(random, ["x"], random.randint(1, 3))
         self.modulus = random.randint(3, 11)
-        self.kept = sorted(random.sample(range(self.modulus), random.randint(self.modulus // 2 + 1, self.modulus - 1)))
+        self.remainders = sorted(random.sample(range(self.modulus), random.randint(self.modulus // 2 + 1, self.modulus - 1)))
         self.replacement = random.randint(1, 99_999)
 
     def c_source(self, name: str) -> str:
-        marks = table(int(one in self.kept) for one in range(self.modulus))
+        marks = table(int(remainder in self.remainders) for remainder in range(self.modulus))
         body = fill(
             """
             for (size_t i = 0; i < numbers.count; i++) {
@@ -291,12 +291,12 @@ class Keep(NumbersStep):
                 numbers.at[count++] = @replacement@;
             numbers.count = count;
             """,
-            condition=self.condition.text(Language.C),
+            condition=self.condition.text(ExpressionLanguage.C),
             modulus=self.modulus,
             replacement=self.replacement,
         )
         return self._in_place(name, body, declarations=f"static const char kept[] = {{{marks}}};\nsize_t count = 0;")
 
     def values(self, numbers: list[int]) -> list[int]:
-        kept = [x for x in numbers if self.condition.evaluate({"x": x}) % self.modulus in self.kept]
-        return kept or [self.replacement]
+        satisfying = [x for x in numbers if self.condition.evaluate({"x": x}) % self.modulus in self.remainders]
+        return satisfying or [self.replacement]

@@ -150,8 +150,8 @@ class Histogram(NumbersStep):
 
     def values(self, numbers: list[int]) -> list[int]:
         counts = [0] * len(self.weights)
-        for one in numbers:
-            bucket = sum(one >= bound for bound in self.bounds)
+        for number in numbers:
+            bucket = sum(number >= bound for bound in self.bounds)
             counts[bucket] += self.weights[bucket]
         return counts
 
@@ -212,8 +212,8 @@ class Statistics(Step):
     def evaluate(self, data: bytes) -> bytes:
         values = parse(data)
         mixed = 0
-        for one in values:
-            mixed = (mixed ^ one) * self.factor & MASK
+        for number in values:
+            mixed = (mixed ^ number) * self.factor & MASK
         figures = {
             "count": len(values),
             "sum": sum(values) & MASK,
@@ -221,7 +221,7 @@ class Statistics(Step):
             "least": min(values),
             "most": max(values),
             "range": max(values) - min(values),
-            "odd": sum(one & 1 for one in values),
+            "odd": sum(value & 1 for value in values),
             "mixed": mixed,
         }
         return "".join(f"{figure}={figures[figure]}\n" for figure in self.figures).encode()

@@ -68,7 +68,7 @@ class Convolution(NumbersStep):
         self.kernel = [random.randint(-999, 999) & MASK for _ in range(random.randint(2, 9))]
 
     def c_source(self, name: str) -> str:
-        terms = [f"y += {unsigned(one)} * (i >= {lag} ? x[i - {lag}] : 0);" for lag, one in enumerate(self.kernel)]
+        terms = [f"y += {unsigned(weight)} * (i >= {lag} ? x[i - {lag}] : 0);" for lag, weight in enumerate(self.kernel)]
         terms[0] = f"y += {unsigned(self.kernel[0])} * x[i];"
         body = fill(
             """
@@ -165,4 +165,4 @@ class Power(NumbersStep):
         return self._in_place(name, body, before)
 
     def values(self, numbers: list[int]) -> list[int]:
-        return [pow(one, self.exponent, self.modulus) for one in numbers]
+        return [pow(number, self.exponent, self.modulus) for number in numbers]

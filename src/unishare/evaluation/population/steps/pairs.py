@@ -59,7 +59,7 @@ class Weigh(Step):
             weight = 1
             for byte in key.encode():
                 weight = weight * self.key_factor + byte & MASK
-            number = int("".join(one for one in value if one in "0123456789") or "0") & MASK
+            number = int("".join(character for character in value if character in "0123456789") or "0") & MASK
             numbers.append(weight ^ number * self.value_factor & MASK)
         return " ".join(map(str, numbers)).encode()
 

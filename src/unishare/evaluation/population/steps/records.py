@@ -7,13 +7,13 @@ from random import Random
 
 from unishare.evaluation.population import vocabulary
 from unishare.evaluation.population.c_text import MASK, fill, literal, unsigned
-from unishare.evaluation.population.expression import Language, draw_expression
+from unishare.evaluation.population.expression import ExpressionLanguage, draw_expression
 from unishare.evaluation.population.shapes import NUMBERS_MAX, Shape
 from unishare.evaluation.population.step import Step
 
 
 @dataclass(frozen=True)
-class Record:
+class WordRecord:
     """One line of a `Shape.RECORDS`."""
 
     word: str
@@ -26,10 +26,10 @@ class Record:
         return f"{self.word},{self.first},{self.second}\n"
 
 
-def parse(data: bytes) -> list[Record]:
+def parse(data: bytes) -> list[WordRecord]:
     """The records of a `Shape.RECORDS`."""
     cells = (line.split(",") for line in data.decode().splitlines())
-    return [Record(word, int(first), int(second)) for word, first, second in cells]
+    return [WordRecord(word, int(first), int(second)) for word, first, second in cells]
 
 
 class GroupSum(Step):
@@ -80,18 +80,18 @@ class GroupSum(Step):
                 return 0;
             }
             """,
-            name=name, formula=self.formula.text(Language.C), groups=self.groups, counts=counts,
+            name=name, formula=self.formula.text(ExpressionLanguage.C), groups=self.groups, counts=counts,
         )  # fmt: skip
 
     def evaluate(self, data: bytes) -> bytes:
         sums: dict[str, int] = {}
         counts: dict[str, int] = {}
-        for one in parse(data):
-            if one.word not in sums and len(sums) == self.groups:
+        for record in parse(data):
+            if record.word not in sums and len(sums) == self.groups:
                 continue
-            value = self.formula.evaluate({"first": one.first, "second": one.second})
-            sums[one.word] = sums.get(one.word, 0) + value & MASK
-            counts[one.word] = counts.get(one.word, 0) + 1
+            value = self.formula.evaluate({"first": record.first, "second": record.second})
+            sums[record.word] = sums.get(record.word, 0) + value & MASK
+            counts[record.word] = counts.get(record.word, 0) + 1
         return "".join(
             f"{word}={total}{f'.{counts[word]}' if self.count_too else ''}\n" for word, total in sums.items()
         ).encode()
@@ -130,16 +130,16 @@ class Select(Step):
                 return 0;
             }
             """,
-            name=name, condition=self.condition.text(Language.C), modulus=self.modulus, refused=self.refused,
-            first=self.first.text(Language.C), second=self.second.text(Language.C),
+            name=name, condition=self.condition.text(ExpressionLanguage.C), modulus=self.modulus, refused=self.refused,
+            first=self.first.text(ExpressionLanguage.C), second=self.second.text(ExpressionLanguage.C),
         )  # fmt: skip
 
     def evaluate(self, data: bytes) -> bytes:
         out = ""
-        for line, one in enumerate(parse(data)):
-            values = {"first": one.first, "second": one.second, "line": line}
+        for line, record in enumerate(parse(data)):
+            values = {"first": record.first, "second": record.second, "line": line}
             if self.condition.evaluate(values) % self.modulus != self.refused:
-                out += Record(one.word, self.first.evaluate(values), self.second.evaluate(values)).line
+                out += WordRecord(record.word, self.first.evaluate(values), self.second.evaluate(values)).line
         return out.encode()
 
 
@@ -172,13 +172,13 @@ class Column(Step):
                 return 0;
             }
             """,
-            name=name, most=NUMBERS_MAX, formula=self.formula.text(Language.C), otherwise=unsigned(self.otherwise),
+            name=name, most=NUMBERS_MAX, formula=self.formula.text(ExpressionLanguage.C), otherwise=unsigned(self.otherwise),
         )  # fmt: skip
 
     def evaluate(self, data: bytes) -> bytes:
         values = [
-            self.formula.evaluate({"first": one.first, "second": one.second, "length": len(one.word)})
-            for one in parse(data)[:NUMBERS_MAX]
+            self.formula.evaluate({"first": record.first, "second": record.second, "length": len(record.word)})
+            for record in parse(data)[:NUMBERS_MAX]
         ]
         return " ".join(map(str, values or [self.otherwise])).encode()
 
@@ -223,8 +223,8 @@ class Report(Step):
 
     def evaluate(self, data: bytes) -> bytes:
         out = self.title
-        for one in parse(data):
+        for record in parse(data):
             out += "\n" + "".join(
-                f"{piece}{getattr(one, field)}" for piece, field in zip(self.pieces, self.fields, strict=True)
+                f"{piece}{getattr(record, field)}" for piece, field in zip(self.pieces, self.fields, strict=True)
             )
         return out.encode()

@@ -8,7 +8,7 @@ from random import Random
 from unishare.evaluation.population.c_text import MASK, fill
 from unishare.evaluation.population.shapes import Shape
 from unishare.evaluation.population.step import Step
-from unishare.evaluation.population.steps.records import Record, parse
+from unishare.evaluation.population.steps.records import WordRecord, parse
 
 
 class Join(Step):
@@ -80,7 +80,7 @@ class Join(Step):
     def evaluate(self, data: bytes) -> bytes:
         rows = dict(self.rows)
         joined = (
-            Record(one.word, one.first, one.second + rows.get(one.first % self.modulus, self.missing) & MASK)
-            for one in parse(data)
+            WordRecord(record.word, record.first, record.second + rows.get(record.first % self.modulus, self.missing) & MASK)
+            for record in parse(data)
         )
-        return "".join(one.line for one in joined).encode()
+        return "".join(record.line for record in joined).encode()

@@ -8,7 +8,7 @@ from typing import Any
 
 from unishare.evaluation.population import vocabulary
 from unishare.evaluation.population.c_text import MASK, fill, literal
-from unishare.evaluation.population.expression import Language, draw_expression
+from unishare.evaluation.population.expression import ExpressionLanguage, draw_expression
 from unishare.evaluation.population.shapes import NUMBERS_MAX, Shape
 from unishare.evaluation.population.step import Step
 from unishare.evaluation.population.steps import records
@@ -60,7 +60,9 @@ class SqlNumbers(SqlStep):
     gives = Shape.NUMBERS
 
     def __init__(self, random: Random) -> None:
-        key, value, condition = (draw_expression(random, ["x", "i"], random.randint(1, 4)).text(Language.SQL) for _ in range(3))
+        key, value, condition = (
+            draw_expression(random, ["x", "i"], random.randint(1, 4)).text(ExpressionLanguage.SQL) for _ in range(3)
+        )
         modulus = random.randint(3, 9)
         index = f"CREATE INDEX by_x ON data (x % {random.randint(2, 50)});" if random.random() < 0.4 else ""
         self.schema = f"CREATE TABLE data (i INTEGER PRIMARY KEY, x INTEGER);{index}"
@@ -125,7 +127,7 @@ class SqlRecords(SqlStep):
         modulus = random.randint(3, 12)
         rates = [(key, random.randint(1, 1000), vocabulary.word(random)) for key in range(modulus)]
         rows = ", ".join(f"({key}, {rate}, '{word}')" for key, rate, word in rates)
-        formula = draw_expression(random, ["first", "second", "rate"], random.randint(1, 4)).text(Language.SQL)
+        formula = draw_expression(random, ["first", "second", "rate"], random.randint(1, 4)).text(ExpressionLanguage.SQL)
         self.schema = (
             "CREATE TABLE data (word TEXT, first INTEGER, second INTEGER);"
             f"CREATE TABLE rates (key INTEGER PRIMARY KEY, rate INTEGER, label TEXT); INSERT INTO rates VALUES {rows};"
@@ -175,5 +177,5 @@ class SqlRecords(SqlStep):
         )  # fmt: skip
 
     def evaluate(self, data: bytes) -> bytes:
-        rows = self._rows([(one.word, one.first, one.second) for one in records.parse(data)])
-        return "".join(records.Record(*row).line for row in rows).encode()
+        rows = self._rows([(record.word, record.first, record.second) for record in records.parse(data)])
+        return "".join(records.WordRecord(*row).line for row in rows).encode()

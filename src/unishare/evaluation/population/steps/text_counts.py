@@ -186,7 +186,7 @@ class Frequency(Step):
     def evaluate(self, data: bytes) -> bytes:
         counts: Counter[str] = Counter()
         for word in words_of(data):
-            plain = "".join(one for one in word.decode().lower() if "a" <= one <= "z")[:23]
+            plain = "".join(character for character in word.decode().lower() if "a" <= character <= "z")[:23]
             if plain and (plain in counts or len(counts) < 64):
                 counts[plain] += 1
         ordered = sorted(counts.items(), key=lambda item: (item[1] if self.rising else -item[1], item[0]))

@@ -32,8 +32,8 @@ class Alphabet(TextStep):
         ):
             shuffled = list(letters)
             random.shuffle(shuffled)
-            for one, other in zip(letters, shuffled, strict=True):
-                self.table[ord(one)] = ord(other)
+            for letter, substitute in zip(letters, shuffled, strict=True):
+                self.table[ord(letter)] = ord(substitute)
 
     def c_source(self, name: str) -> str:
         return fill(

@@ -21,14 +21,14 @@ _CLASSES = {
 
 
 def _class_of(byte: int) -> int:
-    one = chr(byte).lower()
-    if one in "aeiou":
+    lowered = chr(byte).lower()
+    if lowered in "aeiou":
         return 0
-    if "a" <= one <= "z":
+    if "a" <= lowered <= "z":
         return 1
-    if "0" <= one <= "9":
+    if "0" <= lowered <= "9":
         return 2
-    return 3 if one in " \n" else 4
+    return 3 if lowered in " \n" else 4
 
 
 def _c_classes(name: str) -> str:
@@ -186,14 +186,14 @@ class Quoting(TextStep):
 
     def evaluate(self, data: bytes) -> bytes:
         out, state = "", "plain"
-        for one in data.decode():
+        for symbol in data.decode():
             if state == "comment":
-                if one == self.close:
+                if symbol == self.close:
                     out += self.replacement
                     state = "plain"
-            elif one == self.open:
+            elif symbol == self.open:
                 state = "comment"
-            elif not (state == "space" and one == " "):
-                out += one
-                state = "space" if one == " " else "plain"
+            elif not (state == "space" and symbol == " "):
+                out += symbol
+                state = "space" if symbol == " " else "plain"
         return out.encode()

@@ -146,10 +146,10 @@ class Nearest(TextStep):
 
     def _distance(self, word: bytes, known: bytes) -> int:
         row = [place * self.insert for place in range(len(known) + 1)]
-        for one in word:
+        for byte in word:
             above = row
             row = [above[0] + self.insert]
-            for place, other in enumerate(known):
-                changed = above[place] + (0 if one == other else self.change)
+            for place, known_byte in enumerate(known):
+                changed = above[place] + (0 if byte == known_byte else self.change)
                 row.append(min(changed, above[place + 1] + self.insert, row[place] + self.insert))
         return row[-1]

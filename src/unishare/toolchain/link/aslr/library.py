@@ -33,14 +33,14 @@ _SECTIONS = {FrameKind.LINKAGE: LINKAGE_SECTIONS, FrameKind.WRITABLE: WRITABLE_S
 
 def sizes_of(library: UnitObject, compiler: Compiler, tools: Tools) -> Mapping[FrameKind, WindowSize]:
     """What a library's tables and writable data take, in bytes; a kind that it has nothing of is left out."""
-    kept = library.path.with_name("frames.json")
-    found = _sizes(kept)
+    sizes_file = library.path.with_name("frames.json")
+    found = _sizes(sizes_file)
     if found is None:
-        with FileLock(kept.with_suffix(".lock")):
-            found = _sizes(kept)
+        with FileLock(sizes_file.with_suffix(".lock")):
+            found = _sizes(sizes_file)
             if found is None:
-                _measure(library, kept, compiler, tools)
-                found = _sizes(kept)
+                _measure(library, sizes_file, compiler, tools)
+                found = _sizes(sizes_file)
     assert found is not None
     return found
 
@@ -48,25 +48,25 @@ def sizes_of(library: UnitObject, compiler: Compiler, tools: Tools) -> Mapping[F
 def module_of(library: UnitObject, windows: FrameWindows, compiler: Compiler, tools: Tools) -> Path:
     """The library's module for its places."""
     linkage, writable = (windows[kind].address % PAGE if kind in windows else 0 for kind in FrameKind)
-    kept = library.path.with_name(f"module-{linkage:03x}-{writable:03x}.so")
-    if _is_whole(kept):
-        return kept
-    with FileLock(kept.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
-        if not _is_whole(kept):
+    module_file = library.path.with_name(f"module-{linkage:03x}-{writable:03x}.so")
+    if _is_whole(module_file):
+        return module_file
+    with FileLock(module_file.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
+        if not _is_whole(module_file):
             data = _link(library, linkage, writable, Path(folder), compiler, tools).read_bytes()
-            replace_file(kept, data)
-            write_record(_digest_file(kept), of_bytes(data).encode())
-    return kept
+            replace_file(module_file, data)
+            write_record(_digest_file(module_file), of_bytes(data).encode())
+    return module_file
 
 
-def _sizes(kept: Path) -> Mapping[FrameKind, WindowSize] | None:
+def _sizes(sizes_file: Path) -> Mapping[FrameKind, WindowSize] | None:
     """What was measured; None if it was not, or cannot be read any more. Asked once for every app, so it is read once a process."""
-    if kept not in _SIZES:
-        record = read_record(kept)
+    if sizes_file not in _SIZES:
+        record = read_record(sizes_file)
         if record is None:
             return None
-        _SIZES[kept] = {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(record).items()}
-    return _SIZES[kept]
+        _SIZES[sizes_file] = {FrameKind(kind): WindowSize.model_validate(size) for kind, size in json.loads(record).items()}
+    return _SIZES[sizes_file]
 
 
 def _is_whole(module: Path) -> bool:
@@ -79,21 +79,24 @@ def _digest_file(module: Path) -> Path:
     return module.with_suffix(".digest")
 
 
-def _measure(library: UnitObject, kept: Path, compiler: Compiler, tools: Tools) -> None:
+def _measure(library: UnitObject, sizes_file: Path, compiler: Compiler, tools: Tools) -> None:
     refuse_unplaceable(library.name, library.path)
     with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
         parsed = ElfFile.read(_link(library, 0, 0, Path(folder), compiler, tools))
         found = {kind.value: size for kind, names in _SECTIONS.items() if (size := _extent(parsed, names))}
-        write_record(kept, json.dumps({kind: size.model_dump() for kind, size in found.items()}).encode())
+        write_record(sizes_file, json.dumps({kind: size.model_dump() for kind, size in found.items()}).encode())
 
 
 def _extent(parsed: ElfFile, names: Sequence[str]) -> WindowSize | None:
     """From a page's start to the end of the last of some sections: they begin a page here."""
-    there = [one for one in parsed.sections if one.name in names and one.size and one.flags & elf.SHF_ALLOC]
+    there = [section for section in parsed.sections if section.name in names and section.size and section.flags & elf.SHF_ALLOC]
     if not there:
         return None
-    start = min(one.address for one in there) // PAGE * PAGE
-    return WindowSize(size=max(one.address + one.size for one in there) - start, alignment=max(one.alignment for one in there))
+    start = min(section.address for section in there) // PAGE * PAGE
+    return WindowSize(
+        size=max(section.address + section.size for section in there) - start,
+        alignment=max(section.alignment for section in there),
+    )
 
 
 def _link(library: UnitObject, linkage: int, writable: int, work: Path, compiler: Compiler, tools: Tools) -> Path:

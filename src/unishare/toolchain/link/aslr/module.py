@@ -115,12 +115,12 @@ def refuse_unplaceable(owner: str, path: Path) -> None:
         target = parsed.sections[section.info]
         if not target.flags & elf.SHF_ALLOC or target.flags & elf.SHF_WRITE:
             continue
-        for one in parsed.relocations(section):
-            symbol = names[one.symbol]
-            refused = {**_ABSOLUTE, **_RELATIVE} if one.symbol and not symbol.defined else _ABSOLUTE
-            if one.type in refused:
+        for relocation in parsed.relocations(section):
+            symbol = names[relocation.symbol]
+            refused = {**_ABSOLUTE, **_RELATIVE} if relocation.symbol and not symbol.defined else _ABSOLUTE
+            if relocation.type in refused:
                 raise BadInputError(
-                    f"{owner}: {target.name}+{one.offset:#x} is not position-independent: {refused[one.type]} against "
+                    f"{owner}: {target.name}+{relocation.offset:#x} is not position-independent: {refused[relocation.type]} against "
                     f"{symbol.name or 'a local symbol'}",
                     "Compile it with -fPIC; assembler files must use (%rip) and @PLT or @GOTPCREL.",
                 )

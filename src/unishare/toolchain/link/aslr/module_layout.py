@@ -58,7 +58,7 @@ class AslrLayout:
     def places(self, libraries: Sequence[UnitObject], global_map: GlobalMap, compiler: Compiler, tools: Tools) -> Places:
         """The libraries' places in shared frames."""
         with ThreadPoolExecutor() as pool:
-            sizes = list(pool.map(lambda one: sizes_of(one, compiler, tools), libraries))
+            sizes = list(pool.map(lambda library: sizes_of(library, compiler, tools), libraries))
         return Places(frames=global_map.frames(list(zip(libraries, sizes, strict=True))))
 
     def write(self, job: LinkJob, facts: ImageFacts, site: Site) -> None:
@@ -69,7 +69,7 @@ class AslrLayout:
                 "Build it with --layout aligned, or use ordinary variables: guests have one thread.",
             )
         refuse_too_many_constructors(
-            job.name, sum(one.facts.constructors for one in job.units), sum(one.facts.destructors for one in job.units)
+            job.name, sum(unit.facts.constructors for unit in job.units), sum(unit.facts.destructors for unit in job.units)
         )
         (site.image / MODULES).mkdir()
         app = self._link_app(job, site)
@@ -88,7 +88,7 @@ class AslrLayout:
                 PlacedModule(name=library.name, hash=library.digest, pages=_span(module.elf), file=file, **places)
             )
         records = resolve(modules)
-        (site.image / RELOCATIONS).write_bytes(b"".join(one.pack() for one in records))
+        (site.image / RELOCATIONS).write_bytes(b"".join(record.pack() for record in records))
         relocations = RelocationsReference(file=RELOCATIONS, count=len(records))
         facts.model_copy(update={"modules": references, "relocations": relocations}).write(site.image)
 
@@ -109,9 +109,9 @@ def _span(parsed: ElfFile) -> int:
     """Pages from a module's base to the end of what an image holds of it: the linker's own segment comes last and is left out."""
     end = max(
         (
-            one.address + one.size
-            for one in parsed.sections
-            if one.flags & elf.SHF_ALLOC and one.address < _linker_segment(parsed)
+            section.address + section.size
+            for section in parsed.sections
+            if section.flags & elf.SHF_ALLOC and section.address < _linker_segment(parsed)
         ),
         default=0,
     )
@@ -119,7 +119,7 @@ def _span(parsed: ElfFile) -> int:
 
 
 def _linker_segment(parsed: ElfFile) -> int:
-    return next((one.address for one in parsed.sections if one.name == LINKER_SEGMENT_SECTION), 1 << 63)
+    return next((section.address for section in parsed.sections if section.name == LINKER_SEGMENT_SECTION), 1 << 63)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

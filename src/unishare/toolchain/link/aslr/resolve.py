@@ -29,7 +29,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, order=True)
-class Record:
+class ModuleRecord:
     """The 8 bytes at `module`'s base + `offset` become `target`'s base + `addend`."""
 
     module: int
@@ -53,18 +53,18 @@ class Module:
 Definition = tuple[int, int]
 
 
-def resolve(modules: Sequence[Module]) -> list[Record]:
+def resolve(modules: Sequence[Module]) -> list[ModuleRecord]:
     """All records of an image, sorted by place."""
     definitions = _definitions(modules)
     records = [
-        _record(modules, definitions, number, one, symbols)
+        _record(modules, definitions, number, relocation, symbols)
         for number, module in enumerate(modules)
         for symbols in [module.elf.symbol_table(elf.SHT_DYNSYM)]
         for section in module.elf.sections
         if section.type == elf.SHT_RELA and section.flags & elf.SHF_ALLOC
-        for one in module.elf.relocations(section)
+        for relocation in module.elf.relocations(section)
     ]
-    places = {(one.module, one.offset): one for one in records}
+    places = {(record.module, record.offset): record for record in records}
     table = definitions[TABLE][1]
     for at, name in ((CONSTRUCTORS_AT, ".init_array"), (DESTRUCTORS_AT, ".fini_array")):
         _fill_table(modules, definitions, places, table + at, name)
@@ -86,31 +86,39 @@ def _definitions(modules: Sequence[Module]) -> dict[str, Definition]:
 
 
 def _record(
-    modules: Sequence[Module], definitions: dict[str, Definition], number: int, one: Relocation, symbols: Sequence[Symbol]
-) -> Record:
+    modules: Sequence[Module],
+    definitions: dict[str, Definition],
+    number: int,
+    relocation: Relocation,
+    symbols: Sequence[Symbol],
+) -> ModuleRecord:
     module = modules[number]
-    if one.type == _RELATIVE:
-        return Record(number, one.offset, number, one.addend)
-    if one.type not in (_GLOB_DAT, _JUMP_SLOT, _64):
+    if relocation.type == _RELATIVE:
+        return ModuleRecord(number, relocation.offset, number, relocation.addend)
+    if relocation.type not in (_GLOB_DAT, _JUMP_SLOT, _64):
         raise BadInputError(
-            f"{module.name}: {_section_at(module.elf, one.offset)}: relocation type {_NAMES.get(one.type, one.type)} is not supported"
+            f"{module.name}: {_section_at(module.elf, relocation.offset)}: relocation type {_NAMES.get(relocation.type, relocation.type)} is not supported"
             f" under the layout aslr",
             "Avoid thread-local data and ifuncs in it, or use the layout aligned.",
         )
-    symbol = symbols[one.symbol]
+    symbol = symbols[relocation.symbol]
     if symbol.name in definitions:
         target, value = definitions[symbol.name]
-        return Record(number, one.offset, target, value + one.addend)
+        return ModuleRecord(number, relocation.offset, target, value + relocation.addend)
     if symbol.binding == elf.STB_WEAK:
-        return Record(number, one.offset, ABSOLUTE, one.addend)
+        return ModuleRecord(number, relocation.offset, ABSOLUTE, relocation.addend)
     raise BuildError(
-        f"{module.name}: {_section_at(module.elf, one.offset)}: symbol {symbol.name} is defined by no module",
+        f"{module.name}: {_section_at(module.elf, relocation.offset)}: symbol {symbol.name} is defined by no module",
         "If a library defines it as hidden, give it default visibility (docs/formats/recipe.md, overlay).",
     )
 
 
 def _fill_table(
-    modules: Sequence[Module], definitions: dict[str, Definition], places: dict[tuple[int, int], Record], start: int, name: str
+    modules: Sequence[Module],
+    definitions: dict[str, Definition],
+    places: dict[tuple[int, int], ModuleRecord],
+    start: int,
+    name: str,
 ) -> None:
     """Point the image table's slots to the libraries' constructors, in the order of needs, and the rest to a function that does nothing."""
     used = sum((0, start + 8 * slot) in places for slot in range(TABLE_SLOTS))
@@ -122,10 +130,10 @@ def _fill_table(
                 targets += [(places[number, offset].target, places[number, offset].addend) for offset in offsets]
     own = [places[0, start + 8 * slot] for slot in range(used)]
     # Libraries before the app: it may use what they set up.
-    targets += [(one.target, one.addend) for one in own]
+    targets += [(record.target, record.addend) for record in own]
     targets += [definitions[IDLE]] * (TABLE_SLOTS - len(targets))
     for slot, (target, value) in enumerate(targets):
-        places[0, start + 8 * slot] = Record(0, start + 8 * slot, target, value)
+        places[0, start + 8 * slot] = ModuleRecord(0, start + 8 * slot, target, value)
 
 
 def _section_at(parsed: ElfFile, address: int) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from unishare.formats.addresses import PAGE, round_up
 from unishare.formats.sections import Kind
 from unishare.toolchain.link.contents import (
-    Contents,
     LibraryPart,
+    LinkContents,
     app_sections,
     app_segments,
     discarded,
@@ -25,15 +25,15 @@ from unishare.toolchain.map.zones import Window
 _FLAGS = {Kind.TEXT: 5, Kind.RODATA: 4, Kind.DATA: 6, Kind.BSS: 6}
 
 
-def script(contents: Contents) -> str:
+def script(contents: LinkContents) -> str:
     """Libraries at the same absolute addresses in all images."""
-    placed = sorted(_placed(contents.libraries), key=lambda one: one.window.address)
+    placed = sorted(_placed(contents.libraries), key=lambda placement: placement.window.address)
     headers = app_segments(contents)
     body = app_sections(contents, contents.app_objects)
     for number, group in enumerate(_groups(placed)):
         segment = f"w{number}"
         headers.append((segment, f"PT_LOAD FLAGS({_FLAGS[group[0].kind]})"))
-        body += [_section(one, segment) for one in group]
+        body += [_section(placement, segment) for placement in group]
     return "\n".join(["ENTRY(unishare_entry)", segments(headers), "SECTIONS {", *body, discarded(), "}", ""])
 
 
@@ -55,26 +55,26 @@ def _placed(libraries: Iterable[LibraryPart]) -> Iterator[_Placed]:
 def _groups(placed: Iterable[_Placed]) -> list[list[_Placed]]:
     """Windows that one segment holds: neighbours of a writable kind whose pages touch; every other window alone."""
     groups: list[list[_Placed]] = []
-    for one in placed:
+    for placement in placed:
         last = groups[-1][-1] if groups else None
         joined = (
             last is not None
-            and last.kind is one.kind
-            and one.kind in (Kind.DATA, Kind.BSS)
-            and one.window.address <= round_up(last.window.end, PAGE)
+            and last.kind is placement.kind
+            and placement.kind in (Kind.DATA, Kind.BSS)
+            and placement.window.address <= round_up(last.window.end, PAGE)
         )
         if joined:
-            groups[-1].append(one)
+            groups[-1].append(placement)
         else:
-            groups.append([one])
+            groups.append([placement])
     return groups
 
 
-def _section(one: _Placed, segment: str) -> str:
+def _section(placement: _Placed, segment: str) -> str:
     """An output section at a window's address. Its end is checked: a library that grew would run into its neighbour."""
-    name = f".{one.kind}.{one.library.name}"
-    end = one.window.end
+    name = f".{placement.kind}.{placement.library.name}"
+    end = placement.window.end
     return (
-        f"{name} {one.window.address:#x} : {{ {input_sections([one.library.object], one.kind)} }} :{segment}\n"
+        f"{name} {placement.window.address:#x} : {{ {input_sections([placement.library.object], placement.kind)} }} :{segment}\n"
         f'ASSERT(. <= {end:#x}, "unishare: {name} is larger than its window")'
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from unishare.toolchain.link.contents import Contents, app_sections, app_segments, discarded, segments
+from unishare.toolchain.link.contents import LinkContents, app_sections, app_segments, discarded, segments
 
 
-def script(contents: Contents) -> str:
+def script(contents: LinkContents) -> str:
     """One text, one rodata, one data, one bss."""
     objects = [*contents.app_objects, *(library.object for library in contents.libraries)]
     body = [*app_sections(contents, objects), discarded()]

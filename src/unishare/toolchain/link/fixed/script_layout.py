@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from unishare.errors import BuildError
 from unishare.formats.image import ELF_NAME, ImageFacts
-from unishare.toolchain.link.contents import Contents, LibraryPart
+from unishare.toolchain.link.contents import LibraryPart, LinkContents
 from unishare.toolchain.link.job import LinkJob, Places, Site
 from unishare.toolchain.link.stub import MESSAGE_LENGTH, STUB, assemble_stub, refuse_too_many_constructors
 from unishare.toolchain.map.global_map import GlobalMap
@@ -34,7 +34,7 @@ class ScriptLayout:
     variant: Variant
     needs_map: bool
     linker_flags: tuple[str, ...]
-    script: Callable[[Contents], str]
+    script: Callable[[LinkContents], str]
 
     def places(self, libraries: Sequence[UnitObject], global_map: GlobalMap, compiler: Compiler, tools: Tools) -> Places:
         """The libraries' windows, if the layout has them."""
@@ -59,13 +59,16 @@ class ScriptLayout:
         facts.write(site.image)
 
 
-def _contents(job: LinkJob) -> Contents:
-    parts = [LibraryPart(one.name, f"libs/{one.name}.o", job.places.windows.get(one.digest, {})) for one in job.libraries]
-    contents = Contents(
+def _contents(job: LinkJob) -> LinkContents:
+    parts = [
+        LibraryPart(library.name, f"libs/{library.name}.o", job.places.windows.get(library.digest, {}))
+        for library in job.libraries
+    ]
+    contents = LinkContents(
         app_objects=(STUB_OBJECT, "app.o") if job.app else (STUB_OBJECT,),
         libraries=parts,
-        constructors=sum(one.facts.constructors for one in job.units),
-        destructors=sum(one.facts.destructors for one in job.units),
+        constructors=sum(unit.facts.constructors for unit in job.units),
+        destructors=sum(unit.facts.destructors for unit in job.units),
         thread_local=job.app is not None and job.app.facts.thread_local,
     )
     refuse_too_many_constructors(job.name, contents.constructors, contents.destructors)
