@@ -60,12 +60,18 @@ def leftovers(place: Path) -> list[str]:
     return [str(path) for path in (place / "run").rglob("*") if not path.is_dir() and path.suffix not in (".lock", ".log")]
 
 
+def default_signals() -> None:
+    """As in a terminal: whoever runs the tests may have these ignored (nohup, a shell's background)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("arguments", [["demo", "-n", "60"], ["run", "hello", "-n", "5"], ["bench", "memory", "-n", "60"]])
 def test_a_signal_ends_all_that_a_command_started(place: Path, arguments: list[str], sent: signal.Signals, code: int) -> None:
     with subprocess.Popen(
         command(*arguments), env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, process_group=0, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        text=True, process_group=0, preexec_fn=default_signals,
     ) as process:  # fmt: skip
         deadline = time.monotonic() + 60
         while len(processes(place)) < 3 and time.monotonic() < deadline:  # the launcher, and instances

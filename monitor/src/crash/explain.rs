@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::code::Call;
 use super::symbols::Symbols;
 use super::{Evidence, REGISTERS, cause};
 use crate::error::Error;
@@ -89,8 +90,14 @@ impl<'a> Explained<'a> {
         let mut text = format!("error: {} crashed: {}\n", evidence.image, self.cause());
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  at {:#x}: {}", evidence.rip, self.place(evidence.rip));
-        for (address, place) in self.callers() {
-            let _ = writeln!(text, "  perhaps called from {address:#x}: {place}");
+        for caller in self.callers() {
+            let perhaps = if caller.certain { "" } else { "perhaps " };
+            let _ = writeln!(
+                text,
+                "  {perhaps}called from {:#x}: {}",
+                caller.address,
+                self.place(caller.address - 1)
+            );
         }
         for row in REGISTERS.iter().zip(evidence.registers).collect::<Vec<_>>().chunks(4) {
             let cells: Vec<String> = row.iter().map(|(name, value)| format!("{name:>3}={value:016x}")).collect();
@@ -120,7 +127,10 @@ impl<'a> Explained<'a> {
         let callers: Vec<Value> = self
             .callers()
             .into_iter()
-            .map(|(address, place)| json!({"address": hex(address), "place": place}))
+            .map(|caller| {
+                let place = self.place(caller.address - 1);
+                json!({"address": hex(caller.address), "place": place, "certain": caller.certain})
+            })
             .collect();
         json!({
             "cause": self.cause(), "exception": evidence.exception, "fault_address": hex(evidence.fault_address),
@@ -160,17 +170,53 @@ impl<'a> Explained<'a> {
         text
     }
 
-    /// Words on the stack that point into code: there are no frame pointers, so some of them may be left from earlier calls.
-    fn callers(&self) -> Vec<(u64, String)> {
-        let Some(placed) = &self.placed else { return Vec::new() };
-        let is_code = |address: &&u64| {
-            placed
-                .extents
-                .iter()
-                .any(|extent| extent.rights == Rights::ReadExecute && extent.contains(address.wrapping_sub(1)))
-        };
-        let words = self.evidence.stack.iter().filter(is_code).take(CALLERS);
-        // A return address is behind its call, which may be the last instruction of its function.
-        words.map(|address| (*address, self.place(address - 1))).collect()
+    /// Return addresses on the stack, innermost first. Guests have no frame pointers and the stack holds words of earlier calls, so
+    /// a word counts only if the instruction before it is a call, and one that names whom it calls only if that is the function
+    /// that was found last (or one between, of which it is not certain). A tail call ends the list: less is said, nothing wrong.
+    fn callers(&self) -> Vec<Caller> {
+        let mut callees = vec![self.function(self.evidence.rip)];
+        let mut callers = Vec::new();
+        for &address in &self.evidence.stack {
+            let Some((module, base)) = self.code_at(address) else {
+                continue;
+            };
+            let certain = match self.symbols.call_before(module, address.wrapping_sub(base)) {
+                None => continue,
+                Some(Call::Indirect) => false,
+                Some(Call::Direct(target)) if callees.contains(&self.function(base.wrapping_add(target))) => true,
+                Some(Call::Direct(_)) => continue,
+            };
+            if certain {
+                callees.clear();
+            }
+            callees.push(self.function(address - 1));
+            callers.push(Caller { address, certain });
+            if callers.len() == CALLERS {
+                break;
+            }
+        }
+        callers
     }
+
+    /// The module and its base, if an address is behind an instruction of it.
+    fn code_at(&self, address: u64) -> Option<(usize, u64)> {
+        let placed = self.placed.as_ref()?;
+        let (extent, _) = placed.find(address.checked_sub(1)?)?;
+        let base = self.evidence.draw.bases.get(extent.module).copied().unwrap_or(0);
+        (extent.rights == Rights::ReadExecute).then_some((extent.module, base))
+    }
+
+    /// The function that an address is in: its module and its symbol.
+    fn function(&self, address: u64) -> Option<(usize, &str)> {
+        let (extent, _) = self.placed.as_ref()?.find(address)?;
+        let base = self.evidence.draw.bases.get(extent.module).copied().unwrap_or(0);
+        let (symbol, _) = self.symbols.find(extent.module, address.wrapping_sub(base));
+        Some((extent.module, symbol?))
+    }
+}
+
+/// A return address, and whether its call is one of the function that was running.
+struct Caller {
+    address: u64,
+    certain: bool,
 }

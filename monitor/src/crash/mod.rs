@@ -3,6 +3,7 @@
 //! The launcher keeps evidence and reads no file for it. Explaining is done by who asks, in a process of its own: `explain-crash`.
 
 mod cause;
+mod code;
 mod explain;
 mod symbols;
 

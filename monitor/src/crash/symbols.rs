@@ -5,11 +5,17 @@ use std::path::Path;
 
 use addr2line::Loader;
 
+use super::code::{Call, call_before};
 use crate::image::{Outline, pool};
 
-/// One loader for the image, or one a module under the layout aslr.
+/// One file for the image, or one a module under the layout aslr.
 #[derive(Default)]
-pub struct Symbols(Vec<Option<Loader>>);
+pub struct Symbols(Vec<Option<Module>>);
+
+struct Module {
+    loader: Loader,
+    elf: Vec<u8>,
+}
 
 impl Symbols {
     /// Of the files beside the manifest, which is in `folder`. The app's own must be the one that the manifest describes.
@@ -20,7 +26,14 @@ impl Symbols {
                 return Err(format!("{} is not the file that the manifest describes", elf.display()));
             }
         }
-        let load = |path: &Path| Loader::new(folder.join(path)).ok();
+        let load = |path: &Path| {
+            let file = folder.join(path);
+            let loader = Loader::new(&file).ok()?;
+            Some(Module {
+                loader,
+                elf: fs::read(&file).ok()?,
+            })
+        };
         if !outline.image.is_random() {
             return Ok(Self(vec![load(&outline.elf)]));
         }
@@ -34,11 +47,16 @@ impl Symbols {
 
     /// The symbol and the `file:line` of an address within a module.
     pub fn find(&self, module: usize, address: u64) -> (Option<&str>, Option<String>) {
-        let Some(loader) = self.0.get(module).and_then(Option::as_ref) else {
+        let Some(Module { loader, .. }) = self.0.get(module).and_then(Option::as_ref) else {
             return (None, None);
         };
         let line = loader.find_location(address).ok().flatten();
         let line = line.and_then(|line| Some(format!("{}:{}", line.file?, line.line?)));
         (loader.find_symbol(address), line)
+    }
+
+    /// The call instruction that ends at an address within a module.
+    pub fn call_before(&self, module: usize, address: u64) -> Option<Call> {
+        call_before(&self.0.get(module)?.as_ref()?.elf, address)
     }
 }
