@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def aslr_home(home: Settings) -> Settings:
     """The same home with all apps under the layout aslr."""
     build(home, Catalog(), tuple(Catalog().app_names()), ("aslr",))
     return home
+
+
+def default_signals() -> None:
+    """For a child that gets signals: whoever runs the tests may have these ignored (nohup, a shell's background)."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def build(settings: Settings, catalog: Catalog, names: tuple[str, ...], layouts: tuple[str, ...]) -> None:

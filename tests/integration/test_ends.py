@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import build
+from integration.conftest import build, default_signals
 from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog
 
@@ -58,12 +58,6 @@ def processes(place: Path) -> list[str]:
 
 def leftovers(place: Path) -> list[str]:
     return [str(path) for path in (place / "run").rglob("*") if not path.is_dir() and path.suffix not in (".lock", ".log")]
-
-
-def default_signals() -> None:
-    """As in a terminal: whoever runs the tests may have these ignored (nohup, a shell's background)."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from integration.conftest import ROOT
+from integration.conftest import ROOT, default_signals
 from unishare.host import ksm
 
 SCENARIO = """
@@ -81,7 +81,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, how: signal.Signals) 
         pytest.skip("KSM is at work on this machine")
     file = scenario(tmp_path, sharing="ksm", idle=60)
     command = [*COMMAND, "evaluate", str(file), "--tiny", "--output", str(tmp_path / "out")]
-    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, preexec_fn=default_signals)
     try:
         until(lambda: ksm.read_parameters()["run"] == "1" and len(monitors(process.pid)) >= 1, 240)
         running = monitors(process.pid)
