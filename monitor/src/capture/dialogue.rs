@@ -6,72 +6,63 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::abi;
+use crate::channel::conversation::{Answer, Conversation, Heard};
 use crate::channel::{self, Incoming, Received};
 use crate::error::Error;
 use crate::zygote::Child;
-
-/// As much as the launcher's control protocol carries.
-const ANSWER_MAX: usize = 64 << 20;
 
 /// One instance and the time it has.
 pub struct Dialogue<'a> {
     pub child: &'a Child,
     pub name: &'a str,
     pub deadline: Instant,
-    pub last_id: u64,
+    conversation: Conversation,
+    buffer: Vec<u8>,
 }
 
-/// An answer to a warm-up request.
-pub struct Answer {
-    pub status: i32,
-    pub bytes: Vec<u8>,
-}
+impl<'a> Dialogue<'a> {
+    /// Nothing is said yet.
+    pub fn new(child: &'a Child, name: &'a str, deadline: Instant) -> Self {
+        Self {
+            child,
+            name,
+            deadline,
+            conversation: Conversation::default(),
+            buffer: vec![0; abi::MESSAGE_MAX],
+        }
+    }
 
-impl Dialogue<'_> {
     /// Wait until it says that it is ready.
     pub fn ready(&mut self) -> Result<(), Error> {
-        let mut buffer = vec![0; abi::MESSAGE_MAX];
+        while !matches!(
+            self.hear("does not get ready to serve requests", "before it was ready", false)?,
+            Heard::Ready
+        ) {}
+        Ok(())
+    }
+
+    /// Ask it: the status and the bytes of its answer.
+    pub fn ask(&mut self, request: &[u8]) -> Result<(i32, Vec<u8>), Error> {
+        self.conversation.ask(request.to_vec());
         loop {
-            match self.next(&mut buffer, "does not get ready to serve requests", false)? {
-                Incoming::Ready => return Ok(()),
-                Incoming::Crash(_) => return Err(self.ended("crashed before it was ready")),
-                _ => {}
+            // Where the channel is full, it reads, or answers.
+            let unsent = self.conversation.send(self.child.channel.as_fd())?;
+            let heard = self.hear("does not answer a warm-up request", "on a warm-up request", unsent)?;
+            if let Heard::Answered(Answer {
+                status,
+                payload: Some(bytes),
+            }) = heard
+            {
+                return Ok((status, bytes));
+            }
+            if self.conversation.is_answer_too_large() || matches!(heard, Heard::Answered(_)) {
+                return Err(self.ended("gave a warm-up request too long an answer"));
             }
         }
     }
 
-    /// Ask it.
-    pub fn ask(&mut self, request: &[u8]) -> Result<Answer, Error> {
-        self.last_id += 1;
-        let mut next = Some(0);
-        let mut answer = Vec::new();
-        let mut buffer = vec![0; abi::MESSAGE_MAX];
-        loop {
-            while let Some(offset) = next {
-                let sent = channel::send_request_part(self.child.channel.as_fd(), self.last_id, request, offset)?;
-                if sent == next {
-                    break; // the channel is full: it reads, or answers
-                }
-                next = sent;
-            }
-            match self.next(&mut buffer, "does not answer a warm-up request", next.is_some())? {
-                Incoming::Reply { id, last, status, data } if id == self.last_id => {
-                    if answer.len() + data.len() > ANSWER_MAX {
-                        return Err(self.ended("gave a warm-up request too long an answer"));
-                    }
-                    answer.extend_from_slice(data);
-                    if last {
-                        return Ok(Answer { status, bytes: answer });
-                    }
-                }
-                Incoming::Crash(_) => return Err(self.ended("crashed on a warm-up request")),
-                _ => {}
-            }
-        }
-    }
-
-    /// The next message; `Malformed` where there is none but perhaps room for what is still `unsent`.
-    fn next<'b>(&self, buffer: &'b mut [u8], late: &str, unsent: bool) -> Result<Incoming<'b>, Error> {
+    /// What the next message meant; nothing where there is none but perhaps room for what is still `unsent`.
+    fn hear(&mut self, late: &str, crashed: &str, unsent: bool) -> Result<Heard, Error> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::TimeLimit {
@@ -82,10 +73,15 @@ impl Dialogue<'_> {
         let room = if unsent { PollFlags::OUT } else { PollFlags::empty() };
         let mut waited = [PollFd::new(&self.child.channel, PollFlags::IN | room)];
         poll(&mut waited, Some(&timeout)).map_err(|error| Error::io("waiting for an instance", error))?;
-        match channel::receive(self.child.channel.as_fd(), buffer)? {
-            Received::Message(message) => Ok(message),
-            Received::Empty => Ok(Incoming::Malformed),
-            Received::Closed => Err(self.ended(late)),
+        let message = match channel::receive(self.child.channel.as_fd(), &mut self.buffer)? {
+            Received::Message(message) => message,
+            Received::Empty => Incoming::Malformed,
+            Received::Closed => return Err(self.ended(late)),
+        };
+        let heard = self.conversation.hear(message);
+        match self.conversation.take_crash() {
+            Some(_) => Err(self.ended(&format!("crashed {crashed}"))),
+            None => Ok(heard),
         }
     }
 

@@ -151,22 +151,16 @@ impl Drop for Started {
 }
 
 fn warm_up(child: &Child, name: &str, paths: &[PathBuf], requests: &[Vec<u8>], deadline: Instant) -> Result<(), Error> {
-    let mut dialogue = Dialogue {
-        child,
-        name,
-        deadline,
-        last_id: 0,
-    };
+    let mut dialogue = Dialogue::new(child, name, deadline);
     dialogue.ready()?;
     for (path, request) in paths.iter().zip(requests) {
-        let answer = dialogue.ask(request)?;
-        if answer.status != 0 {
+        let (status, answer) = dialogue.ask(request)?;
+        if status != 0 {
             return Err(Error::BadSnapshot {
                 what: format!(
-                    "{name} answered the warm-up request {} with status {}: {}",
+                    "{name} answered the warm-up request {} with status {status}: {}",
                     path.display(),
-                    answer.status,
-                    shown(&answer.bytes)
+                    shown(&answer)
                 ),
             });
         }

@@ -1,5 +1,5 @@
 //! The conversation with one instance, as a state machine: is it ready, what was it asked, what came back. No clock and no waiting: the
-//! launcher and the foreground monitor bring those.
+//! launcher, the foreground monitor and the taking of snapshots bring those.
 
 use std::os::fd::BorrowedFd;
 
@@ -82,6 +82,11 @@ impl Conversation {
     /// Whether an answer is due.
     pub fn is_busy(&self) -> bool {
         self.exchange.is_some()
+    }
+
+    /// Whether the answer that is coming has more than `ANSWER_MAX` bytes already.
+    pub fn is_answer_too_large(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.too_large)
     }
 
     /// Whether it can be asked now.
