@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -134,14 +133,7 @@ def _seed(pool: Pool, manifest: Manifest, number: int) -> str:
 def _secret(pool: Pool) -> bytes:
     file = pool.folder / SEED_FILE
     if not file.exists():
-        # The first writer wins.
-        descriptor, name = tempfile.mkstemp(dir=pool.folder / "incoming")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(32))
-        try:
-            os.link(name, file)
-        except FileExistsError:
-            pass
-        finally:
-            Path(name).unlink()
+        with pool.locked():
+            if not file.exists():  # else another command was quicker
+                replace_file(file, secrets.token_bytes(32), mode=0o600, incoming=pool.folder / "incoming")
     return file.read_bytes()
