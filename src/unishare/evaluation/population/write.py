@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from unishare.errors import BadInputError
 from unishare.evaluation.population.pipeline import Draw, function, name
+from unishare.state import replace_folder
 
 MARK = "population.json"
 # Number of functions written, and to write.
@@ -47,9 +48,7 @@ def write(folder: Path, population: Population, progress: Progress) -> None:
             progress(number, population.count)
             _write_function(fresh / "apps", population.seed, number)
         (fresh / MARK).write_text(population.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rename(Path(temporary) / "old")
-        fresh.rename(folder)
+        replace_folder(fresh, folder)
     progress(population.count, population.count)
 
 
