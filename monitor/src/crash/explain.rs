@@ -10,7 +10,7 @@ use super::code::Call;
 use super::symbols::Symbols;
 use super::{Evidence, REGISTERS, cause};
 use crate::error::Error;
-use crate::image::{Image, Rights};
+use crate::image::{Extent, Image, Rights};
 use crate::placing::Placed;
 
 /// Callers shown.
@@ -144,21 +144,27 @@ impl<'a> Explained<'a> {
         cause::describe(self.evidence, self.placed.as_ref())
     }
 
+    /// The extent that an address is in, and the base of its module.
+    fn locate(&self, address: u64) -> Option<(&Extent, u64)> {
+        let (extent, _) = self.placed.as_ref()?.find(address)?;
+        Some((extent, self.base_of(extent.module)))
+    }
+
+    fn base_of(&self, module: usize) -> u64 {
+        self.evidence.draw.bases.get(module).copied().unwrap_or(0)
+    }
+
     /// Whose code or data an address is: a library, or the app itself.
     fn library_of(&self, address: u64) -> Option<&str> {
-        let placed = self.placed.as_ref()?;
-        let (extent, _) = placed.find(address)?;
-        Some(extent.library.as_deref().unwrap_or(&placed.image.name))
+        let (extent, _) = self.locate(address)?;
+        extent.library.as_deref().or(Some(&self.placed.as_ref()?.image.name))
     }
 
     /// An address as `symbol in library (file:line)`, as far as known.
     fn place(&self, address: u64) -> String {
-        let module = self
-            .placed
-            .as_ref()
-            .and_then(|placed| placed.find(address))
-            .map_or(0, |(extent, _)| extent.module);
-        let base = self.evidence.draw.bases.get(module).copied().unwrap_or(0);
+        let (module, base) = self
+            .locate(address)
+            .map_or_else(|| (0, self.base_of(0)), |(extent, base)| (extent.module, base));
         let (symbol, line) = self.symbols.find(module, address.wrapping_sub(base));
         let mut text = symbol.unwrap_or("an unknown place").to_owned();
         if let Some(library) = self.library_of(address) {
@@ -200,16 +206,13 @@ impl<'a> Explained<'a> {
 
     /// The module and its base, if an address is behind an instruction of it.
     fn code_at(&self, address: u64) -> Option<(usize, u64)> {
-        let placed = self.placed.as_ref()?;
-        let (extent, _) = placed.find(address.checked_sub(1)?)?;
-        let base = self.evidence.draw.bases.get(extent.module).copied().unwrap_or(0);
+        let (extent, base) = self.locate(address.checked_sub(1)?)?;
         (extent.rights == Rights::ReadExecute).then_some((extent.module, base))
     }
 
     /// The function that an address is in: its module and its symbol.
     fn function(&self, address: u64) -> Option<(usize, &str)> {
-        let (extent, _) = self.placed.as_ref()?.find(address)?;
-        let base = self.evidence.draw.bases.get(extent.module).copied().unwrap_or(0);
+        let (extent, base) = self.locate(address)?;
         let (symbol, _) = self.symbols.find(extent.module, address.wrapping_sub(base));
         Some((extent.module, symbol?))
     }
