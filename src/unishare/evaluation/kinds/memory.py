@@ -33,9 +33,9 @@ async def measure(task: Task) -> list[Reading]:
     pool = PoolPages(task.settings, functions, task.configuration)
     merger = find_thread("ksmd")
     worked = thread_ns(merger)
-    before = Before.read()
     readings: list[Reading] = []
     with task.merging() as merging:
+        before = Before.read()
         async with running_fleet(task.settings, task.configuration) as fleet:
             async with curve(task, before, pool, readings) as began:
                 await fleet.grow(functions, task.size.instances, task.counter("start", task.size.instances))
@@ -79,8 +79,7 @@ async def requests(fleet: Fleet, functions: Sequence[Function], task: Task) -> N
     """Ask the fleet as the trace says: an instance answers one request at a time, and what comes late is asked late."""
     assert isinstance(task.size, MemorySize)
     if not functions:
-        await asyncio.sleep(task.size.trace_s)
-        return
+        return  # Empty instances are asked nothing: time changes nothing about them.
     drawn = draw_requests(len(fleet.members), task.size.trace_s, task.seed)
     step = task.counter("requests", len(drawn))
     busy = [asyncio.Lock() for _ in fleet.members]

@@ -13,7 +13,9 @@ HOST_RESERVED = 8 << 30
 
 
 def floor_title(title: str) -> str:
-    """The floor that belongs to a configuration."""
+    """The floor that belongs to a configuration: empty instances that idle as it does."""
+    if "parked" in title.split():
+        return "floor parked kvm"
     return "floor kvm" if title.endswith("kvm") else "floor process"
 
 
