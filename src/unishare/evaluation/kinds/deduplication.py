@@ -19,7 +19,9 @@ from unishare.host.kernel_thread import find_thread, thread_ns
 from unishare.host.ksm import Merging
 from unishare.host.processor import processor_ns
 
-EVERY_S = 0.5
+# Of the curve: seconds between readings, and at least this share of the time so far.
+EVERY_S = 0.1
+EVERY_SHARE = 0.05
 
 
 async def measure(task: Task) -> list[Reading]:
@@ -47,18 +49,18 @@ def _burn_down(task: Task, merging: Merging, before: Before, pool: PoolPages) ->
     readings: list[Reading] = []
     merger = find_thread("ksmd")
     began, worked = time.monotonic(), thread_ns(merger)
-    shown, changed, last = -EVERY_S, (0.0, 0.0), ksm.read_counters()
+    due, changed, last = 0.0, (0.0, 0.0), ksm.read_counters()
 
     def watch(counters: ksm.Counters) -> None:
-        nonlocal shown, changed, last
+        nonlocal due, changed, last
         now = time.monotonic() - began
         busy = (thread_ns(merger) - worked) / 1e9
         if (counters.shared, counters.saved) != (last.shared, last.saved):
             changed = now, busy
         last = counters
-        if now - shown < EVERY_S:
+        if now < due:
             return
-        shown = now
+        due = now + max(EVERY_S, now * EVERY_SHARE)
         task.progress(f"deduplication: {task.configuration.title}: KSM", round(now), round(now) + 1)
         readings.append(Reading("total", "bytes", total_now(before, pool), "curve", now))
         readings.append(Reading("ksmd", "s", busy, "curve", now))

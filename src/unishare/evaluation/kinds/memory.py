@@ -1,6 +1,6 @@
 """Memory over time: a fleet starts, answers requests as a public trace shapes them, and is left alone.
 
-Curve: `total` of everything, about once a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
+Curve: `total` of everything, twice a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
 is waited for at the end, so that its figure is the best that it can do.
 """
 
@@ -22,7 +22,7 @@ from unishare.host import ksm
 from unishare.host.kernel_thread import find_thread, thread_ns
 
 # A reading of the pool looks at thousands of files.
-EVERY_S = 1.0
+EVERY_S = 0.5
 KSM_LIMIT_S = 240.0
 
 
