@@ -97,6 +97,23 @@ def test_a_defect_ends_one_part_and_not_the_run(settings: Settings, tmp_path: Pa
     assert [(one.state, one.reason) for one in outcomes] == [("failed", "FileNotFoundError: /proc/4242/maps"), ("done", "")]
 
 
+def test_what_even_looking_for_is_refused_is_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    tmp_path: Path,
+    parts: list,  # type: ignore[type-arg]
+) -> None:
+    def refused(_: Configuration) -> None:
+        raise PermissionError(13, "Permission denied", "/sys/kernel/tracing")
+
+    async def measure(_: object) -> list[Reading]:
+        return []
+
+    monkeypatch.setattr(conductor, "lacks", refused)
+    (outcome,) = run(settings, tmp_path, parts[:1], measure)
+    assert (outcome.state, outcome.reason) == ("skipped", "/sys/kernel/tracing: Permission denied")
+
+
 def test_the_budget_leaves_out_what_would_end_later(settings: Settings, tmp_path: Path, parts: list) -> None:  # type: ignore[type-arg]
     async def measure(_: object) -> list[Reading]:
         return [Reading("file", "bytes", 1)]

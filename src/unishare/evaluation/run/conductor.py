@@ -158,6 +158,13 @@ def _first(error: BaseException) -> BaseException:
 
 def obstacle(part: PlannedPart) -> str | None:
     """Why a part cannot be measured here, said in its place in the report; None where it can."""
+    try:
+        return _obstacle(part)
+    except OSError as error:  # What even looking for is refused is not here.
+        return f"{error.filename}: {error.strerror}"
+
+
+def _obstacle(part: PlannedPart) -> str | None:
     configuration = part.configuration
     if why := lacks(configuration):
         return why
