@@ -9,7 +9,6 @@ the digest of `unit.o`, and one that is damaged is compiled again.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -28,6 +27,7 @@ from unishare.toolchain.objects.reads import digests_of, parse_rule, stable_name
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
 from unishare.toolchain.tools.digests import Digests, of_value
+from unishare.unfinished import unfinished_folder
 
 __all__ = ["ObjectCache", "UnitFacts", "UnitObject", "WindowSize"]
 
@@ -118,15 +118,14 @@ class ObjectCache:
         except (OSError, ValidationError):
             return None
         if facts.version != FACTS_VERSION:
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as work:
-                facts = facts_of(unit, variant, entry / "unit.o", self._compiler, self._tools, Path(work))
+            with unfinished_folder(self._folder) as work:
+                facts = facts_of(unit, variant, entry / "unit.o", self._compiler, self._tools, work)
             replace_file(entry / "unit.json", facts.model_dump_json().encode())
         return UnitObject(unit.owner, version, entry / "unit.o", facts)
 
     def _make(self, unit: Unit, version: str, variant: Variant, key: str, pool: Executor) -> UnitObject:
         base = self._entry(key)
-        with tempfile.TemporaryDirectory(dir=base.parent, prefix="new-") as folder:
-            work = Path(folder)
+        with unfinished_folder(base.parent) as work:
             fresh = work / "entry"
             fresh.mkdir()
             objects, reads = self._compile(unit, variant, pool, work)

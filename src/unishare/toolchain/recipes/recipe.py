@@ -373,7 +373,7 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
         parts = [part for number, part in enumerate(loc) if not (number == 1 and loc[0] == "source" and part in PROVIDERS)]
         if detail["type"].startswith("union_tag"):
             parts.append("provider")
-        field = ".".join(str(part) for part in parts)
+        field = ".".join(part if isinstance(part, str) and part.isprintable() else repr(part) for part in parts)
         place = f"{file}:{line_of_field(text, parts)}"
         lines.append(f"{place}: field `{field}`: {_reason(model, parts, detail)}")
     return "\n".join(lines)
