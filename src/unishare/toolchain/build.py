@@ -208,7 +208,7 @@ class Builder:
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
         known = self.others({library.name for library in libraries}, layout.variant)
-        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._catalog.library_names())
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._workshop.guesses)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 

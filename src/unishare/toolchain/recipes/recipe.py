@@ -260,6 +260,8 @@ class LibraryRecipe(_Recipe):
     prepare: Prepare = Prepare()
     build: LibraryBuild = LibraryBuild()
     link: LibraryLink = LibraryLink()
+    # Patterns of headers and symbols that do not begin with its name: messages name the library by them, unpacked or not.
+    provides: list[Symbol] = []
     run: LibraryRun = LibraryRun()
     check: LibraryCheck | None = None
 
