@@ -14,6 +14,7 @@ use super::confine;
 use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
 use crate::error::Error;
 use crate::image::Image;
+use crate::image::names;
 use crate::image::pool::Pool;
 use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
@@ -121,6 +122,7 @@ impl Nursery {
                 if let Some(pool) = &self.pool {
                     pool.forget_unused();
                 }
+                names::forget_unused();
                 Ok(Reply::Forgotten)
             }
             Request::Start(order) => self.start(&order, descriptors),
@@ -163,7 +165,7 @@ impl Nursery {
             modules: image
                 .modules
                 .iter()
-                .map(|module| (module.name.clone(), module.elf.clone()))
+                .map(|module| (module.name.to_string(), module.elf.clone()))
                 .collect(),
         };
         let fixed = Draw::fixed(&image).map(|draw| Placed::new(&image, &draw));
