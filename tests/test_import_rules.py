@@ -12,6 +12,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "unishare"
 # In the order in which data flows. What a room may import: itself, and what stands before it.
 ROOMS = (
     "errors",
+    "unfinished",
     "state",
     "settings",
     "monitor_program",

@@ -13,6 +13,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from unishare.unfinished import PREFIX
+
 _RECORD = b"unishare-record 1 "
 _DIGEST_LENGTH = 64
 # renameat2(2): both names stay, each stands for what the other did.
@@ -25,7 +27,7 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o644, incoming: Path |
     `incoming`: where the new file grows, on the same file system; by default the file's own folder. Raises OSError (a full disk,
     missing rights), and then leaves nothing behind.
     """
-    descriptor, name = tempfile.mkstemp(dir=incoming or file.parent, prefix=f".{file.name[:40]}-")
+    descriptor, name = tempfile.mkstemp(dir=incoming or file.parent, prefix=f"{PREFIX}{file.name[:40]}-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
@@ -37,6 +39,16 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o644, incoming: Path |
         Path(name).unlink(missing_ok=True)
         raise
     sync_folder(file.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, on disk too."""
+    if folder.is_dir():
+        return
+    if not folder.parent.is_dir():
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

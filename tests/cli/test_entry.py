@@ -49,6 +49,19 @@ def test_names_of_any_bytes_are_answered(tmp_path: Path, name: str, environment:
     assert done.stderr.startswith("error: unknown app ")
 
 
+@pytest.mark.parametrize("command", ["build $'\\e]0;x'", "pool add $'/\\e]0;x'", "invoke $'\\e]0;x'", "test", "ps"])
+def test_nothing_controls_the_terminal_through_a_message(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "project\x1b]0;x"
+    folder.mkdir()
+    (folder / "app.toml").write_text(
+        'name = "x"\nsummary = "s"\nlibraries = []\n"\\u001b]0;x" = 1\n[run.env]\n"\\u001b]0;x=" = "v"\n'
+    )
+    done = shell(f"cd {tmp_path}/project*; unishare {command}", tmp_path / "home")
+    assert done.returncode in (0, 2, 65, 66)
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.returncode == 0 or "\\x1b]0;x" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["build", "build --layout odd hello", "nosuch", "run hello --memory many", "stop"])
 def test_wrong_usage_is_two_lines(tmp_path: Path, command: str) -> None:
     done = shell(f"unishare {command}", tmp_path)

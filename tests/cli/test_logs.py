@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from unishare.cli import logs
 from unishare.cli.commands import cli
+from unishare.cli.terminal import TerminalText
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_following_goes_on_when_the_log_is_set_aside(tmp_path: Path, log: Path, 
 
 
 def test_a_terminal_is_not_controlled_by_a_guest() -> None:
-    text = logs.TerminalText()
+    text = TerminalText()
     assert text.text(b"\x1b]0;title\x07 \xc3") == "\\x1b]0;title\\x07 "
     assert text.text(b"\xbc\t\r\n\x7f\xc2\x9b") == "ü\t\\x0d\n\\x7f\\x9b"
 

@@ -16,6 +16,7 @@ from types import FrameType
 import click
 
 from unishare.cli.commands import cli
+from unishare.cli.terminal import printable
 from unishare.errors import UnishareError
 
 DEFECT = 70
@@ -100,9 +101,10 @@ def _open_standard_streams() -> None:
 
 
 def _say(message: str, hint: str | None) -> None:
-    click.echo(f"error: {message}", err=True)
+    # File names, recipes, ELF symbols and what programs said are in it.
+    click.echo(f"error: {printable(message)}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(f"hint: {printable(hint)}", err=True)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,7 @@ import click
 
 from unishare.cli.names import instance_argument
 from unishare.cli.session import Session, bytes_text, json_option, note, pass_session, print_json, print_table
+from unishare.cli.terminal import printable
 from unishare.errors import NotFoundError, UnishareError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def crash(session: Session, instance: str, as_json: bool) -> None:
     if as_json:
         print_json(found.record)
     else:
-        click.echo(found.report.rstrip())
+        click.echo(printable(found.report.rstrip()))
 
 
 async def _costs(control: Control, instances: list[Instance]) -> dict[str, Stats]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import sys
 import time
 from collections import deque
@@ -15,6 +14,7 @@ import click
 
 from unishare.cli.names import instance_argument
 from unishare.cli.session import Session, pass_session
+from unishare.cli.terminal import TerminalText
 from unishare.errors import NotFoundError
 
 CHUNK = 1 << 16
@@ -115,23 +115,6 @@ def _print(chunk: bytes) -> None:
     else:
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
-
-
-class TerminalText:
-    """Bytes of a guest as text for a terminal: they must not move its cursor, change its title or answer for its keyboard."""
-
-    def __init__(self) -> None:
-        # A letter of several bytes may be cut by a chunk's end.
-        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-
-    def text(self, chunk: bytes) -> str:
-        """The chunk with control characters (C0, DEL, C1: ECMA-48) shown as \\xNN, but for newlines and tabs."""
-        letters = self._decoder.decode(chunk)
-        return "".join(f"\\x{ord(letter):02x}" if _controls(letter) else letter for letter in letters)
-
-
-def _controls(letter: str) -> bool:
-    return letter not in "\n\t" and (ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0)
 
 
 _terminal = TerminalText()

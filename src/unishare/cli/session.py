@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from unishare.cli.terminal import printable
 from unishare.settings import Settings
 
 
@@ -43,7 +44,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         number = column.endswith("#")
         table.add_column(column.removesuffix("#"), justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
+        table.add_row(*(escape(printable(str(cell))) for cell in row))
     # Into a pipe nothing is cut: scripts that read tables anyway should find whole names.
     console = Console(width=None if sys.stdout.isatty() else 160)
     # Written by click, not by rich, which ends the program itself when the reader of a pipe has gone.
@@ -54,7 +55,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 
 def note(text: str) -> None:
     """A remark for people, on stderr."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def bytes_text(size: float) -> str:

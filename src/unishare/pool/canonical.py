@@ -17,7 +17,7 @@ from pathlib import Path
 from unishare.formats.addresses import PAGE
 from unishare.pool.pieces import Piece
 from unishare.pool.runs import RunFiles
-from unishare.state import replace_file
+from unishare.state import make_folder, replace_file
 
 # The line's end is part of a record: without it the number before may have been cut.
 _RECORD = re.compile(rb"([0-9a-f]{64})(?: ([0-9]{1,9}))?\n")
@@ -84,7 +84,7 @@ def read_place(record: Path) -> Place | None:
 def record_place(folder: Path, library: str, section: str, address: int, place: Place) -> None:
     """Record a place."""
     record = _record(folder, library, section, address)
-    record.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(record.parent)
     replace_file(record, f"{place.run} {place.first}\n".encode() if place.first else f"{place.run}\n".encode())
 
 

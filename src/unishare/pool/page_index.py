@@ -7,6 +7,7 @@ kernel keeps a record for each mapping. Pages that no snapshot had before go int
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from unishare.pool.runs import RunFiles
 
 # A page's place: a run, and the page in it.
 Place = tuple[str, int]
+_RECORD = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,9})\n")
 
 
 class PageIndex:
@@ -41,19 +43,23 @@ class PageIndex:
     def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected."""
         for record in self._folder.glob("??/*"):
-            if record.read_text(encoding="ascii").split()[0] not in live_runs:
+            place = _read(record)
+            if place is None or place[0] not in live_runs:
                 record.unlink()
 
     def _find(self, name: str) -> Place | None:
         """A page's place, if what is there is still that page."""
-        try:
-            run, number = self._file(name).read_text(encoding="ascii").split()
-            with self._runs.file(run).open("rb") as stream:
-                stream.seek(int(number) * PAGE)
-                found = hashlib.sha256(stream.read(PAGE)).hexdigest()
-        except (FileNotFoundError, ValueError):
+        place = _read(self._file(name))
+        if place is None:
             return None
-        return (run, int(number)) if found == name else None
+        run, number = place
+        try:
+            with self._runs.file(run).open("rb") as stream:
+                stream.seek(number * PAGE)
+                found = hashlib.sha256(stream.read(PAGE)).hexdigest()
+        except OSError:
+            return None
+        return place if found == name else None
 
     def _record(self, name: str, place: Place) -> None:
         # Not synced: what is lost or torn is found out when it is read, and costs a page that is stored twice.
@@ -63,6 +69,15 @@ class PageIndex:
 
     def _file(self, name: str) -> Path:
         return self._folder / name[:2] / name
+
+
+def _read(record: Path) -> Place | None:
+    """A record's place; None when there is none or it is damaged."""
+    try:
+        found = _RECORD.fullmatch(record.read_bytes())
+    except OSError:
+        return None
+    return (found[1].decode(), int(found[2])) if found else None
 
 
 def _stretches(pages: Sequence[tuple[int, Place]]) -> list[PageStretch]:

@@ -17,7 +17,8 @@ from unishare.formats.addresses import PAGE
 from unishare.formats.manifest import Manifest, RunReference
 from unishare.monitor_program import monitor_program
 from unishare.pool.runs import RunFiles
-from unishare.state import replace_file
+from unishare.state import make_folder, replace_file
+from unishare.unfinished import PREFIX
 
 TIME_LIMIT_S = 30
 _RECORD = re.compile(rb"([0-9a-f]{64})\n")
@@ -42,14 +43,14 @@ class PageTableCache:
             return RunReference(run=run, pages=self._runs.file(run).stat().st_size // PAGE)
         data = self._ask_monitor(manifest, folder)
         run = self._runs.add(data)
-        self._folder.mkdir(exist_ok=True)
+        make_folder(self._folder)
         replace_file(record, f"{run}\n".encode())
         return RunReference(run=run, pages=len(data) // PAGE)
 
     def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected, and damaged ones."""
         for record in self._folder.glob("*"):
-            if _read(record) not in live_runs:
+            if _read(record) not in live_runs or record.name.startswith(PREFIX):
                 record.unlink()
 
     def _ask_monitor(self, manifest: Manifest, folder: Path) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unishare.errors import BadInputError
 from unishare.formats.addresses import PAGE
-from unishare.state import replace_file
+from unishare.state import make_folder, replace_file
 
 _Stamp = tuple[int, int, int]
 
@@ -29,7 +29,7 @@ class RunFiles:
         name = hashlib.sha256(data).hexdigest()
         file = self.file(name)
         if not self.is_intact(name):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(file.parent)
             replace_file(file, data, mode=0o444, incoming=self._incoming)
         return name
 

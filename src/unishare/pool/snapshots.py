@@ -11,7 +11,6 @@ import json
 import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,13 @@ from unishare.formats.snapshot import FOLDER_NAME, Snapshot, snapshots_of
 from unishare.monitor_program import monitor_program
 from unishare.pool.store import Pool
 from unishare.state import replace_file, replace_folder
+from unishare.unfinished import unfinished_folder
 
 TIME_LIMIT_S = 10.0
 # Beyond the limit that the monitor keeps itself.
 PATIENCE_S = 20.0
 SEED_FILE = "snapshot.seed"
+SEED_BYTES = 32
 ASLR_COUNT = 4
 
 
@@ -46,14 +47,14 @@ def take(
     image = hashlib.sha256(text).hexdigest()
     wanted = default_count(manifest.layout) if count is None else count
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".snapshots-") as temporary:
-            taken = [_run_once(pool, folder, manifest, number, warm, time_limit_s, Path(temporary)) for number in range(wanted)]
+        with unfinished_folder(folder) as temporary:
+            taken = [_run_once(pool, folder, manifest, number, warm, time_limit_s, temporary) for number in range(wanted)]
             # Nothing may be collected between the pages and the snapshots that name them.
             with pool.locked():
                 snapshots = [
                     Snapshot(name=manifest.name, image=image, pages=pool.store_pages(pages), **state) for state, pages in taken
                 ]
-                return _publish(folder, Path(temporary), snapshots)
+                return _publish(folder, temporary, snapshots)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -132,8 +133,20 @@ def _seed(pool: Pool, manifest: Manifest, number: int) -> str:
 
 def _secret(pool: Pool) -> bytes:
     file = pool.folder / SEED_FILE
-    if not file.exists():
+    secret = _read_secret(file)
+    if secret is None:
         with pool.locked():
-            if not file.exists():  # else another command was quicker
-                replace_file(file, secrets.token_bytes(32), mode=0o600, incoming=pool.folder / "incoming")
-    return file.read_bytes()
+            secret = _read_secret(file)
+            if secret is None:  # else another command was quicker
+                secret = secrets.token_bytes(SEED_BYTES)
+                replace_file(file, secret, mode=0o600, incoming=pool.folder / "incoming")
+    return secret
+
+
+def _read_secret(file: Path) -> bytes | None:
+    """The pool's secret; None when there is none, or less than all of it: addresses must not be drawn from what others can guess."""
+    try:
+        secret = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    return secret if len(secret) == SEED_BYTES and any(secret) else None

@@ -6,6 +6,7 @@ the collector exclude each other by one lock; readers need none.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -27,7 +28,8 @@ from unishare.pool.page_index import PageIndex
 from unishare.pool.page_tables import PageTableCache
 from unishare.pool.runs import RunFiles
 from unishare.pool.snapshot_files import FoundSnapshot, living_snapshots
-from unishare.state import replace_file, replace_folder
+from unishare.state import make_folder, replace_file, replace_folder
+from unishare.unfinished import PREFIX, remove_abandoned
 
 FORMAT = "unishare-pool 1\n"
 
@@ -59,7 +61,7 @@ class Pool:
         """Open a pool, making it where there is none."""
         if _is_cut_short(folder / "format"):
             for name in ("runs", "images", "canonical", "incoming", "tables"):
-                (folder / name).mkdir(parents=True, exist_ok=True)
+                make_folder(folder / name)
             replace_file(folder / "format", FORMAT.encode(), mode=0o444)
         return cls.open(folder)
 
@@ -175,6 +177,7 @@ class Pool:
             self._page_tables.forget(live_runs)
             self._page_index.forget(live_runs)
             _empty(self.folder / "incoming")
+            freed += remove_abandoned(self._places_of_writers())
         return dropped, freed
 
     def forget(self, name: str) -> list[AddedImage]:
@@ -201,10 +204,18 @@ class Pool:
         self._images.record(text, folder, in_home=in_home)
         replace_file(folder / MANIFEST_NAME, text)
 
+    def _places_of_writers(self) -> Iterator[Path]:
+        """Where images, snapshots and records grow beside what they will become."""
+        home = self.folder.parent
+        yield from (home, self.folder, self.folder / "images", home / "population")
+        for folder, names, _ in os.walk(home / "images"):
+            names[:] = [name for name in names if not name.startswith(PREFIX)]
+            yield Path(folder)
+
     def _forget_canonical(self, live_runs: set[str]) -> None:
         for record in (self.folder / "canonical").glob("*/*"):
             place = canonical.read_place(record)
-            if place is None or place.run not in live_runs:
+            if place is None or place.run not in live_runs or record.name.startswith(PREFIX):
                 record.unlink()
 
 

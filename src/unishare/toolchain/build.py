@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from unishare.errors import BadInputError, UnishareError
 from unishare.formats.addresses import RANDOM_HEAP_LIMIT, heap_limit
 from unishare.formats.image import ImageFacts, LibraryReference
 from unishare.settings import Settings
-from unishare.state import replace_folder
+from unishare.state import make_folder, replace_folder
 from unishare.toolchain.link import files_archive, symbols
 from unishare.toolchain.link.app_window import refuse_too_large
 from unishare.toolchain.link.image_key import has_key, write_key
@@ -40,6 +39,7 @@ from unishare.toolchain.sources.trees import Trees
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler, Variant
 from unishare.toolchain.tools.digests import Digests, of_bytes, of_value
+from unishare.unfinished import unfinished_folder
 
 # What is done, how much of it, how much in all.
 Progress = Callable[[str, int, int], None]
@@ -208,7 +208,7 @@ class Builder:
         refuse_too_large(app, unit, files)
         job = LinkJob(app.name, unit, libraries, places, files)
         known = self.others({library.name for library in libraries}, layout.variant)
-        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._catalog.library_names())
+        symbols.check(job.units, ENTRY_NEEDS, self._allowed(libraries), known, self._workshop.guesses)
         self._write(folder, facts, key, job, layout)
         return Image(app.name, layout.name, folder, fresh=True)
 
@@ -228,9 +228,9 @@ class Builder:
         return layout.places(libraries, self._map, self._compiler, self._tools)
 
     def _write(self, folder: Path, facts: ImageFacts, key: str, job: LinkJob, layout: Layout) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
-            work, fresh = Path(temporary) / "work", Path(temporary) / "image"
+        make_folder(folder.parent)
+        with unfinished_folder(folder.parent) as temporary:
+            work, fresh = temporary / "work", temporary / "image"
             work.mkdir()
             fresh.mkdir()
             layout.write(job, facts, Site(self._compiler, self._tools, work, fresh))

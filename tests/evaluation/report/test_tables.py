@@ -24,7 +24,7 @@ def test_rows_are_configurations_and_spreads_are_shown() -> None:
     numbers = [
         number("dce", "each", 2048, 1024, 4096),
         number("pool aslr", "each", 204_800, 204_800, 204_800),
-        number("pool aslr", "pool resident", 3 << 20, 3 << 20, 3 << 20),
+        number("pool aslr", "pool in use", 3 << 20, 3 << 20, 3 << 20),
         number("pool aslr", "no column", 1, 1, 1),
         number("of one app", "each", 1, 1, 1, subject="gzip"),
     ]

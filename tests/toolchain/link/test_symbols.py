@@ -41,8 +41,8 @@ def test_what_the_linker_script_defines_is_not_missing() -> None:
 
 def test_an_undefined_symbol_names_users_and_providers() -> None:
     error = failure([APP, unit("tool", [], ["parse"])], known=[unit("parser", ["parse"]), unit("other", weak=["parse"])])
-    assert error.message == "undefined symbol parse: needed by app, tool; other or parser could provide it"
-    assert error.hint == "Add to `libraries` (app) or `link.needs` (library): other, parser."
+    assert error.message == "undefined symbol parse: needed by app, tool; parser or other could provide it"
+    assert error.hint == "Add to `libraries` (app) or `link.needs` (library): parser."
 
 
 def test_an_undefined_symbol_that_nobody_has_says_so() -> None:

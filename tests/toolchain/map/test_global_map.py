@@ -242,6 +242,7 @@ def test_a_map_that_could_not_be_written_hands_out_nothing(tmp_path: Path) -> No
         assert retried == GlobalMap(file).windows([third])[third.digest]
         check(GlobalMap(file).state())
         file.write_bytes(file.read_bytes()[:start])
+        file.with_name("global.map.seal").unlink()
 
 
 def test_places_in_frames_that_could_not_be_written_are_not_handed_out_either(
@@ -260,3 +261,51 @@ def test_places_in_frames_that_could_not_be_written_are_not_handed_out_either(
 
 def _full(_: int) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_map_that_lost_whole_lines_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "global.map"
+    GlobalMap(file).windows([library(name, text=100) for name in ("a", "b", "c")])
+    whole = file.read_bytes()
+    for end in [0, *(at + 1 for at in range(len(whole) - 1) if whole[at : at + 1] == b"\n")]:
+        file.write_bytes(whole[:end])
+        with pytest.raises(BadInputError, match=f"lost its last {len(whole) - end} bytes") as caught:
+            GlobalMap(file).windows([library("d", text=100)])
+        assert "backup" in str(caught.value.hint)
+        assert file.read_bytes() == whole[:end]
+    file.write_bytes(whole)
+    assert len(GlobalMap(file).state().entries) == 3
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"library b 1.0", b"library b 1.1"), (b"library c", b"library z")])
+def test_a_changed_name_or_version_is_noticed(tmp_path: Path, old: bytes, new: bytes) -> None:
+    file = tmp_path / "global.map"
+    GlobalMap(file).windows([library(name, text=100) for name in ("a", "b", "c")])
+    assert old in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(old, new))
+    with pytest.raises(BadInputError, match="was changed"):
+        GlobalMap(file).state()
+
+
+def test_a_map_that_is_cut_under_a_running_build_is_refused(tmp_path: Path) -> None:
+    mapped = GlobalMap(tmp_path / "global.map")
+    mapped.windows([library("a", text=100)])
+    (tmp_path / "global.map").write_bytes(b"")
+    with pytest.raises(BadInputError, match="lost its last"):
+        mapped.windows([library("b", text=100)])
+
+
+def test_a_map_of_before_there_were_seals_and_one_that_is_removed_go_on(tmp_path: Path) -> None:
+    file, seal = tmp_path / "global.map", tmp_path / "global.map.seal"
+    GlobalMap(file).windows([library("a", text=100)])
+    seal.unlink()
+    GlobalMap(file).windows([library("b", text=100)])
+    assert seal.exists()
+    # What was appended and not sealed, because of a crash between, is right.
+    old = seal.read_bytes()
+    GlobalMap(file).windows([library("c", text=100)])
+    seal.write_bytes(old)
+    assert [entry.name for entry in GlobalMap(file).state().entries] == ["a", "b", "c"]
+    file.unlink()
+    GlobalMap(file).windows([library("d", text=100)])
+    assert [entry.name for entry in GlobalMap(file).state().entries] == ["d"]

@@ -106,6 +106,7 @@ BASES = {"library": LIBRARY, "debian": DEBIAN, "https": HTTPS, "compiler": COMPI
 @example(("library", ("build", "flags", 0)), "-DX=\0")
 @example(("app", ("files", "/app/data", "(key)")), "/")
 @example(("app", ("run", "argv", 0)), "\0")
+@example(("app", ("run", "env", "K", "(key)")), "\0")
 def test_every_field_of_every_recipe(case: tuple[str, tuple[Any, ...]], text: str) -> None:
     kind, place = case
     with tempfile.TemporaryDirectory() as temporary:
@@ -119,7 +120,7 @@ def test_every_field_of_every_recipe(case: tuple[str, tuple[Any, ...]], text: st
                 (folder / "tiny.toml").write_text(content, encoding="utf-8")
                 assert_library_can_be_written(load_library(folder / "tiny.toml"), folder)
         except UnishareError as error:
-            assert "\0" not in error.message
+            assert "\0" not in error.message and "\x1b" not in error.message.replace(text, "")
 
 
 def assert_library_can_be_written(recipe: LibraryRecipe, folder: Path) -> None:

@@ -21,8 +21,10 @@ from unishare.evaluation.trace import draw_requests
 from unishare.host import ksm
 from unishare.host.kernel_thread import find_thread, thread_ns
 
-# A reading of the pool looks at thousands of files.
+# Of the curve: seconds between readings. One of the pool looks at thousands of files and drops what nobody maps of them, so it is also kept to a
+# small part of the time.
 EVERY_S = 0.5
+PAUSES = 8
 KSM_LIMIT_S = 240.0
 
 
@@ -59,13 +61,15 @@ async def curve(task: Task, before: Before, pool: PoolPages, readings: list[Read
 
     async def watch() -> None:
         while not ending.is_set():
+            asked = time.monotonic()
             total = await asyncio.to_thread(total_now, before, pool)
             now = time.monotonic() - began
+            pause = max(EVERY_S, PAUSES * (time.monotonic() - asked))
             readings.append(Reading("total", "bytes", total, "curve", now))
             if task.configuration.sharing == "ksm":
                 readings.extend(ksm_readings(ksm.read_counters(), "curve", now))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), EVERY_S)
+                await asyncio.wait_for(ending.wait(), pause)
 
     watching = asyncio.create_task(watch())
     try:

@@ -179,7 +179,7 @@ async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
             await fleet.grow(functions, 1)
             taken.append((time.perf_counter() - began) * 1000)
         await fleet.rest()
-        total = before.fall(settle()) + pool.resident()
+        total = before.fall(settle()) + pool.in_use()
         pss = read_processes(fleet.pids).pss
         refuse_impossible(total, pss * task.size.instances / len(fleet.members), task.size.instances)
         return _readings(configuration.title, total, pss, task.size.instances, taken)

@@ -6,7 +6,6 @@ population too.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from unishare.errors import BadInputError
 from unishare.evaluation.population.pipeline import Draw, function, name
 from unishare.state import replace_folder
+from unishare.unfinished import unfinished_folder
 
 MARK = "population.json"
 # Number of functions written, and to write.
@@ -41,8 +41,8 @@ def write(folder: Path, population: Population, progress: Progress) -> None:
     """Write a population to a folder, which a catalogue then finds its apps in."""
     _refuse_strange(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
-        fresh = Path(temporary) / "population"
+    with unfinished_folder(folder.parent) as temporary:
+        fresh = temporary / "population"
         fresh.mkdir()
         for number in range(population.count):
             progress(number, population.count)

@@ -13,7 +13,7 @@ _COLUMNS: Mapping[str, Sequence[tuple[str, str, float]]] = {
         ("each", "KiB an instance", KIB),
         ("each above floor", "above the floor", KIB),
         ("private", "private, MiB in all", MIB),
-        ("pool resident", "pool's pages, MiB in all", MIB),
+        ("pool in use", "pool's pages, MiB in all", MIB),
         ("kernel page tables", "page tables, MiB in all", MIB),
         ("ksm metadata", "KSM's metadata, MiB in all", MIB),
         ("ksmd", "ksmd, s", 1),

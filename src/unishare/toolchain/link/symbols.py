@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from unishare.errors import BuildError
 from unishare.toolchain.link import source_lines
-from unishare.toolchain.objects import hints
 from unishare.toolchain.objects.cache import UnitObject
+from unishare.toolchain.objects.hints import Guesses, fewest, nearest_first
 
 # Defined by every layout's linker script or by the image's own stub.
 PROVIDED = frozenset(
@@ -22,16 +22,18 @@ SHOWN = 12
 
 ENTRY = "the image's entry"
 
+NO_GUESSES = Guesses()
+
 
 def check(
     units: Sequence[UnitObject],
     entry: Iterable[str],
     allowed: Iterable[str],
     known: Iterable[UnitObject],
-    names: Sequence[str] = (),
+    guesses: Guesses = NO_GUESSES,
 ) -> None:
     """Refuse undefined and doubly defined symbols. `entry` are those that every image needs; `known` are libraries that could
-    have been named as well, `names` those of all libraries; they are looked at only when a symbol is missing."""
+    have been named as well, `guesses` knows of those that were not compiled; they are looked at only when a symbol is missing."""
     definers: dict[str, list[UnitObject]] = defaultdict(list)
     for unit in units:
         for symbol in unit.facts.strong:
@@ -54,22 +56,22 @@ def check(
                 users = missing.setdefault(symbol, [])
                 users.append(_at(unit, source_lines.first_use(unit, symbol) if len(missing) <= SHOWN else None))
     if missing:
-        _refuse_undefined(missing, known, names)
+        _refuse_undefined(missing, known, guesses)
 
 
-def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[UnitObject], names: Sequence[str]) -> None:
+def _refuse_undefined(missing: Mapping[str, Sequence[str]], known: Iterable[UnitObject], guesses: Guesses) -> None:
     providers: dict[str, set[str]] = defaultdict(set)
     for library in known:
         for symbol in missing.keys() & {*library.facts.strong, *library.facts.weak}:
             providers[symbol].add(library.name)
     lines = []
     for symbol, users in sorted(missing.items())[:SHOWN]:
-        could = f"; {' or '.join(sorted(providers[symbol]))} could provide it" if symbol in providers else ""
+        could = f"; {' or '.join(nearest_first(symbol, providers[symbol]))} could provide it" if symbol in providers else ""
         lines.append(f"undefined symbol {symbol}: needed by {', '.join(users)}{could}")
-    named = sorted({name for known_names in providers.values() for name in known_names})
+    named = fewest(providers)
     found = [f"Add to `libraries` (app) or `link.needs` (library): {', '.join(named)}."] if named else []
-    guesses = (hints.for_missing_symbol(symbol, names) for symbol in sorted(missing) if symbol not in providers)
-    found += [guess for guess in dict.fromkeys(guesses) if guess is not None][:SHOWN]
+    others = [symbol for symbol in sorted(missing) if symbol not in providers][:SHOWN]
+    found += [guess for guess in dict.fromkeys(map(guesses.for_symbol, others)) if guess is not None]
     raise BuildError(
         "\n".join(lines) + _more(len(missing)),
         " ".join(found)

@@ -12,7 +12,8 @@ aslr (frame_space.py): these have no generations, for nothing is ever used up. A
 every line through `zones`, so a damaged or hand-edited map is noticed at once. When the addresses of `zones` are used up, a new
 generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
-lines and syncing; half a last line (a crash) is dropped by the next writer. The number in the first line rises with the rules of
+lines and syncing; half a last line (a crash) is dropped by the next writer, and lines that went missing are told by the seal
+beside it (seal.py). The number in the first line rises with the rules of
 `zones`, for lines are only understood by the rules they were written under.
 """
 
@@ -30,8 +31,9 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError
 from unishare.formats.sections import Kind
-from unishare.state import sync_folder
+from unishare.state import make_folder, sync_folder
 from unishare.toolchain.map.frame_space import FrameKind, FrameSpace, FrameWindows
+from unishare.toolchain.map.seal import Seal, read_seal, refuse_broken, remove_seal, write_seal
 from unishare.toolchain.map.zones import Full, Window, Zones
 from unishare.toolchain.objects.cache import UnitObject, WindowSize
 
@@ -97,7 +99,8 @@ class GlobalMap:
         self._file = file
         self._zones = zones
         self._state = MapState(zones)
-        self._read_to = 0
+        # The end of the lines that the state stands for.
+        self._end = Seal()
 
     def state(self) -> MapState:
         """The map's present content, read from where the last call ended."""
@@ -133,7 +136,7 @@ class GlobalMap:
     @contextmanager
     def _writing(self) -> Iterator[MapState]:
         """The map's content with nobody else writing, and whole lines only in the file."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._file.parent)
         with FileLock(self._file.with_suffix(".lock")):
             state = self.state()
             self._drop_half_line()
@@ -141,12 +144,12 @@ class GlobalMap:
                 yield state
             except BaseException:
                 # What was placed and not written is given to nobody: the next caller reads the file again.
-                self._state, self._read_to = MapState(self._zones), 0
+                self._state, self._end = MapState(self._zones), Seal()
                 raise
 
     def _first_lines(self) -> list[str]:
         """What a file begins with, if there is none yet."""
-        return [] if self._read_to else [HEADER, "generation 1"]
+        return [] if self._end.length else [HEADER, "generation 1"]
 
     def _allocate(self, missing: Sequence[UnitObject], all_of_image: Sequence[UnitObject]) -> list[str]:
         """Place libraries; the lines to append."""
@@ -177,13 +180,16 @@ class GlobalMap:
     def _append(self, lines: Iterable[str]) -> None:
         data = "".join(f"{line}\n" for line in lines).encode()
         is_new = not self._file.exists()
+        if is_new:
+            remove_seal(self._file)  # of one that was removed
         with self._file.open("ab") as file:  # which writes all or raises, also when a disk is nearly full
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
             sync_folder(self._file.parent)
-        self._read_to += len(data)
+        self._end, _ = self._end.after(data)
+        write_seal(self._file, self._end)
 
     def _replayed(self) -> MapState:
         """The file's content, whatever was placed since and not written."""
@@ -194,19 +200,26 @@ class GlobalMap:
         return state
 
     def _catch_up(self) -> None:
+        start = self._end.length
+        noted = read_seal(self._file)
         with self._file.open("rb") as file:
-            file.seek(self._read_to)
+            size = os.fstat(file.fileno()).st_size
+            file.seek(start)
             data = file.read()
+        if size < start:
+            refuse_broken(self._file, self._end, size)
         whole = data[: data.rfind(b"\n") + 1]
-        if not whole and self._read_to == 0 and not f"{HEADER}\n".encode().startswith(data):
+        if not whole and start == 0 and not f"{HEADER}\n".encode().startswith(data):
             raise BadInputError(f"{self._file}: not a global map", _HINT)
-        _replay(self._file, self._state, whole, self._read_to)
-        self._read_to += len(whole)
+        _replay(self._file, self._state, whole, start)
+        self._end, met = self._end.after(whole, noted)
+        if noted is not None and noted.length > start and not met:
+            refuse_broken(self._file, noted, size)
 
     def _drop_half_line(self) -> None:
         """Cut off what follows the last whole line; all whole lines were read."""
-        if self._file.exists() and self._file.stat().st_size > self._read_to:
-            os.truncate(self._file, self._read_to)
+        if self._file.exists() and self._file.stat().st_size > self._end.length:
+            os.truncate(self._file, self._end.length)
 
 
 def _line(record: str, name: str, version: str, digest: str, windows: Mapping[Kind, Window] | FrameWindows) -> str:

@@ -9,7 +9,6 @@ the digest of `unit.o`, and one that is damaged is compiled again.
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -22,12 +21,13 @@ from pydantic import ValidationError
 from unishare.errors import BuildError
 from unishare.state import mark_used, read_record, replace_file, replace_folder, write_record
 from unishare.toolchain.objects.combine import combine
-from unishare.toolchain.objects.compilation import OBJECT, Unit, submit
+from unishare.toolchain.objects.compilation import OBJECT, Compiled, Unit, submit
 from unishare.toolchain.objects.facts import FACTS_VERSION, UnitFacts, WindowSize, facts_of
 from unishare.toolchain.objects.reads import digests_of, parse_rule, stable_names, uncovered
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
 from unishare.toolchain.tools.digests import Digests, of_value
+from unishare.unfinished import unfinished_folder
 
 __all__ = ["ObjectCache", "UnitFacts", "UnitObject", "WindowSize"]
 
@@ -94,6 +94,8 @@ class ObjectCache:
                     found = self._make(unit, version, variant, key, pool)
         mark_used(self._entry(key))
         mark_used(found.path.parent)
+        for warnings in found.facts.warnings:  # with each build, until they are mended
+            self._warn(unit, warnings)
         return found
 
     def cached(self, unit: Unit, version: str, variant: Variant, inputs: Sequence[str]) -> UnitObject | None:
@@ -118,20 +120,24 @@ class ObjectCache:
         except (OSError, ValidationError):
             return None
         if facts.version != FACTS_VERSION:
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as work:
-                facts = facts_of(unit, variant, entry / "unit.o", self._compiler, self._tools, Path(work))
+            with unfinished_folder(self._folder) as work:
+                known = facts.warnings
+                facts = facts_of(unit, variant, entry / "unit.o", self._compiler, self._tools, work)
+                facts = facts.model_copy(update={"warnings": known})
             replace_file(entry / "unit.json", facts.model_dump_json().encode())
         return UnitObject(unit.owner, version, entry / "unit.o", facts)
 
     def _make(self, unit: Unit, version: str, variant: Variant, key: str, pool: Executor) -> UnitObject:
         base = self._entry(key)
-        with tempfile.TemporaryDirectory(dir=base.parent, prefix="new-") as folder:
-            work = Path(folder)
+        with unfinished_folder(base.parent) as work:
             fresh = work / "entry"
             fresh.mkdir()
-            objects, reads = self._compile(unit, variant, pool, work)
+            compiled, reads = self._compile(unit, variant, pool, work)
+            objects = [str(compilation.object) for compilation in compiled]
             combine(unit, variant, objects, fresh / "unit.o", self._compiler, self._tools, work)
             facts = facts_of(unit, variant, fresh / "unit.o", self._compiler, self._tools, work)
+            warnings = dict.fromkeys(compilation.warnings for compilation in compiled if compilation.warnings)
+            facts = facts.model_copy(update={"warnings": list(warnings)})
             (fresh / "unit.json").write_text(facts.model_dump_json())
             names = stable_names(unit, reads)
             entry = self._entry_for(unit, key, names)
@@ -142,8 +148,8 @@ class ObjectCache:
                 write_record(base / "reads.json", json.dumps(names).encode())
         return UnitObject(unit.owner, version, entry / "unit.o", facts)
 
-    def _compile(self, unit: Unit, variant: Variant, pool: Executor, work: Path) -> tuple[list[str], list[Path]]:
-        """Compile every file; the objects, and the files read that the key does not cover. Again, if one was written to meanwhile."""
+    def _compile(self, unit: Unit, variant: Variant, pool: Executor, work: Path) -> tuple[list[Compiled], list[Path]]:
+        """Compile every file; what came of it, and the files read that the key does not cover. Again, if one was written to meanwhile."""
         for _ in range(TRIES):
             start = time.time_ns() - CLOCK_STEP_NS
             jobs = submit(unit, variant, self._compiler, self._tools, pool, work)
@@ -157,9 +163,7 @@ class ObjectCache:
             watched = [*paths, *(unit.root / file for file in unit.files)]
             changed = [path for path in watched if path.is_file() and path.stat().st_mtime_ns > start]
             if not changed:
-                for warnings in dict.fromkeys(compilation.warnings for compilation in compiled if compilation.warnings):
-                    self._warn(unit, warnings)
-                return [str(compilation.object) for compilation in compiled], paths
+                return compiled, paths
         raise BuildError(f"{unit.owner}: {changed[0]} was changed while it was compiled", "Build again when it is at rest.")
 
 

@@ -50,6 +50,8 @@ class UnitFacts(BaseModel):
     undefined: list[str]
     # Symbols that no image can hold, and why.
     refused: dict[str, str] = {}
+    # What the compiler said though all files compiled.
+    warnings: list[str] = []
 
 
 def facts_of(unit: Unit, variant: Variant, path: Path, compiler: Compiler, tools: Tools, work: Path) -> UnitFacts:

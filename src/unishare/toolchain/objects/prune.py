@@ -13,10 +13,11 @@ from pathlib import Path
 
 from unishare.settings import Settings
 from unishare.toolchain.sources.listing import SUFFIX as LISTING
+from unishare.unfinished import PREFIX, abandoned, remove_abandoned, size_on_disk
 
 DAY_S = 24 * 3600
-# What a build that was killed leaves behind: its temporary folders.
-_UNFINISHED = "new-"
+# What builds of before, killed, left behind.
+_OLD_UNFINISHED = "new-"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,17 @@ class CacheEntry:
 
 
 def prune_cache(settings: Settings, days: float, *, dry_run: bool = False) -> list[CacheEntry]:
-    """Remove the entries that were last used more than `days` days ago; what was (or would be) removed. Not for beside a build."""
+    """Remove the entries that were last used more than `days` days ago, and what killed builds left; what was (or would be) removed.
+    Not for beside a build."""
     limit = time.time() - days * DAY_S
-    removed = []
+    left = list(_left_behind(settings))
+    removed = [CacheEntry(path, size_on_disk(path)) for path in left]
+    if not dry_run:
+        remove_abandoned({path.parent for path in left})
     for path in _entries(settings):
         if path.stat().st_mtime > limit:
             continue
-        removed.append(CacheEntry(path, _size(path)))
+        removed.append(CacheEntry(path, size_on_disk(path)))
         if not dry_run:
             _remove(path)
     return removed
@@ -43,17 +48,19 @@ def prune_cache(settings: Settings, days: float, *, dry_run: bool = False) -> li
 def _entries(settings: Settings) -> Iterator[Path]:
     for place in (*settings.objects.glob("??"), settings.sources / "trees"):
         if place.is_dir():
-            yield from sorted(path for path in place.iterdir() if path.is_dir())
+            yield from sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith(PREFIX))
+
+
+def _left_behind(settings: Settings) -> Iterator[Path]:
+    """What writers that were killed left among objects and sources."""
+    sources = settings.sources
+    places = [settings.objects, *settings.objects.glob("??"), *settings.objects.glob("??/*")]
+    yield from abandoned([*places, sources, sources / "apt", sources / "trees", *(sources / "archives").glob("*")])
 
 
 def _remove(path: Path) -> None:
     """Take the name away first, so that a build sees the whole entry or none."""
-    going = path if path.name.startswith(_UNFINISHED) else path.rename(path.with_name(f"{_UNFINISHED}going-{path.name}"))
+    going = path if path.name.startswith(_OLD_UNFINISHED) else path.rename(path.with_name(f"{PREFIX}going-{path.name}"))
     shutil.rmtree(going)
     for suffix in (".lock", LISTING):
         path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
-
-
-def _size(path: Path) -> int:
-    """Bytes on disk: st_blocks counts units of 512 bytes (stat(2))."""
-    return sum(file.lstat().st_blocks * 512 for file in path.rglob("*"))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError, UnishareError
-from unishare.toolchain.objects import hints
 from unishare.toolchain.objects.cache import ObjectCache, UnitObject
 from unishare.toolchain.objects.compilation import CompilationError, Unit, matching
+from unishare.toolchain.objects.hints import Guesses
 from unishare.toolchain.recipes.catalog import Catalog
 from unishare.toolchain.recipes.closure import libraries_of, needs_of
 from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
@@ -77,13 +77,18 @@ class Workshop:
         _refuse_symbols(recipe, unit_object)
         return unit_object
 
+    @property
+    def guesses(self) -> Guesses:
+        """Which libraries could have what is missing."""
+        return Guesses(self._known_libraries, self._has_header, self._has_source)
+
     @contextmanager
     def _hints(self) -> Iterator[None]:
         """Say with a compiler's error which library has the header that is missing."""
         try:
             yield
         except CompilationError as error:
-            hint = hints.for_missing_header(error.output, self._known_libraries(), self._has_header)
+            hint = self.guesses.for_header(error.output)
             if hint is not None:
                 error.hint = f"{hint} {error.hint}"
             raise
@@ -98,6 +103,14 @@ class Workshop:
             return False
         root = self.trees.of(recipe).root
         return any((root / folder / header).is_file() for folder in recipe.build.public_include)
+
+    def _has_source(self, recipe: LibraryRecipe, symbol: str) -> bool:
+        if not self.trees.is_present(recipe):
+            return False
+        with suppress(UnishareError):
+            files = matching(recipe, self.trees.of(recipe).root, recipe.build.files, recipe.build.exclude)
+            return any(Path(file).stem == symbol for file in files)
+        return False
 
     def _library_unit(self, recipe: LibraryRecipe) -> tuple[Unit, list[str]]:
         build = recipe.build

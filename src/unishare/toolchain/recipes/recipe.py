@@ -260,6 +260,8 @@ class LibraryRecipe(_Recipe):
     prepare: Prepare = Prepare()
     build: LibraryBuild = LibraryBuild()
     link: LibraryLink = LibraryLink()
+    # Patterns of headers and symbols that do not begin with its name: messages name the library by them, unpacked or not.
+    provides: list[Symbol] = []
     run: LibraryRun = LibraryRun()
     check: LibraryCheck | None = None
 
@@ -306,9 +308,10 @@ class AppRecipe(_Recipe):
 
     @property
     def wanted_snapshots(self) -> AppSnapshot | None:
-        """Its snapshots; without a word, those of an app without code of its own: the start of its interpreter is work."""
+        """Its snapshots; without a word, those of an app without code of its own, for the start of its interpreter is work, and of one that
+        keeps nothing between requests: an instance that returns to its snapshot has next to no memory of its own."""
         if self.snapshot is None:
-            return None if self.build.files else AppSnapshot()
+            return AppSnapshot() if self.state == "none" or not self.build.files else None
         return None if self.snapshot.count == 0 else self.snapshot
 
 
@@ -373,7 +376,7 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
         parts = [part for number, part in enumerate(loc) if not (number == 1 and loc[0] == "source" and part in PROVIDERS)]
         if detail["type"].startswith("union_tag"):
             parts.append("provider")
-        field = ".".join(str(part) for part in parts)
+        field = ".".join(part if isinstance(part, str) and part.isprintable() else repr(part) for part in parts)
         place = f"{file}:{line_of_field(text, parts)}"
         lines.append(f"{place}: field `{field}`: {_reason(model, parts, detail)}")
     return "\n".join(lines)

@@ -5,7 +5,6 @@ In: a folder of a catalogue. Out: a project folder, written as a whole. `unishar
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -14,6 +13,7 @@ from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.catalog import Catalog, unknown
 from unishare.toolchain.recipes.recipe import load_toml
 from unishare.toolchain.recipes.texts import Name, SourcePath
+from unishare.unfinished import unfinished_folder
 
 FILE_NAME = "language.toml"
 TEMPLATE = "template"
@@ -60,8 +60,8 @@ def write_project(folder: Path, language: Path) -> None:
         raise BadInputError(f"{folder} exists already", "Choose another name, or remove it first.")
     if not folder.parent.is_dir():
         raise NotFoundError(f"{folder.parent} is not a folder", "A project is made in a folder that exists.")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
-        fresh = Path(temporary) / name
+    with unfinished_folder(folder.parent) as temporary:
+        fresh = temporary / name
         fresh.mkdir()
         for file in _files(language / TEMPLATE):
             target = fresh / file.relative_to(language / TEMPLATE)

@@ -21,6 +21,7 @@ import httpx
 from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
+from unishare.state import sync_folder
 from unishare.toolchain.recipes.recipe import (
     CompilerSource,
     CrateSource,
@@ -34,6 +35,7 @@ from unishare.toolchain.recipes.recipe import (
 from unishare.toolchain.sources.registries import CrateProvider, SdistProvider
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
+from unishare.unfinished import PREFIX, unfinished_folder
 
 APT_FOLDER = Path("/etc/apt")
 DOWNLOAD_LIMIT_S = 60.0
@@ -67,8 +69,8 @@ class DebianProvider:
                 "Use a Debian machine, or give the recipe an https source.",
             )
         self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "lock"), tempfile.TemporaryDirectory(dir=self._folder) as download:
-            found = Path(download) / source.file
+        with FileLock(self._folder / "lock"), unfinished_folder(self._folder) as download:
+            found = download / source.file
             lists_are_new = not (self._folder / "updated").exists()
             if lists_are_new:
                 self._update()
@@ -189,6 +191,7 @@ class Sources:
                     self._providers[source.provider].fetch(recipe, fresh)
                     _verify(recipe, source.sha256, fresh)
                     fresh.rename(archive)
+                    sync_folder(archive.parent)
         return archive
 
 
@@ -277,7 +280,7 @@ def _last_line(output: str) -> str:
 @contextmanager
 def _temporary(folder: Path) -> Iterator[Path]:
     """A file name in a folder that is gone in the end unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(dir=folder)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=PREFIX)
     os.close(descriptor)
     try:
         yield Path(name)

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ import httpx
 from unishare.errors import BuildError, HostLacksError, NotFoundError
 from unishare.toolchain.recipes.recipe import CrateSource, LibraryRecipe, SdistSource, line_of
 from unishare.toolchain.tools.commands import Tools
+from unishare.unfinished import unfinished_folder
 
 DOWNLOAD_LIMIT_S = 60.0
 # What clients take from the environment: where their configuration and caches lie, proxies, certificates, accounts.
@@ -50,8 +50,7 @@ class CrateProvider:
         if shutil.which("cargo") is None:
             raise HostLacksError(f"{where}: its source is a crate, but cargo is not there", "Run `make setup`.")
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="crate-") as folder:
-            package = Path(folder)
+        with unfinished_folder(self._folder) as package:
             (package / "src").mkdir()
             (package / "src" / "lib.rs").touch()
             (package / "Cargo.toml").write_text(_MANIFEST.format(name=source.name, version=source.version))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from unishare.toolchain.sources.unpack import unpack
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
 from unishare.toolchain.tools.digests import Digests, of_value
+from unishare.unfinished import unfinished_folder
 
 OUTPUT_LINES = 30
 
@@ -96,8 +96,8 @@ class Trees:
         return source.sha256
 
     def _make(self, recipe: LibraryRecipe, root: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=self._folder, prefix="new-") as folder:
-            fresh = Path(folder) / "tree"
+        with unfinished_folder(self._folder) as folder:
+            fresh = folder / "tree"
             if isinstance(recipe.source, FolderSource):
                 shutil.copytree(local_folder(recipe), fresh)
             elif isinstance(recipe.source, CompilerSource):

@@ -7,7 +7,6 @@ is in the second file's name, so another map's places never meet a stale module.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from unishare.toolchain.objects.cache import UnitObject, WindowSize
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler
 from unishare.toolchain.tools.digests import Digests, of_bytes
+from unishare.unfinished import unfinished_folder
 
 WRITABLE_SECTIONS = (".data", ".bss")
 _DIGESTS = Digests()
@@ -51,9 +51,9 @@ def module_of(library: UnitObject, windows: FrameWindows, compiler: Compiler, to
     module_file = library.path.with_name(f"module-{linkage:03x}-{writable:03x}.so")
     if _is_whole(module_file):
         return module_file
-    with FileLock(module_file.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
+    with FileLock(module_file.with_suffix(".lock")), unfinished_folder(library.path.parent) as work:
         if not _is_whole(module_file):
-            data = _link(library, linkage, writable, Path(folder), compiler, tools).read_bytes()
+            data = _link(library, linkage, writable, work, compiler, tools).read_bytes()
             replace_file(module_file, data)
             write_record(_digest_file(module_file), of_bytes(data).encode())
     return module_file
@@ -81,8 +81,8 @@ def _digest_file(module: Path) -> Path:
 
 def _measure(library: UnitObject, sizes_file: Path, compiler: Compiler, tools: Tools) -> None:
     refuse_unplaceable(library.name, library.path)
-    with tempfile.TemporaryDirectory(dir=library.path.parent) as folder:
-        parsed = ElfFile.read(_link(library, 0, 0, Path(folder), compiler, tools))
+    with unfinished_folder(library.path.parent) as work:
+        parsed = ElfFile.read(_link(library, 0, 0, work, compiler, tools))
         found = {kind.value: size for kind, names in _SECTIONS.items() if (size := _extent(parsed, names))}
         write_record(sizes_file, json.dumps({kind: size.model_dump() for kind, size in found.items()}).encode())
 
