@@ -1,6 +1,6 @@
 """Memory over time: a fleet starts, answers requests as a public trace shapes them, and is left alone.
 
-Curve: `total` of everything, twice a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
+Curve: `total` of everything, about twice a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
 is waited for at the end, so that its figure is the best that it can do.
 """
 

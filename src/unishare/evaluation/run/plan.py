@@ -34,7 +34,7 @@ LOOK_S = 0.008
 SNAPSHOT_S = 0.04
 # For KSM to converge on one instance; for what stood still before and after a part.
 KSM_EACH_S = {"aggressive": 0.01, "published": 0.3}
-OVERHEAD_S = 2.0
+OVERHEAD_S = 1.5
 STATIC_S = 2.0
 SPEED_APP_S = 1.0
 PEER_S = 8.0
