@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut output = BufWriter::new(std::io::stdout().lock());
     let mut line =
         |cells: Vec<String>| writeln!(output, "{}", cells.join("\t")).map_err(|error| Error::io("writing the bases", error));
-    line(image.modules.iter().map(|module| module.name.clone()).collect())?;
+    line(image.modules.iter().map(|module| module.name.to_string()).collect())?;
     for index in 0..arguments.count {
         let mut source = match arguments.seed {
             Some(seed) => Source::Seed(seed::of_instance(seed, index)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from unishare.host import common_views, kernel_memory, kernel_thread, kvm_counters, page_faults, tlb_flushes
 from unishare.host.frame_sharers import read_sharers
 from unishare.host.frames import frames_visible
-from unishare.host.memory import read_processes, resident_bytes
+from unishare.host.memory import pool_in_use, read_processes, resident_bytes
 from unishare.host.page_contents import Contents
 
 PAGE = 4096
@@ -111,6 +112,24 @@ def test_resident_pages_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "data"
     file.write_bytes(bytes(7 * PAGE + 1))
     assert resident_bytes(file) == 8 * PAGE
+
+
+def test_pages_of_a_pool_that_nobody_maps_are_not_in_use(tmp_path: Path) -> None:
+    runs = {name: tmp_path / "runs" / name[:2] / name for name in ("aa", "bb")}
+    for file in runs.values():
+        file.parent.mkdir(parents=True)
+        with file.open("wb") as stream:
+            stream.write(os.urandom(5 * PAGE))
+            stream.flush()
+            os.fsync(stream.fileno())
+    assert sum(map(resident_bytes, runs.values())) == 10 * PAGE
+    with runs["aa"].open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        assert mapped[3 * PAGE : 3 * PAGE + 1]
+        if pool_in_use(tmp_path, ["bb"]):
+            pytest.skip("files of this file system are nowhere but in memory")
+        # Large folios are dropped as a whole or not at all, so it may be more than the one page.
+        assert PAGE <= pool_in_use(tmp_path, runs) <= 5 * PAGE
+    assert pool_in_use(tmp_path, runs) == 0
 
 
 def test_kernel_kinds(tmp_path: Path) -> None:

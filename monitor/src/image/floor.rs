@@ -67,7 +67,7 @@ impl Image {
             elf: None,
             modules: Vec::new(),
             frames: Vec::new(),
-            records: Vec::new(),
+            relocations: None,
         })
     }
 }

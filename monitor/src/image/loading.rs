@@ -2,18 +2,14 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
+use crate::image::names;
 use crate::image::pool::{self, Pool};
-use crate::image::{Content, Extent, Frame, Image, Module, PAGE, Record};
-
-/// Bytes of a relocation record and of what it writes, and the target that stands for none (docs/formats/aslr.md).
-const RECORD: u64 = 16;
-const ADDRESS: u64 = 8;
-const ABSOLUTE: u64 = u32::MAX as u64;
+use crate::image::relocations::Relocations;
+use crate::image::{Content, Extent, Frame, Image, Module};
 
 impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
@@ -54,7 +50,7 @@ impl Image {
             .modules
             .iter()
             .map(|module| Module {
-                name: module.name.clone(),
+                name: names::shared(&module.name),
                 pages: module.pages,
                 elf: Some(module.file.clone()),
             })
@@ -73,7 +69,7 @@ impl Image {
             elf: Some(manifest.elf.file.clone()),
             modules,
             frames: Vec::new(),
-            records: Vec::new(),
+            relocations: None,
         }
     }
 
@@ -117,12 +113,19 @@ impl Image {
             }
         };
         let mut frames = frames(manifest, pool, &extents)?;
-        let records = records(manifest, pool, &mut frames).map_err(|what| lies("relocations".into(), what))?;
+        let relocations = match &manifest.relocations {
+            None => None,
+            Some(named) => {
+                let run = pool.run(&named.run)?;
+                let checked = Relocations::check(run, named.count, manifest.modules.len(), &mut frames);
+                Some(checked.map_err(|what| lies("relocations".into(), what))?)
+            }
+        };
         Ok(Self {
             extents,
             page_tables,
             frames,
-            records,
+            relocations,
             ..Self::bare(manifest, identity)
         })
     }
@@ -142,8 +145,8 @@ fn extent_of(extent: &manifest::Extent, content: Content) -> Extent {
         pages: extent.pages,
         rights: extent.rights(),
         content,
-        library: extent.library.clone(),
-        section: extent.section.clone(),
+        library: extent.library.as_deref().map(names::shared),
+        section: names::shared(&extent.section),
     }
 }
 
@@ -166,52 +169,6 @@ fn frames(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Fr
         }
     }
     Ok(frames)
-}
-
-/// The relocations that the manifest names. Marks the frames that they write to.
-fn records(manifest: &Manifest, pool: &Pool, frames: &mut [Frame]) -> Result<Vec<Record>, String> {
-    let Some(relocations) = &manifest.relocations else {
-        return Ok(Vec::new());
-    };
-    let run = pool.run(&relocations.run).map_err(|error| error.to_string())?;
-    let length = relocations
-        .count
-        .checked_mul(RECORD)
-        .filter(|length| *length <= run.pages * PAGE);
-    let mut bytes = vec![0; length.ok_or("count: more than the run holds")? as usize];
-    run.file.read_exact_at(&mut bytes, 0).map_err(|error| error.to_string())?;
-    parse_records(&bytes, manifest.modules.len() as u64, frames)
-}
-
-/// Records in order, each wholly inside a frame, none over another.
-fn parse_records(bytes: &[u8], modules: u64, frames: &mut [Frame]) -> Result<Vec<Record>, String> {
-    let mut records: Vec<Record> = Vec::with_capacity(bytes.len() / RECORD as usize);
-    let mut free = 0;
-    for (index, record) in bytes.chunks_exact(RECORD as usize).enumerate() {
-        let word = |at: usize| {
-            u64::from(u32::from_le_bytes([
-                record[at],
-                record[at + 1],
-                record[at + 2],
-                record[at + 3],
-            ]))
-        };
-        let (place, target, addend) = (word(0), word(4), (word(8) | word(12) << 32) as i64);
-        let frame = frames
-            .get_mut((place / PAGE) as usize)
-            .filter(|_| place >= free && place % PAGE <= PAGE - ADDRESS);
-        let Some(frame) = frame.filter(|_| target == ABSOLUTE || target < modules) else {
-            return Err(format!("record {index} is out of place: byte {place:#x}, target {target}"));
-        };
-        frame.relocated = true;
-        free = place + ADDRESS;
-        records.push(Record {
-            place,
-            target: (target != ABSOLUTE).then_some(target as usize),
-            addend,
-        });
-    }
-    Ok(records)
 }
 
 fn open(path: &Path) -> Result<File, Error> {
@@ -247,6 +204,3 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, Error> {
     }
     Ok(text)
 }
-
-#[cfg(test)]
-mod tests;

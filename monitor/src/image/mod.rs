@@ -3,7 +3,9 @@
 mod floor;
 mod loading;
 pub mod manifest;
+pub mod names;
 pub mod pool;
+pub mod relocations;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,6 +16,7 @@ use crate::abi;
 use crate::error::Error;
 pub use crate::memory::PAGE;
 pub use loading::Outline;
+use relocations::Relocations;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +46,8 @@ pub struct Extent {
     pub rights: Rights,
     pub content: Content,
     /// The library it belongs to, and which section: for reports only.
-    pub library: Option<String>,
-    pub section: String,
+    pub library: Option<Arc<str>>,
+    pub section: Arc<str>,
 }
 
 /// A page frame that every instance has for itself: tables of addresses, or data (layout aslr).
@@ -61,18 +64,10 @@ pub struct Frame {
 /// A part of an image with a base of its own.
 #[derive(Clone, Debug)]
 pub struct Module {
-    pub name: String,
+    pub name: Arc<str>,
     pub pages: u64,
     /// Its ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
-}
-
-/// The 8 bytes at byte `place` of the frames become `target`'s base (none: 0) + `addend`.
-#[derive(Clone, Copy, Debug)]
-pub struct Record {
-    pub place: u64,
-    pub target: Option<usize>,
-    pub addend: i64,
 }
 
 /// A verified image. Extents ascend by module and offset and do not overlap.
@@ -98,7 +93,7 @@ pub struct Image {
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
     pub modules: Vec<Module>,
     pub frames: Vec<Frame>,
-    pub records: Vec<Record>,
+    pub relocations: Option<Relocations>,
 }
 
 impl Image {

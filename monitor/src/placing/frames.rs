@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::error::Error;
+use crate::image::relocations::Record;
 use crate::image::{Image, PAGE};
 use crate::memory::address::pointer;
 use crate::placing::draw::Draw;
@@ -27,16 +28,28 @@ pub unsafe fn fill(
             read(content, bytes)?;
         }
     }
-    for record in &*image.records {
+    let Some(relocations) = &image.relocations else {
+        return Ok(());
+    };
+    let write = |record: Record| {
+        // It was checked when the image was loaded: the file has changed since.
+        if !record.fits(image.frames.len(), draw.bases.len()) {
+            return Err(Error::DamagedPool {
+                what: format!("the relocations of {} are not what they were", image.name),
+            });
+        }
         let value = match record.target {
             Some(target) => draw.bases[target].wrapping_add_signed(record.addend),
             None => record.addend as u64,
         };
         let at = room((record.place / PAGE) as usize) + record.place % PAGE;
-        // SAFETY: the caller's promise; a record lies wholly inside its frame (loading.rs).
+        // SAFETY: the caller's promise; the record lies wholly inside its frame.
         unsafe { pointer(at).cast::<u64>().write_unaligned(value) };
-    }
-    Ok(())
+        Ok(())
+    };
+    relocations
+        .each(write)
+        .map_err(|error| Error::io("reading an image's relocations", error))?
 }
 
 fn read(content: &File, bytes: &mut [u8]) -> Result<(), Error> {

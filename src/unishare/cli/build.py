@@ -100,7 +100,7 @@ def build_apps(
 
 
 def _take_snapshots(pool: Pool, folder: Path, recipe: AppRecipe) -> None:
-    """Take the snapshots that a recipe wants, unless they are there. A language's own are a gift: without them the image starts too."""
+    """Take the snapshots that a recipe wants, unless they are there. Those that it does not name are a gift: without them the image starts too."""
     from unishare.pool import snapshots
 
     wanted = recipe.wanted_snapshots

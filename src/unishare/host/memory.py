@@ -1,14 +1,15 @@
 """Physical memory, by two independent views: what the host has left, and what processes have mapped.
 
 *MemAvailable* falls by everything that instances cost, kernel memory included (VM structures, page tables, stacks, slab). It
-counts clean file pages as available, so the pool's resident pages do not show in it: a fair total adds them once
-(`pool_resident`). *PSS* (smaps_rollup) divides each mapped page among those who map it: it shows the pool, but no kernel
+counts clean file pages as available, so the pool's pages do not show in it: a fair total adds those that the fleet holds once
+(`pool_in_use`). *PSS* (smaps_rollup) divides each mapped page among those who map it: it shows the pool, but no kernel
 memory. Neither alone is the truth; benchmarks print both.
 
 MemAvailable leaves out free pages that the kernel keeps on lists of each processor (Linux 6.7 and later let these grow to
 hundreds of MB after many processes have ended, and shrink them over minutes). They are free all the same, so they are added:
-readings then repeat to about 1 MB. `settle` waits until consecutive readings agree. Nothing is dropped from the caches: a
-`drop_caches` would need root, disturb the machine, and throw away the pool's pages, which are part of the figure.
+readings then repeat to about 1 MB. `settle` waits until consecutive readings agree. No cache is
+dropped but that of a pool's runs, and of those only what nobody maps (`pool_in_use`): it is what a run's verification has read, which the
+kernel gives up for whatever else it needs memory for, like all other files that a configuration has read.
 """
 
 from __future__ import annotations
@@ -97,9 +98,21 @@ def read_processes(pids: Iterable[int]) -> ProcessMemory:
     return ProcessMemory(pss, rss, private, seen, gone)
 
 
-def pool_resident(pool: Path, runs: Iterable[str]) -> int:
-    """Bytes of these runs of a pool that are in the page cache."""
-    return sum(resident_bytes(pool / "runs" / run[:2] / run) for run in runs)
+def pool_in_use(pool: Path, runs: Iterable[str]) -> int:
+    """Bytes of these runs of a pool that are in the page cache and cannot be given up: what no process maps is dropped first."""
+    files = [pool / "runs" / run[:2] / run for run in runs]
+    for file in files:
+        drop_unmapped(file)
+    return sum(resident_bytes(file) for file in files)
+
+
+def drop_unmapped(file: Path) -> None:
+    """Drop a file's clean pages that no process maps from the page cache (posix_fadvise(2); of a large folio all stay while one is mapped)."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def resident_bytes(file: Path) -> int:

@@ -75,6 +75,15 @@ def test_an_app_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert recipe.files == {"/app/data": "data"}
 
 
+def test_snapshots_are_for_what_gains_by_them(tmp_path: Path) -> None:
+    code, script = text(APP), text(APP, "build", "files = []")
+    assert load_app(app(tmp_path, script)).wanted_snapshots  # its interpreter's start is work
+    assert load_app(app(tmp_path, code)).wanted_snapshots is None
+    keeps_nothing = code.replace('name = "tiny"', 'name = "tiny"\nstate = "none"')
+    assert load_app(app(tmp_path, keeps_nothing)).wanted_snapshots
+    assert load_app(app(tmp_path, keeps_nothing + "[snapshot]\ncount = 0\n")).wanted_snapshots is None
+
+
 def test_a_file_can_be_a_database(tmp_path: Path) -> None:
     recipe = load_app(app(tmp_path, text(APP, "files", '"/app/b.db" = { sqlite = "b.sql" }')))
     assert recipe.files["/app/b.db"] == Database(sqlite="b.sql")

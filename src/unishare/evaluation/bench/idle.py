@@ -3,7 +3,7 @@
 In: a population's images by layout. Each configuration is one fleet from nothing to nothing: start, ask every example, wait until the
 instances have given back what they could, read. `own` is anonymous memory and `page tables` those of the processes, both counted in them,
 and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
-resident pages of the pool (host/memory.py says why): on a machine that does something else only the counted ones mean much.
+pages of the pool that the fleet maps (host/memory.py says why): on a machine that does something else only the counted ones mean much.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unishare.fleet import launcher
 from unishare.fleet.messages import Sharing, Tender
 from unishare.host.kernel_memory import read_kernel_memory
 from unishare.host.mappings import page_tables
-from unishare.host.memory import kilobyte_fields, pool_resident, settle
+from unishare.host.memory import kilobyte_fields, pool_in_use, settle
 from unishare.settings import Settings
 
 # What stock monitors do with stock and with small images, aligned images without the pool, and the pool.
@@ -93,7 +93,7 @@ async def _fleet(
         await asyncio.sleep(QUIET_S)
         after, kernel = settle(), read_kernel_memory() - kernel_before
         pooled = functions if sharing == "pool" else ()
-        resident = pool_resident(settings.pool, runs_of(function.image.manifest for function in pooled))
+        resident = pool_in_use(settings.pool, runs_of(function.image.manifest for function in pooled))
         own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in fleet.pids)
         tables = sum(page_tables(pid) for pid in fleet.pids)
     return IdleSample(

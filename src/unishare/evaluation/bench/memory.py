@@ -17,7 +17,7 @@ from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.pool_runs import runs_of
 from unishare.fleet import launcher
 from unishare.fleet.messages import Sharing, Tender
-from unishare.host.memory import pool_resident, read_processes, settle
+from unishare.host.memory import pool_in_use, read_processes, settle
 from unishare.settings import Settings
 
 Configuration = Literal["floor", "copy", "pool"]
@@ -97,7 +97,7 @@ async def measure_fleet(
         answers = await grow(count)
         full = settle()
         resident = (
-            pool_resident(settings.pool, runs_of(function.image.manifest for function in functions))
+            pool_in_use(settings.pool, runs_of(function.image.manifest for function in functions))
             if configuration == "pool"
             else 0
         )

@@ -160,7 +160,7 @@ async def _ours(task: Task, configuration: Configuration) -> list[Reading]:
             await fleet.grow(functions, 1)
             taken.append((time.perf_counter() - began) * 1000)
         await fleet.rest()
-        total = before.host.available - settle().available + pool.resident()
+        total = before.host.available - settle().available + pool.in_use()
         pss = read_processes(fleet.pids).pss
         return _readings(configuration.title, total, pss, task.size.instances, taken)
 

@@ -51,6 +51,6 @@ async def _total(
         await asyncio.to_thread(merging.converge, KSM_LIMIT_S)
     used = functions[: len(fleet.members)]
     pool = PoolPages(task.settings, used, task.configuration)
-    total = before.host.available - settle().available + pool.resident()
+    total = before.host.available - settle().available + pool.in_use()
     refuse_impossible(total, read_processes([fleet.launcher_pid, *fleet.pids]).pss, number)
     return Reading(f"total by {measure}", "bytes", total, subject=str(number))

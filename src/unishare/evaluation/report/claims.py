@@ -108,7 +108,7 @@ def _what_holds(numbers: Numbers, best: str, rival: str) -> str:
     instances = find(numbers, "memory", best, "instances")
     count = instances.median if instances else 1
     kinds = []
-    for measure in ("private", "kernel page tables", "pool resident"):
+    for measure in ("private", "kernel page tables", "pool in use"):
         if (ours := find(numbers, "memory", best, measure)) and (theirs := find(numbers, "memory", rival, measure)):
             kinds.append(f"{measure} {ours.median / count / 1024:.0f} KiB (there {theirs.median / count / 1024:.0f})")
     return (

@@ -1,6 +1,6 @@
 """What a fleet takes, by every sampler, as readings; and whether they can be true.
 
-`total` is the fall of what the host has available, plus the pool's resident pages where the pool is used (host/memory.py says why).
+`total` is the fall of what the host has available, plus the pool's pages that the fleet maps where the pool is used (host/memory.py says why).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unishare.host.common_views import resident_set, used
 from unishare.host.frame_sharers import read_sharers
 from unishare.host.frames import frames_visible
 from unishare.host.kernel_memory import KernelMemory, read_kernel_memory
-from unishare.host.memory import HostMemory, available, pool_resident, read_processes, settle
+from unishare.host.memory import HostMemory, available, pool_in_use, read_processes, settle
 from unishare.settings import Settings
 
 # Of PSS: what MemAvailable's fall may be less, for two readings that are not of one moment.
@@ -50,7 +50,7 @@ class Before:
 
 
 class PoolPages:
-    """The runs that a fleet's images use; their resident pages are the fleet's, once."""
+    """The runs that a fleet's images use; the pages of them that it maps are its own, once."""
 
     def __init__(self, settings: Settings, functions: Iterable[Function], configuration: Configuration) -> None:
         shared = configuration.sharing == "pool"
@@ -60,27 +60,27 @@ class PoolPages:
         if configuration.start == "snapshot":
             self._runs |= {run for manifest in manifests for file in snapshots_of(manifest) for run in Snapshot.read(file).runs}
 
-    def resident(self) -> int:
-        """Bytes now."""
-        return pool_resident(self._pool, self._runs) if self._runs else 0
+    def in_use(self) -> int:
+        """Bytes now; drops what nobody maps."""
+        return pool_in_use(self._pool, self._runs) if self._runs else 0
 
 
 def total_now(before: Before, pool: PoolPages) -> int:
     """The total at this moment, unsettled: for curves over time."""
-    return before.host.available - available() + pool.resident()
+    return before.host.available - available() + pool.in_use()
 
 
 def fleet_readings(fleet: Fleet, before: Before, pool: PoolPages, phase: str, *, frames: bool = True) -> list[Reading]:
     """Everything, of a fleet at rest. Raises ImpossibleReading."""
     host = settle()
-    resident = pool.resident()
-    total = before.host.available - host.available + resident
+    pooled = pool.in_use()
+    total = before.host.available - host.available + pooled
     processes = read_processes([fleet.launcher_pid, *fleet.pids])
     refuse_impossible(total, processes.pss, len(fleet.members))
     merged = ksm.read_counters()
     values = {
         "total": total,
-        "pool resident": resident,
+        "pool in use": pooled,
         "pss": processes.pss,
         "private": processes.private,
         "view: used of free": used() - before.used,

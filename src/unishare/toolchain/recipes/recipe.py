@@ -309,9 +309,10 @@ class AppRecipe(_Recipe):
 
     @property
     def wanted_snapshots(self) -> AppSnapshot | None:
-        """Its snapshots; without a word, those of an app without code of its own: the start of its interpreter is work."""
+        """Its snapshots; without a word, those of an app without code of its own, for the start of its interpreter is work, and of one that
+        keeps nothing between requests: an instance that returns to its snapshot has next to no memory of its own."""
         if self.snapshot is None:
-            return None if self.build.files else AppSnapshot()
+            return AppSnapshot() if self.state == "none" or not self.build.files else None
         return None if self.snapshot.count == 0 else self.snapshot
 
 

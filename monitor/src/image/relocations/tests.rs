@@ -1,10 +1,12 @@
 //! Relocation records: a good list is read, any other bytes are refused or give records that cannot write outside their frames.
 
+use std::io::Write;
+
 use super::*;
 use crate::fuzz::{self, Random};
 
 const FRAMES: usize = 3;
-const MODULES: u64 = 4;
+const MODULES: usize = 4;
 
 fn record(place: u32, target: u32, addend: i64) -> Vec<u8> {
     [&place.to_le_bytes()[..], &target.to_le_bytes(), &addend.to_le_bytes()].concat()
@@ -12,7 +14,20 @@ fn record(place: u32, target: u32, addend: i64) -> Vec<u8> {
 
 fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Frame>), String> {
     let mut frames = vec![Frame::default(); FRAMES];
-    parse_records(bytes, MODULES, &mut frames).map(|records| (records, frames))
+    let mut file = tempfile::tempfile().map_err(|error| error.to_string())?;
+    file.write_all(bytes).map_err(|error| error.to_string())?;
+    let run = Run {
+        file: Arc::new(file),
+        pages: (bytes.len() as u64).div_ceil(PAGE),
+    };
+    let relocations = Relocations::check(run, (bytes.len() / RECORD) as u64, MODULES, &mut frames)?;
+    let mut records = Vec::new();
+    let read = relocations.each(|record| {
+        records.push(record);
+        Ok::<_, String>(())
+    });
+    read.map_err(|error| error.to_string())??;
+    Ok((records, frames))
 }
 
 #[test]
