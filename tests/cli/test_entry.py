@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from unishare.cli import failures
+
 PROGRAM = f"{sys.executable} -m unishare"
 
 
@@ -60,6 +62,15 @@ def test_nothing_controls_the_terminal_through_a_message(tmp_path: Path, command
     assert done.returncode in (0, 2, 65, 66)
     assert "\x1b" not in done.stdout + done.stderr
     assert done.returncode == 0 or "\\x1b]0;x" in done.stderr
+
+
+def test_too_little_memory_is_no_defect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def starved() -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(failures, "run_command", starved)
+    assert failures.run_and_report() == 69
+    assert "not enough memory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["invoke hello --file /dev/zero", "cat /dev/zero | unishare invoke hello"])

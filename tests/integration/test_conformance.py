@@ -77,7 +77,9 @@ def test_an_end_has_the_same_code_detached(built: Settings, how: str, code: int)
     finally:
         subprocess.run([*command, "stop", "--all"], capture_output=True, timeout=60, check=False)
     assert done.returncode == code, done.stdout + done.stderr
-    assert ("crashed; 'unishare crash conformance-1'" if code == 139 else f"ended, with code {code}; 'unishare logs") in done.stderr
+    assert (
+        "crashed; 'unishare crash conformance-1'" if code == 139 else f"ended, with code {code}; 'unishare logs"
+    ) in done.stderr
 
 
 @pytest.mark.parametrize("how", ["none", "read-only"])

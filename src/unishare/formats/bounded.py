@@ -32,4 +32,5 @@ def read_file(file: Path, limit: int) -> bytes:
             raise BadInputError(f"{file} is not a regular file")
         if status.st_size > limit:
             raise BadInputError(f"{file} has {status.st_size} bytes, more than the {limit} that such a file can have")
-        return stream.read(limit)
+        # Not `limit`, which would be taken as memory at once; a file that grows meanwhile is read as far as it was.
+        return stream.read(status.st_size)
