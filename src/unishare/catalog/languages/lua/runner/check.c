@@ -22,7 +22,8 @@ static size_t octal(const uint8_t *digits)
     return value;
 }
 
-/* Compile a script as luaL_loadfile does, which passes over a first line of `#!`; 0 if it cannot be, and the answer says why. */
+/* Compile a script as luaL_loadfile does, which passes over a first line of `#!`; 0 if it cannot be, and the answer says why.
+ */
 static int compile(lua_State *lua, const char *path, const uint8_t *text, size_t size, unishare_answer *answer)
 {
     char chunk[NAME_SIZE + sizeof "@/"];
