@@ -35,8 +35,8 @@ static void to_both(void *answer, const char *text, size_t size)
     unishare_answer_write(answer, text, size);
 }
 
-/* Bytes that the engine has allocated: now, and after the last whole collection of garbage; from how much more on another one is worth
- * what it costs. */
+/* Bytes that the engine has allocated: now, and after the last whole collection of garbage; from how much more on another one
+ * is worth what it costs. */
 static size_t collected;
 enum { WORTH = 256 << 10 };
 
@@ -54,7 +54,7 @@ static int fail(unishare_answer *answer)
     reserve = NULL;
     unishare_answer_clear(answer);
     error_write(context, to_both, answer);
-    /* What memory ran out of may be garbage in circles. A collection writes to every object, so not after each mistake of a request. */
+    /* What memory ran out of may be garbage in circles. A collection writes to every object, so not after each mistake. */
     if (allocated() > collected + WORTH)
         JS_RunGC(JS_GetRuntime(context));
     return FAILED;
