@@ -49,6 +49,12 @@ fn the_console_is_stdout_and_the_exit_code_is_the_guests() {
 }
 
 #[test]
+fn one_that_spins_meets_its_processor_time() {
+    let ending = Workshop::new().run("static int run(void) { for (;;) ; }", &["--cpu-limit-s", "1"]);
+    assert!(ending.expect(124).stderr.contains("used up its processor time"));
+}
+
+#[test]
 fn the_boot_page_holds_argv_and_env() {
     let code = r#"static int run(void) {
         const char *base = (const char *)boot;

@@ -77,7 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     if let Some(seed) = arguments.seed {
         seed::warn(seed);
     }
-    let mut zygote = Zygote::fork(arguments.pool.as_deref(), None)?;
+    let mut zygote = Zygote::here(arguments.pool.as_deref(), arguments.tender)?;
     let image = match &arguments.manifest {
         Some(manifest) => zygote.load(manifest)?,
         None => zygote.floor()?,
@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
         digest: &image.digest,
         draw: &draw,
     };
-    let code = finish(&mut talk, &origin, end);
+    let code = finish(&mut talk, &origin, arguments.cpu_limit_s, end);
     drop(talk);
     zygote.end();
     code
@@ -185,7 +185,7 @@ fn environment(added: &[String]) -> Result<BTreeMap<String, String>, Error> {
 }
 
 /// Say how it ended, and with which exit code we end.
-fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, end: End) -> Result<u8, Error> {
+fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, cpu_limit_s: Option<u64>, end: End) -> Result<u8, Error> {
     match end {
         End::Answered { status, answer } => {
             // The answer is out before the instance has gone: whoever waits for it need not wait for that.
@@ -203,7 +203,7 @@ fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, end: End) -> Result<u8, Erro
             eprint!("{}", Explained::new(&Evidence::new(&record, origin)).report());
             Ok(code)
         }
-        End::Killed { signal } if i32::from(signal) == libc::SIGXCPU => Err(Error::TimeLimit {
+        End::Killed { .. } if cpu_limit_s.is_some_and(has_used) => Err(Error::TimeLimit {
             what: format!("{} used up its processor time", origin.image),
         }),
         End::Killed { signal } => {
@@ -216,4 +216,17 @@ fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, end: End) -> Result<u8, Erro
         End::Interrupted { signal } => Ok(128_u8.wrapping_add(signal)),
         End::Failed(error) => Err(error),
     }
+}
+
+/// Whether the instance, our only child, has used so many seconds of processor time: the signal that ends it then is one that others send too.
+/// The kernel limits what it counts in ticks and tells what it measured, which differ on a busy host: so about as much counts.
+fn has_used(seconds: u64) -> bool {
+    // SAFETY: a structure of numbers, which the call fills.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        usage
+    };
+    let microseconds = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    microseconds(usage.ru_utime) + microseconds(usage.ru_stime) >= seconds * 500_000
 }

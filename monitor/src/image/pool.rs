@@ -90,11 +90,16 @@ impl Pool {
             ));
         }
         let mut hasher = Sha256::new();
-        let mut buffer = vec![0; READ_BYTES];
-        loop {
+        // Most runs are a few pages, and zeroing a buffer for a large one takes longer than hashing them. A file that grew is another one.
+        let mut buffer = vec![0; READ_BYTES.min(usize::try_from(metadata.len()).unwrap_or(READ_BYTES))];
+        let mut left = metadata.len();
+        while left > 0 {
             match file.read(&mut buffer).map_err(|error| self.io(&name, error))? {
                 0 => break,
-                count => hasher.update(&buffer[..count]),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    left = left.saturating_sub(count as u64);
+                }
             }
         }
         if hex(&hasher.finalize()) != digest.as_str() {

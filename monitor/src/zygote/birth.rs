@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
+use super::confine::{self, Apart};
 use super::protocol::{Limits, Order};
 use super::word;
 use crate::allocator::Arena;
@@ -29,35 +30,60 @@ pub struct Birth<'a> {
     pub prepared: &'a Prepared,
     pub kvm: Option<BorrowedFd<'a>>,
     pub word: BorrowedFd<'a>,
-    pub launcher: Pid,
-    /// Whether instances are in a PID namespace of their own.
-    pub own_pids: bool,
+    pub place: Place,
+}
+
+/// Where an instance's confinement comes from.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// The zygote's, which is inherited. The launcher is the instance's parent, though the zygote forks it.
+    Inherited {
+        launcher: Pid,
+        /// Whether the zygote's children are in a PID namespace of their own.
+        own_pids: bool,
+    },
+    /// Namespaces of its own, in which it is forked.
+    Own,
 }
 
 impl Birth<'_> {
-    /// Fork. Returns the child's number, as the launcher sees it: that is its parent and reaper, so the number is nobody else's until then,
-    /// and no pidfd is needed for each.
+    /// Fork. Returns the child's number, as its parent sees it, which is its reaper too: so the number is nobody else's until then, and no pidfd
+    /// is needed for each.
     pub fn fork(&self, channel: OwnedFd, console: OwnedFd, cgroup: Option<BorrowedFd<'_>>) -> Result<i32, Error> {
         // SAFETY: the structure is one of numbers; zeros are valid.
         let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-        arguments.flags = (libc::CLONE_PARENT as u64) | CLONE_CLEAR_SIGHAND;
+        arguments.flags = CLONE_CLEAR_SIGHAND;
         if let Some(cgroup) = cgroup {
             arguments.flags |= CLONE_INTO_CGROUP;
             arguments.cgroup = cgroup.as_raw_fd() as u64;
         }
-        // SAFETY: without CLONE_VM this is a fork. The zygote has one thread, so the child finds every lock free.
-        match unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) } {
-            -1 => Err(Error::io("forking an instance", std::io::Error::last_os_error())),
-            0 => self.become_instance(channel, console),
-            pid => Ok(pid as i32),
+        let apart = Apart::of_caller();
+        match self.place {
+            Place::Inherited { .. } => arguments.flags |= libc::CLONE_PARENT as u64,
+            Place::Own => {
+                arguments.flags |= apart.flags();
+                arguments.exit_signal = libc::SIGCHLD as u64;
+            }
+        }
+        let (pid, confinement) = match clone(&mut arguments) {
+            Err(_) if matches!(self.place, Place::Own) => {
+                // The host refuses some namespace: it may still give others, one by one.
+                arguments.flags &= !apart.flags();
+                (clone(&mut arguments), Confinement::Piecewise)
+            }
+            pid => (pid, Confinement::of(self.place, apart)),
+        };
+        match pid.map_err(|error| Error::io("forking an instance", error))? {
+            0 => self.become_instance(confinement, channel, console),
+            pid => Ok(pid),
         }
     }
 
     /// The child. It never returns into the zygote's code.
-    fn become_instance(&self, channel: OwnedFd, console: OwnedFd) -> ! {
+    fn become_instance(&self, confinement: Confinement, channel: OwnedFd, console: OwnedFd) -> ! {
         // The KVM tender gives up the zygote's heap, and this is told after that: it is copied now, whatever the compiler thinks of it.
         let number = std::hint::black_box(self.order.number);
-        let ended = self.enter(channel, console);
+        let ended = self.enter(confinement, channel, console);
         let error = match ended {
             Ok(never) => match never {},
             Err(error) => error,
@@ -68,7 +94,7 @@ impl Birth<'_> {
         unsafe { libc::_exit(error.exit_code().into()) }
     }
 
-    fn enter(&self, channel: OwnedFd, console: OwnedFd) -> Result<Infallible, Error> {
+    fn enter(&self, confinement: Confinement, channel: OwnedFd, console: OwnedFd) -> Result<Infallible, Error> {
         // SAFETY: a child of the zygote uses its stderr for nothing else.
         if unsafe { libc::dup2(self.word.as_raw_fd(), WORD_FD) } < 0 {
             return Err(Error::io(
@@ -76,8 +102,9 @@ impl Birth<'_> {
                 std::io::Error::last_os_error(),
             ));
         }
-        self.tie_to_launcher()?;
-        limit(&self.order.limits)?;
+        let parent = confinement.take()?;
+        tie_to_parent(parent)?;
+        limit(&self.order.limits, matches!(self.place, Place::Own))?;
         let arena = Arena::switch()?;
         let (argv, mut env) = (self.order.argv.as_ref().unwrap_or(&self.image.argv), BTreeMap::new());
         env.extend(
@@ -117,20 +144,65 @@ impl Birth<'_> {
         };
         tender::enter(self.order.tender, &spec, descriptors)?.run(arena)
     }
+}
 
-    /// Die with the launcher, also when it is gone already.
-    fn tie_to_launcher(&self) -> Result<(), Error> {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-            .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
-        // A parent outside of the PID namespace has no number in it (pid_namespaces(7)).
-        let expected = if self.own_pids { None } else { Some(self.launcher) };
-        if rustix::process::getppid() == expected {
-            Ok(())
-        } else {
-            Err(Error::Ended {
-                what: "the launcher ended while an instance started".into(),
-            })
+/// What a freshly forked instance has to do for its confinement.
+enum Confinement {
+    /// Nothing. Its parent, where that has a number in its PID namespace.
+    Inherited(Option<Pid>),
+    /// It is in namespaces of its own.
+    Apart(Apart),
+    /// It enters those that the host gives.
+    Piecewise,
+}
+
+impl Confinement {
+    fn of(place: Place, apart: Apart) -> Self {
+        match place {
+            // A parent outside of the PID namespace has no number in it (pid_namespaces(7)).
+            Place::Inherited { launcher, own_pids } => Self::Inherited(Some(launcher).filter(|_| !own_pids)),
+            Place::Own => Self::Apart(apart),
         }
+    }
+
+    /// Returns what `getppid` is as long as the parent lives.
+    fn take(self) -> Result<Option<Pid>, Error> {
+        match self {
+            Self::Inherited(parent) => Ok(parent),
+            Self::Apart(apart) => {
+                confine::reset_signals()?;
+                apart.settle()?;
+                Ok(None)
+            }
+            Self::Piecewise => {
+                let parent = rustix::process::getppid();
+                confine::reset_signals()?;
+                confine::enter(false)?;
+                Ok(parent)
+            }
+        }
+    }
+}
+
+/// Die with the parent, also when it is gone already.
+fn tie_to_parent(expected: Option<Pid>) -> Result<(), Error> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
+    if rustix::process::getppid() == expected {
+        Ok(())
+    } else {
+        Err(Error::Ended {
+            what: "the launcher ended while an instance started".into(),
+        })
+    }
+}
+
+/// 0 in the child.
+fn clone(arguments: &mut libc::clone_args) -> std::io::Result<i32> {
+    // SAFETY: without CLONE_VM this is a fork. The caller has one thread, so the child finds every lock free.
+    match unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(arguments), size_of::<libc::clone_args>()) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        pid => Ok(pid as i32),
     }
 }
 
@@ -139,7 +211,7 @@ const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// Limits that differ between instances. What they have in common the zygote has set for itself.
-fn limit(limits: &Limits) -> Result<(), Error> {
+fn limit(limits: &Limits, is_first: bool) -> Result<(), Error> {
     let set = |resource, soft: u64, hard: u64, what: &'static str| {
         let limit = Rlimit {
             current: Some(soft),
@@ -148,8 +220,10 @@ fn limit(limits: &Limits) -> Result<(), Error> {
         rustix::process::setrlimit(resource, limit).map_err(|error| Error::io(what, error))
     };
     if let Some(seconds) = limits.cpu_seconds {
-        // First SIGXCPU, which says what it was; a second later SIGKILL (setrlimit(2)).
-        set(Resource::Cpu, seconds, seconds.saturating_add(1), "RLIMIT_CPU")?;
+        // First SIGXCPU, which says what it was; a second later SIGKILL (setrlimit(2)). The first process of a PID namespace hears the second only:
+        // its parent asks the kernel what it had used (foreground/talk.rs).
+        let hard = if is_first { seconds } else { seconds.saturating_add(1) };
+        set(Resource::Cpu, seconds, hard, "RLIMIT_CPU")?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What instances shall not have, given up once by the zygote: they inherit it at no cost each.
+//! What instances shall not have, given up once by the zygote: they inherit it at no cost each. An instance without a zygote of its own gives
+//! it up itself.
 //!
 //! Namespaces (user for who is not root, mount, network, IPC, PID), a root folder with nothing in it, capabilities, and rights that a
 //! program could gain by executing another. What a host refuses is left out and told; the seccomp filters do not depend on it.
@@ -20,23 +21,25 @@ const OOM_SCORE: &str = "500";
 /// linux/capability.h: version 3, two words of each set.
 const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
 
-/// Enter what the host gives. Returns the names of the namespaces.
-pub fn enter() -> Result<Vec<String>, Error> {
-    // Only lowered by who may: not being able to is no reason not to start.
-    let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
-    // A session of its own: a terminal's Ctrl-C is for the launcher, which then ends instances in order.
-    let _ = rustix::process::setsid();
+/// Namespaces beside that of users.
+const NAMESPACES: [(i32, &str); 4] = [
+    (libc::CLONE_NEWNET, "network"),
+    (libc::CLONE_NEWIPC, "ipc"),
+    (libc::CLONE_NEWNS, "mount"),
+    (libc::CLONE_NEWPID, "pid"),
+];
+
+/// Enter what the host gives. Returns the names of the namespaces. That of processes is entered by children only, so an instance leaves it out.
+pub fn enter(has_children: bool) -> Result<Vec<String>, Error> {
+    step_aside();
     let mut entered = Vec::new();
     if !rustix::process::geteuid().is_root() && enter_user_namespace().is_ok() {
         entered.push("user".to_owned());
     }
-    let namespaces = [
-        (libc::CLONE_NEWNET, "network"),
-        (libc::CLONE_NEWIPC, "ipc"),
-        (libc::CLONE_NEWNS, "mount"),
-        (libc::CLONE_NEWPID, "pid"),
-    ];
-    for (flag, name) in namespaces {
+    for (flag, name) in NAMESPACES {
+        if flag == libc::CLONE_NEWPID && !has_children {
+            continue;
+        }
         // SAFETY: changes which namespaces this process, or its children, are in; it has one thread.
         if unsafe { libc::unshare(flag) } == 0 {
             entered.push(name.to_owned());
@@ -52,11 +55,54 @@ pub fn enter() -> Result<Vec<String>, Error> {
     Ok(entered)
 }
 
+/// Worth less than the launcher, and in a session of its own: a terminal's Ctrl-C is for the launcher, which then ends instances in order.
+fn step_aside() {
+    // Only lowered by who may: not being able to is no reason not to start.
+    let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+    let _ = rustix::process::setsid();
+}
+
+/// All namespaces at once, for one process that is forked into them: flags of clone(2), and who it is outside.
+#[derive(Clone, Copy)]
+pub struct Apart {
+    user: u32,
+    group: u32,
+}
+
+impl Apart {
+    pub fn of_caller() -> Self {
+        Self {
+            user: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
+        }
+    }
+
+    pub fn flags(self) -> u64 {
+        let users = if self.user == 0 { 0 } else { libc::CLONE_NEWUSER };
+        NAMESPACES.iter().fold(users, |flags, (flag, _)| flags | flag) as u64
+    }
+
+    /// What is left to do in the child that was forked into them.
+    pub fn settle(self) -> Result<(), Error> {
+        step_aside();
+        let failed = |error| Error::io("entering namespaces", error);
+        if self.user != 0 {
+            map_user(self.user, self.group).map_err(failed)?;
+        }
+        covered_root().map_err(failed)?;
+        give_up_rights()
+    }
+}
+
 /// One user, as outside.
 fn enter_user_namespace() -> io::Result<()> {
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     // SAFETY: as above.
     check(unsafe { libc::unshare(libc::CLONE_NEWUSER) })?;
+    map_user(user, group)
+}
+
+fn map_user(user: u32, group: u32) -> io::Result<()> {
     // user_namespaces(7): groups cannot be given up by who could not do it before.
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
@@ -65,10 +111,36 @@ fn enter_user_namespace() -> io::Result<()> {
 
 /// A read-only root with nothing in it.
 fn empty_root() -> io::Result<()> {
-    let (none, tmpfs, root, here) = (c"none".as_ptr(), c"tmpfs".as_ptr(), c"/".as_ptr(), c".".as_ptr());
+    let (root, here) = (c"/".as_ptr(), c".".as_ptr());
+    mount_empty()?;
+    // SAFETY: mounts of a mount namespace that is this process's alone; all strings end with NUL.
+    unsafe {
+        // pivot_root(2): the old root lies over the new one, and goes.
+        check(libc::syscall(libc::SYS_pivot_root, here, here) as i32)?;
+        check(libc::umount2(here, libc::MNT_DETACH))?;
+        check(libc::chdir(root))
+    }
+}
+
+/// The same with the old root below it instead of away: unmounting waits for all processors, up to milliseconds. Nothing leads below but file
+/// system calls of a process with capabilities, and both are given up next.
+fn covered_root() -> io::Result<()> {
+    let (root, here) = (c"/".as_ptr(), c".".as_ptr());
+    mount_empty()?;
+    // SAFETY: as above.
+    unsafe {
+        check(libc::mount(here, root, std::ptr::null(), libc::MS_MOVE, std::ptr::null()))?;
+        check(libc::chroot(here))?;
+        check(libc::chdir(root))
+    }
+}
+
+/// Mount an empty folder over one that is there, and go there.
+fn mount_empty() -> io::Result<()> {
+    let (none, tmpfs, root) = (c"none".as_ptr(), c"tmpfs".as_ptr(), c"/".as_ptr());
     let options = c"size=4k,nr_inodes=2,mode=555".as_ptr();
     let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC | libc::MS_RDONLY;
-    // SAFETY: mounts of a mount namespace that is this process's alone; all strings end with NUL.
+    // SAFETY: as above.
     unsafe {
         check(libc::mount(
             none,
@@ -81,11 +153,7 @@ fn empty_root() -> io::Result<()> {
             .into_iter()
             .find(|folder| libc::mount(none, folder.as_ptr(), tmpfs, flags, options.cast()) == 0);
         let folder = mounted.ok_or_else(io::Error::last_os_error)?;
-        check(libc::chdir(folder.as_ptr()))?;
-        // pivot_root(2): the old root lies over the new one, and goes.
-        check(libc::syscall(libc::SYS_pivot_root, here, here) as i32)?;
-        check(libc::umount2(here, libc::MNT_DETACH))?;
-        check(libc::chdir(root))
+        check(libc::chdir(folder.as_ptr()))
     }
 }
 
@@ -124,7 +192,11 @@ fn give_up_rights() -> Result<(), Error> {
     let failed = |what: &'static str| move |error| Error::io(what, error);
     rustix::thread::set_no_new_privs(true).map_err(|error| Error::io("PR_SET_NO_NEW_PRIVS", error))?;
     for capability in 0..64 {
-        // SAFETY: takes a number; what the kernel does not know, or we do not have, is not there afterwards either.
+        // SAFETY: takes a number. What may not be dropped is not had, or told below.
+        if unsafe { libc::prctl(libc::PR_CAPBSET_READ, capability, 0, 0, 0) } < 0 {
+            break; // the kernel knows no more of them
+        }
+        // SAFETY: as above.
         unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
     }
     // SAFETY: as above.

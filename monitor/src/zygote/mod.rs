@@ -1,5 +1,6 @@
 //! The zygote: one process, forked before there is anything else, that holds /dev/kvm, verified images and constant pages, and forks the
-//! instances. It is confined once (confine.rs), and they inherit that. Used by the launcher and by `run`, whose children instances are.
+//! instances. It is confined once (confine.rs), and they inherit that. Used by the launcher, whose children instances are. `run` has one instance
+//! only: there is no process for that, and the instance confines itself.
 
 mod birth;
 mod confine;
@@ -17,17 +18,30 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::error::Error;
+use crate::image::pool::Pool;
 use crate::placing::draw::Draw;
 pub use protocol::{Beginning, Born, Limits, Order, Summary};
 use protocol::{Reply, Request};
+use server::Nursery;
+
+use crate::tender::{self, Tender};
 
 /// A zygote as its launcher has it.
 pub struct Zygote {
-    control: OwnedFd,
+    seat: Seat,
     pub words: OwnedFd,
-    pid: Pid,
     pub born: Born,
-    buffer: Box<[u8]>,
+}
+
+/// Where it is.
+enum Seat {
+    Process {
+        control: OwnedFd,
+        pid: Pid,
+        buffer: Box<[u8]>,
+    },
+    /// In the calling process.
+    Here(Box<Nursery>),
 }
 
 impl Zygote {
@@ -56,14 +70,17 @@ impl Zygote {
                 unsafe { libc::_exit(code.into()) }
             }
             pid => {
+                let pid = Pid::from_raw(pid).ok_or_else(|| Error::Defect {
+                    what: format!("fork returned {pid}"),
+                })?;
                 let mut zygote = Self {
-                    control: ours,
+                    seat: Seat::Process {
+                        control: ours,
+                        pid,
+                        buffer: vec![0; protocol::MESSAGE_MAX].into_boxed_slice(),
+                    },
                     words,
-                    pid: Pid::from_raw(pid).ok_or_else(|| Error::Defect {
-                        what: format!("fork returned {pid}"),
-                    })?,
                     born: Born::default(),
-                    buffer: vec![0; protocol::MESSAGE_MAX].into_boxed_slice(),
                 };
                 drop((theirs, word));
                 zygote.born = match zygote.hear()? {
@@ -75,11 +92,25 @@ impl Zygote {
         }
     }
 
+    /// Without a process of its own, for one instance of this tender. The calling process has one thread only.
+    pub fn here(pool: Option<&Path>, tender: Tender) -> Result<Self, Error> {
+        let pool = pool.map(Pool::open).transpose()?;
+        if tender == Tender::Kvm {
+            tender::kvm::remember()?;
+        }
+        let (words, word) = word::pair()?;
+        Ok(Self {
+            seat: Seat::Here(Box::new(Nursery::new(pool, tender::device(tender), word))),
+            words,
+            born: Born::default(),
+        })
+    }
+
     /// Check and verify an image.
     pub fn load(&mut self, manifest: &Path) -> Result<Summary, Error> {
         let file = open_manifest(manifest)?;
         self.image(
-            &Request::Load {
+            Request::Load {
                 manifest: manifest.to_owned(),
             },
             &[file.as_fd()],
@@ -88,7 +119,7 @@ impl Zygote {
 
     /// The floor guest.
     pub fn floor(&mut self) -> Result<Summary, Error> {
-        self.image(&Request::Floor, &[])
+        self.image(Request::Floor, &[])
     }
 
     /// Check a snapshot of an image; its number.
@@ -100,7 +131,7 @@ impl Zygote {
             image,
             snapshot: path.to_owned(),
         };
-        match self.ask(&request, &[file.as_fd()])? {
+        match self.ask(request, &[file.as_fd()])? {
             Reply::Snapshot(snapshot) => Ok(snapshot),
             other => Err(unexpected(&other)),
         }
@@ -108,12 +139,12 @@ impl Zygote {
 
     /// Forget an image that will not be started any more.
     pub fn forget(&mut self, image: u64) -> Result<(), Error> {
-        self.ask(&Request::Forget { image }, &[]).map(drop)
+        self.ask(Request::Forget { image }, &[]).map(drop)
     }
 
     /// Fork an instance, a child of the calling process. Its channel's first message is READY, or a word tells why it could not start.
     pub fn start(&mut self, order: Order, channel: BorrowedFd<'_>, console: BorrowedFd<'_>) -> Result<(i32, Draw), Error> {
-        match self.ask(&Request::Start(Box::new(order)), &[channel, console])? {
+        match self.ask(Request::Start(Box::new(order)), &[channel, console])? {
             Reply::Started { pid, draw } => Ok((pid, draw)),
             other => Err(unexpected(&other)),
         }
@@ -138,23 +169,38 @@ impl Zygote {
     }
 
     pub fn is(&self, pid: i32) -> bool {
-        self.pid.as_raw_nonzero().get() == pid
+        matches!(self.seat, Seat::Process { pid: own, .. } if own.as_raw_nonzero().get() == pid)
     }
 
-    fn image(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Summary, Error> {
+    fn image(&mut self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<Summary, Error> {
         match self.ask(request, descriptors)? {
             Reply::Image(summary) => Ok(*summary),
             other => Err(unexpected(&other)),
         }
     }
 
-    fn ask(&mut self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<Reply, Error> {
-        protocol::send(self.control.as_fd(), request, descriptors)?;
+    fn ask(&mut self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<Reply, Error> {
+        match &mut self.seat {
+            Seat::Process { control, .. } => protocol::send(control.as_fd(), &request, descriptors)?,
+            Seat::Here(nursery) => {
+                let copies = descriptors
+                    .iter()
+                    .map(BorrowedFd::try_clone_to_owned)
+                    .collect::<std::io::Result<_>>();
+                let copies = copies.map_err(|error| Error::io("duplicating a descriptor", error))?;
+                return nursery.act(request, copies);
+            }
+        }
         self.hear()
     }
 
     fn hear(&mut self) -> Result<Reply, Error> {
-        match protocol::receive(self.control.as_fd(), &mut self.buffer)? {
+        let Seat::Process { control, buffer, .. } = &mut self.seat else {
+            return Err(Error::Defect {
+                what: "a zygote without a process says nothing by itself".into(),
+            });
+        };
+        match protocol::receive(control.as_fd(), buffer)? {
             Some((Reply::Failed(failure), _)) => Err(failure.into()),
             Some((reply, _)) => Ok(reply),
             None => Err(Error::Defect {
@@ -165,8 +211,10 @@ impl Zygote {
 
     /// Let it end, and wait for that. All instances must have gone before.
     pub fn end(self) {
-        drop(self.control);
-        let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+        if let Seat::Process { control, pid, .. } = self.seat {
+            drop(control);
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+        }
     }
 }
 

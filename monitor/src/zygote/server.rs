@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal};
 
-use super::birth;
+use super::birth::{self, Place};
 use super::confine;
 use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
 use crate::error::Error;
@@ -33,8 +33,7 @@ pub struct Nursery {
     word: OwnedFd,
     /// Where instances are put, if there is one (cgroups(7)).
     cgroup: Option<OwnedFd>,
-    launcher: Pid,
-    own_pids: bool,
+    place: Place,
 }
 
 /// An image, and what was made for it once.
@@ -60,7 +59,7 @@ pub fn serve(
     let pool = pool.as_deref().map(Pool::open).transpose();
     let kvm = tender::device(Tender::Kvm);
     tender::kvm::remember()?;
-    let begun = pool.and_then(|pool| Ok((pool, confine::enter()?)));
+    let begun = pool.and_then(|pool| Ok((pool, confine::enter(true)?)));
     let (pool, namespaces) = match begun {
         Ok(begun) => begun,
         Err(error) => {
@@ -76,18 +75,13 @@ pub fn serve(
         namespaces: namespaces.clone(),
     };
     protocol::send(control.as_fd(), &Reply::Born(born), &[])?;
-    let own_pids = namespaces.iter().any(|name| name == "pid");
     let mut nursery = Nursery {
-        pool,
-        kvm,
-        images: HashMap::new(),
-        last_image: 0,
-        snapshots: HashMap::new(),
-        last_snapshot: 0,
-        word,
         cgroup,
-        launcher,
-        own_pids,
+        place: Place::Inherited {
+            launcher,
+            own_pids: namespaces.iter().any(|name| name == "pid"),
+        },
+        ..Nursery::new(pool, kvm, word)
     };
     let mut buffer = vec![0; protocol::MESSAGE_MAX];
     while let Some((request, descriptors)) = protocol::receive(control.as_fd(), &mut buffer)? {
@@ -101,7 +95,22 @@ pub fn serve(
 }
 
 impl Nursery {
-    fn act(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+    /// One whose instances confine themselves.
+    pub fn new(pool: Option<Pool>, kvm: Result<Option<OwnedFd>, Error>, word: OwnedFd) -> Self {
+        Self {
+            pool,
+            kvm,
+            images: HashMap::new(),
+            last_image: 0,
+            snapshots: HashMap::new(),
+            last_snapshot: 0,
+            word,
+            cgroup: None,
+            place: Place::Own,
+        }
+    }
+
+    pub fn act(&mut self, request: Request, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
         match request {
             Request::Load { manifest } => self.load(&manifest, descriptors),
             Request::Snapshot { image, snapshot } => self.load_snapshot(image, &snapshot, descriptors),
@@ -224,8 +233,7 @@ impl Nursery {
             prepared: &known.prepared[&order.tender],
             kvm,
             word: self.word.as_fd(),
-            launcher: self.launcher,
-            own_pids: self.own_pids,
+            place: self.place,
         };
         let pid = birth.fork(channel, console, self.cgroup.as_ref().map(AsFd::as_fd))?;
         Ok(Reply::Started { pid, draw })
