@@ -17,6 +17,7 @@ import pytest
 
 from unishare.errors import HostLacksError, UnishareError
 from unishare.host import ksm
+from unishare.host.frame_sharers import read_sharers
 
 BEFORE = {"run": "0", "pages_to_scan": "77", "sleep_millisecs": "33", "smart_scan": "1", "use_zero_pages": "0"}
 
@@ -132,8 +133,11 @@ def test_known_pages_are_counted_exactly() -> None:
         assert program.stdout is not None and program.stdout.readline() == b"mapped\n"
         with ksm.Merging("aggressive") as merging:
             counters = merging.converge(60)
+            sharers = read_sharers([program.pid])
     finally:
         program.kill()
         program.communicate()
     assert (counters.shared, counters.sharing, counters.zero, counters.unshared) == (1, 19, 12, 32)
+    # Seen from outside: one frame that KSM made, mapped 20 times; the pages of zeros are the kernel's own.
+    assert sharers.merged == 1 and sharers.zero >= 12
     assert (ksm.ROOT / "run").read_text().strip() == "0" and ksm.read_counters().saved == 0
