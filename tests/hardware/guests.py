@@ -67,7 +67,7 @@ GUESTS: dict[str, Guest] = {
     "denied-stack": Guest(
         "char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); mprotect(page, 4096, PROT_NONE);"
         + _asm("mov %0, %%rsp; push %%rax", '"r"(page + 4096)'),
-        139, "forbidden", "#include <sys/mman.h>", alike=False,
+        139, "rights forbid", "#include <sys/mman.h>", alike=False,
     ),
     "fault-stack": Guest(
         _asm("mov %0, %%rsp; push %%rax; ud2", '"r"(UNISHARE_INSTANCE_BASE + 0x3000)'), 132, "does not exist", layouts=("aligned",)

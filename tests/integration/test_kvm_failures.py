@@ -75,7 +75,6 @@ async def settled(root: int, wanted: dict[int, int]) -> dict[int, int]:
         (SET_MEMORY, BATCH // 2, errno.ENOMEM, "too little memory", "stop some"),
         (CREATE_VM, 0, errno.EBUSY, "KVM failed at creating a virtual machine", "another hypervisor"),
         (SET_CPUID, 0, errno.EINVAL, "KVM failed at setting CPUID", "--tender process"),
-        (RUN, 0, errno.EIO, "could not run the guest", "--tender process"),
     ],
 )
 def test_a_batch_that_kvm_fails_in_is_refused_as_a_whole(
@@ -100,6 +99,22 @@ def test_a_batch_that_kvm_fails_in_is_refused_as_a_whole(
     async def run() -> None:
         async with launcher.private(home) as (control, pid):
             await act(control, pid)
+
+    asyncio.run(run())
+
+
+@pytest.mark.kvm
+def test_a_kvm_that_does_not_run_guests_is_no_crash_of_theirs(home: Settings, plan: Plan) -> None:
+    request = StartRequest(manifest=str(home.image_folder("aligned", "hello") / "manifest.json"), tender="kvm", count=BATCH)
+
+    async def run() -> None:
+        async with launcher.private(home) as (control, _):
+            plan(RUN, 0, errno.EIO)
+            with pytest.raises(HostLacksError, match="could not run the guest") as raised:
+                await control.start(request)
+            assert "--tender process" in str(raised.value.hint)
+            plan(0, 0, 0)
+            assert len(await control.start(request)) == BATCH
 
     asyncio.run(run())
 
