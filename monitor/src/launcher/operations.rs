@@ -13,10 +13,11 @@ use super::pending::{Goal, Pending};
 use super::refusal::Refusal;
 use super::request::{Invoke, Request, Start, Stop};
 use super::server::Server;
+use super::start::{Progress, Step};
 use super::stats;
 
 /// So many instances end at a time.
-const ENDED_AT_ONCE: usize = 256;
+const ENDED_AT_ONCE: usize = 128;
 
 impl Server {
     /// Do what a request says. What is refused at once is returned; all else is answered here or later.
@@ -60,26 +61,24 @@ impl Server {
         self.last_pending += 1;
         let count = start.count;
         let live = self.fleet.live_count();
-        let warnings = self
-            .starter
-            .begin(self.last_pending, start, &mut self.images, &mut self.zygote, live)?;
-        self.pending
-            .insert(self.last_pending, Pending::start(caller, count, warnings));
+        self.starter.begin(self.last_pending, start, live)?;
+        self.pending.insert(self.last_pending, Pending::start(caller, count));
         Ok(())
     }
 
-    /// Fork one of the instances that are to be started.
-    pub fn fork_next(&mut self) {
-        let Some((number, forked)) = self.starter.fork_next(&mut self.fleet, &mut self.zygote, &self.poller) else {
+    /// Get an image for what is to be started, or fork one of its instances.
+    pub fn start_next(&mut self) {
+        let step = self
+            .starter
+            .step(&mut self.images, &mut self.fleet, &mut self.zygote, &self.poller);
+        let Some(Step { pending: number, result }) = step else {
             return;
         };
-        match forked {
-            Ok(member) => {
-                if let Some(pending) = self.pending.get_mut(&number) {
-                    pending.forked(member);
-                }
-            }
-            Err(refusal) => self.undo(number, refusal),
+        match (result, self.pending.get_mut(&number)) {
+            (Ok(Progress::Forked(member)), Some(pending)) => pending.forked(member),
+            (Ok(Progress::Prepared(warnings)), Some(pending)) => pending.warnings = warnings,
+            (Ok(_), None) => {}
+            (Err(refusal), _) => self.undo(number, refusal),
         }
     }
 

@@ -65,6 +65,9 @@ impl Server {
         let signals = Interruptions::catch()?;
         poller.add(&signals, Token::Signals, Interest::READ)?;
         poller.add(&zygote.words, Token::Words, Interest::READ)?;
+        if let Some(control) = zygote.control() {
+            poller.add(control, Token::Zygote, Interest::READ)?;
+        }
         let parent = parent_pid.map(open_parent).transpose()?;
         if let Some(parent) = &parent {
             poller.add(parent, Token::Parent, Interest::READ)?;
@@ -112,7 +115,7 @@ impl Server {
 
     /// Wait for something to happen, `patience` at most, and deal with it.
     fn step(&mut self, patience: Option<Duration>) -> Result<(), Error> {
-        let limit = if self.starter.is_idle() {
+        let limit = if self.starter.is_idle() || self.images.is_waiting() {
             self.patience(patience)
         } else {
             Some(Duration::ZERO)
@@ -125,6 +128,7 @@ impl Server {
                 Token::Client(number) => self.listen(number, readiness),
                 Token::Channel(number) => self.fleet.converse(number, &self.poller),
                 Token::Words => self.hear_words(),
+                Token::Zygote => self.images.hear(&mut self.zygote),
             }
         }
         let now = Instant::now();
@@ -134,7 +138,7 @@ impl Server {
             self.rotate_at = now + ROTATION;
         }
         self.hear_again(now);
-        self.fork_next();
+        self.start_next();
         self.end_next();
         self.digest();
         self.flush();

@@ -10,3 +10,4 @@ mod functions;
 mod fuzzing;
 mod hostile_clients;
 mod lifetime;
+mod loading;
