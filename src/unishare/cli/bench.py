@@ -140,13 +140,12 @@ def start(
         (function,) = _functions(session, layout, ("hello",))
         with steps() as step:
             report = asyncio.run(bench_scale(session.settings, function, chosen, layout, scale, step))
-        return _print(report, as_json)
+    else:
+        from unishare.evaluation.bench.start import bench_start
 
-    from unishare.evaluation.bench.start import bench_start
-
-    functions = _functions(session, layout)
-    with steps() as step:
-        report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
+        functions = _functions(session, layout)
+        with steps() as step:
+            report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
     _print(report, as_json)
 
 

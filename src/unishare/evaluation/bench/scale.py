@@ -13,6 +13,7 @@ import asyncio
 import resource
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from unishare.errors import HostLacksError, UnishareError
 from unishare.evaluation.bench.report import BenchReport, Row, environment
@@ -77,11 +78,7 @@ async def end(control: Control, instances: Sequence[str], progress: Callable[[st
 def report(times: Sequence[float], facts: dict[str, object]) -> BenchReport:
     """Tenths of the fleet, and the last one in relation to the first."""
     edges = [len(times) * part // PARTS for part in range(PARTS + 1)]
-    rows = [
-        Row.of(f"starts {first + 1} to {last}", times[first:last], "ms")
-        for first, last in zip(edges, edges[1:], strict=False)
-        if first < last
-    ]
+    rows = [Row.of(f"starts {first + 1} to {last}", times[first:last], "ms") for first, last in pairwise(edges) if first < last]
     return BenchReport(
         bench="start --scale",
         environment=environment(**facts),
