@@ -24,13 +24,14 @@ EMULATORS := qemu-system-x86 busybox-static
 MORE_EMULATORS := bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso bsdutils
 HOSTS := amd-v amd-v-npt=0 vt-x vt-x-eptad=0 vt-x-ept=0
 
-.PHONY: help setup packages demo test test-hardware lint format man c-reference clean distclean
+.PHONY: help setup packages demo test test-hardware hardware-costs lint format man c-reference clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
 	echo "make demo    build six functions, run 1000 of them with and without sharing, print what it saved"
 	echo "make test    all tests: Python, Rust, style"
 	echo "make test-hardware  the KVM tests on emulated AMD-V and VT-x hosts, all kinds: an hour or more"
+	echo "make hardware-costs  what an instance costs on each of them, as a table: half an hour"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
 	echo "make man     manual pages of all commands, in build/man/man1"
 	echo "make c-reference   docs/c-api.md, from the guest's headers"
@@ -70,6 +71,12 @@ test: setup
 test-hardware: setup
 	@packaging/install-debian-packages $(EMULATORS) $(MORE_EMULATORS)
 	UNISHARE_HARDWARE="$(HOSTS)" $(VENV)/bin/python -m pytest -q tests/hardware --timeout 7200 </dev/null
+
+# Figures of this machine are fair only while nothing else runs on it.
+hardware-costs: setup
+	@packaging/install-debian-packages $(EMULATORS) $(MORE_EMULATORS)
+	$(VENV)/bin/unishare build --layout aligned hello && $(VENV)/bin/unishare build --layout aslr hello
+	PYTHONPATH=tests $(VENV)/bin/python -m hardware.costs here $(HOSTS) </dev/null
 
 lint: setup
 	@$(CARGO_RUN)

@@ -1,7 +1,7 @@
 """Hosts with hardware virtualisation, emulated, each started once for all tests that want it.
 
-UNISHARE_HARDWARE names them, separated by spaces (virtual_machine.py: HOSTS); `make test-hardware` names all. None when it is not
-set: these tests are skipped.
+UNISHARE_HARDWARE names them, separated by spaces (virtual_machine.py: HOSTS); `make test-hardware` names all. When it is not set, the
+quickest is tried, and its tests are skipped, with the reason, where its emulator or kernel cannot be had. What is named must be there.
 """
 
 from __future__ import annotations
@@ -9,30 +9,33 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from hardware.guests import GUESTS, project
 from hardware.kernel import UnavailableError, kernel
 from hardware.virtual_machine import HOSTS, VirtualMachine, missing_programs, virtual_machine
-from integration.conftest import ROOT, build
+from integration.conftest import bare_home as bare_home
+from integration.conftest import build
 from unishare.monitor_program import monitor_program
 from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUTS = ("aligned", "aslr")
 APPS = tuple(Catalog().app_names())
-CHOSEN = os.environ.get("UNISHARE_HARDWARE", "").split()
+OWN = ("growing", *(f"hostile-{name}" for name in GUESTS))
+NAMED = os.environ.get("UNISHARE_HARDWARE")
+CHOSEN = ["amd-v"] if NAMED is None else NAMED.split()
 
 
 @pytest.fixture(scope="session")
-def guests(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def guests(bare_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the guests that go wrong."""
-    home = Settings(Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute())
     folder = tmp_path_factory.mktemp("hardware")
     project(folder)
-    build(home, Catalog([folder]), tuple(f"hostile-{name}" for name in GUESTS), LAYOUTS)
-    return home
+    build(bare_home, Catalog([folder]), OWN, LAYOUTS)
+    return bare_home
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +46,23 @@ def images(guests: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session", params=CHOSEN)
-def machine(request: pytest.FixtureRequest, images: Settings) -> Iterator[VirtualMachine]:
+def machine(request: pytest.FixtureRequest) -> Iterator[VirtualMachine]:
     """Each host in turn."""
     host = HOSTS[request.param]
     if (missing := missing_programs(host)) is not None:
-        pytest.skip(f"no {host.name} here: {missing}")
+        _unavailable(f"no {host.name} here: {missing}")
+    home: Settings = request.getfixturevalue("bare_home")
     try:
-        stock = kernel(images.home / "hardware" / "kernel")
+        stock = kernel(home.home / "hardware" / "kernel")
     except UnavailableError as error:
-        pytest.skip(f"no stock kernel to test with: {error}")
-    names = (*APPS, *(f"hostile-{name}" for name in GUESTS))
-    manifests = [images.image_folder(layout, name) / "manifest.json" for layout in LAYOUTS for name in names]
+        _unavailable(f"no stock kernel to test with: {error}")
+    images: Settings = request.getfixturevalue("images")
+    manifests = [images.image_folder(layout, name) / "manifest.json" for layout in LAYOUTS for name in (*APPS, *OWN)]
     with virtual_machine(host, stock, Path(monitor_program()), manifests, images.pool) as running:
         yield running
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if NAMED is None:
+        pytest.skip(f"{reason} (docs/hardware.md)")
+    pytest.fail(reason)

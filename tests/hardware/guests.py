@@ -102,8 +102,43 @@ GUESTS: dict[str, Guest] = {
 }  # fmt: skip
 
 
+# Takes memory in pieces until it has as many MiB as it is asked for, or there is no more; answers with the KiB it got.
+GROWING = """
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unishare/function.h>
+
+static void *map_piece(void)
+{
+    void *piece = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return piece == MAP_FAILED ? NULL : piece;
+}
+
+static int handle(const unishare_request *request, unishare_answer *answer)
+{
+    unsigned long wanted = strtoul((const char *)request->data, NULL, 10) << 10, got = 0;
+    for (char *piece; got < wanted && (piece = map_piece()); got += 64)
+        memset(piece, 1, 1 << 16);
+    unishare_answer_printf(answer, "%lu", got);
+    return 0;
+}
+
+int main(void) { return unishare_serve(handle); }
+"""
+GROWING_RECIPE = """name = "growing"
+libraries = ["unishare-invoke"]
+[build]
+flags = ["-w"]
+"""
+
+
 def project(folder: Path) -> None:
     """Write all of them as apps."""
+    app = folder / "apps" / "growing"
+    app.mkdir(parents=True)
+    (app / "main.c").write_text(GROWING)
+    (app / "app.toml").write_text(GROWING_RECIPE)
     for name, guest in GUESTS.items():
         app = folder / "apps" / f"hostile-{name}"
         app.mkdir(parents=True)

@@ -30,7 +30,11 @@ def test_it_is_told_here(guests: Settings, name: str, way: str, layout: str) -> 
 
 
 @pytest.mark.parametrize(("name", "way", "layout"), CASES)
-def test_it_is_told_there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> None:
+def test_it_is_told_there(
+    request: pytest.FixtureRequest, machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str
+) -> None:
+    if (departure := machine.host.departures.get(name)) is not None:
+        request.applymarker(pytest.mark.xfail(reason=departure, strict=True))
     there, code = asyncio.run(_there(machine, guests, name, way, layout))
     assert GUESTS[name].says in there
     assert code == GUESTS[name].code
@@ -45,7 +49,7 @@ async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str
 
 
 async def _there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
-    async with await Control.connect(machine.control) as control:
+    async with machine.connect() as control:
         manifest = machine.manifest(layout, f"hostile-{name}")
         return await _report(control, manifest, way, layout, _manifest(guests, name, layout))
 

@@ -1,4 +1,7 @@
-/* bridge DEVICE SOCKET: bytes between a serial line and a UNIX stream socket, both ways, until one of them ends. */
+/*
+ * bridge DEVICE SOCKET: bytes between a serial line and a UNIX stream socket, both ways, until one of them ends.
+ * It ends, with 0, when it is ready; a child of it does the work. What came by the line before is thrown away.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -35,7 +38,10 @@ int main(int count, char **words)
     }
     cfmakeraw(&raw);
     cfsetspeed(&raw, B115200);
-    tcsetattr(line, TCSANOW, &raw);
+    tcsetattr(line, TCSAFLUSH, &raw);
+    pid_t worker = fork();
+    if (worker != 0)
+        return worker < 0;
     struct pollfd both[2] = {{line, POLLIN, 0}, {end, POLLIN, 0}};
     while (poll(both, 2, -1) > 0) {
         if ((both[0].revents && !pass(line, end)) || (both[1].revents && !pass(end, line)))

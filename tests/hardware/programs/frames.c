@@ -1,7 +1,9 @@
 /*
  * frames PID...: one line a process: its pid and the frame numbers of all present pages of its mappings, file-backed and anonymous apart.
  *   PID file FRAME FRAME ... anonymous FRAME ...
- * From /proc/PID/pagemap (admin-guide/mm/pagemap.rst): bits 0 to 54 are the frame, 61 says file page or shared, 63 present.
+ * Of anonymous ones those that nobody else maps: not what a parent left to its children, nor the kernel's page of zeros.
+ * From /proc/PID/pagemap (admin-guide/mm/pagemap.rst): bits 0 to 54 are the frame, 56 says mapped here alone, 61 file page or shared,
+ * 63 present.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #define PAGE 4096UL
 #define FRAME ((1ULL << 55) - 1)
 #define PRESENT (1ULL << 63)
+#define ALONE (1ULL << 56)
 #define FILE_PAGE (1ULL << 61)
 
 static void list(const char *pid, int of_files)
@@ -30,7 +33,7 @@ static void list(const char *pid, int of_files)
             uint64_t entry;
             if (fread(&entry, sizeof entry, 1, pagemap) != 1)
                 break;
-            if (entry & PRESENT && !(entry & FILE_PAGE) == !of_files)
+            if (entry & PRESENT && !(entry & FILE_PAGE) == !of_files && (of_files || entry & ALONE))
                 printf(" %llu", (unsigned long long)(entry & FRAME));
         }
     }
