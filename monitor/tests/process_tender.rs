@@ -60,10 +60,8 @@ fn a_terminal_is_shown_what_would_control_it() {
     let (mut ours, mut theirs) = (0, 0);
     let none = std::ptr::null_mut();
     // SAFETY: two numbers to fill, and nothing else.
-    assert_eq!(
-        unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) },
-        0
-    );
+    let made = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
+    assert_eq!(made, 0);
     // SAFETY: made just now, for us.
     let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), File::from_raw_fd(theirs)) };
     let status = workshop
