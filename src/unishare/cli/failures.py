@@ -17,7 +17,7 @@ import click
 
 from unishare.cli.commands import cli
 from unishare.cli.terminal import printable
-from unishare.errors import UnishareError
+from unishare.errors import HostLacksError, UnishareError
 
 DEFECT = 70
 INTERRUPTED = 130
@@ -53,6 +53,13 @@ def run_and_report() -> int:
         # The reader of our output has gone (`| head`): nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
+    except MemoryError:
+        if debug:
+            traceback.print_exc()
+        _say(
+            "there is not enough memory for this command", "give it more: 'ulimit -v', or the limit of its cgroup or container"
+        )
+        code = HostLacksError.exit_code
     except OSError as error:
         if debug:
             traceback.print_exc()

@@ -29,6 +29,7 @@ from unishare.cli.options import (
 )
 from unishare.cli.session import Session, pass_session
 from unishare.cli.terminal import TerminalText
+from unishare.errors import BadRequestError
 from unishare.fleet.messages import Answer, Sharing, StartRequest
 
 
@@ -115,9 +116,19 @@ def _payload(data: str | None, file: BinaryIO | None) -> bytes:
     if data is not None:
         return os.fsencode(data)
     if file is not None:
-        return file.read()
+        return _bounded(file)
     kind = os.fstat(0).st_mode
-    return sys.stdin.buffer.read() if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind) else b""
+    return _bounded(sys.stdin.buffer) if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind) else b""
+
+
+def _bounded(stream: BinaryIO) -> bytes:
+    """What a stream holds; one that never ends is not read into memory."""
+    from unishare.fleet.control import PAYLOAD_MAX
+
+    payload = stream.read(PAYLOAD_MAX + 1)
+    if len(payload) > PAYLOAD_MAX:
+        raise BadRequestError(f"the request has more than {PAYLOAD_MAX} bytes", "No instance takes more (docs/limits.md).")
+    return payload
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from toolchain.project import Project
 from unishare.errors import BadInputError, UnishareError
-from unishare.formats.image import ABI, ImageFacts, LibraryReference
+from unishare.formats.image import ABI, ImageFacts, LibraryReference, read_facts
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
-from unishare.pool.cutting import read_facts
 from unishare.toolchain.link import files_archive
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize

@@ -20,11 +20,10 @@ from unishare.fleet import launcher
 from unishare.fleet.examples import expectations
 from unishare.fleet.messages import StartRequest
 from unishare.fleet.references import ImageReference
-from unishare.formats.image import MANIFEST_NAME
+from unishare.formats.image import MANIFEST_NAME, read_facts
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
 from unishare.host.mappings import mapping_bytes, read_address_space
-from unishare.pool.cutting import read_facts
 from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder

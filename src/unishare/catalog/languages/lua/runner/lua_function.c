@@ -5,11 +5,14 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <unishare/function.h>
+#include <unishare/platform.h>
 #include <unishare/random.h>
 
-#define HANDLER "/app/handler.lua"
+#include "check.h"
+
 #define MODULES "/app/?.lua;/app/?/init.lua"
 
 enum { TRACEBACK = 1, FUNCTION, STACK_BASE = FUNCTION, FAILED = 1 };
@@ -93,9 +96,21 @@ static void resumed(void)
         seed(drawn[0], drawn[1]);
 }
 
+/* What the state held after the last whole collection, and from how much more on another one is worth what it costs. */
+static int collected_kib;
+enum { WORTH_KIB = 64 };
+
 static void collect_garbage(void)
 {
     lua_gc(state, LUA_GCCOLLECT);
+    collected_kib = lua_gc(state, LUA_GCCOUNT);
+}
+
+/* A collection marks every object, and so makes every page of a snapshot private that one lies in. */
+static void collect_when_quiet(void)
+{
+    if (!unishare_boot_page->generation || lua_gc(state, LUA_GCCOUNT) >= collected_kib + WORTH_KIB)
+        collect_garbage();
 }
 
 /* Leaves the handler's function at FUNCTION; 0 if there is none, and the console says why. */
@@ -112,8 +127,10 @@ static int load(void)
     return 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "--check"))
+        return check_serve();
     if (!(state = luaL_newstate()))
         return FAILED;
     luaL_openlibs(state);
@@ -125,6 +142,6 @@ int main(void)
     seed(unishare_seed(UNISHARE_SEED_RANDOM), unishare_seed(UNISHARE_SEED_RANDOM + 1));
     unishare_on_resume(resumed);
     unishare_on_snapshot(collect_garbage);
-    unishare_when_quiet(collect_garbage);
+    unishare_when_quiet(collect_when_quiet);
     return load() ? unishare_serve(handle) : FAILED;
 }
