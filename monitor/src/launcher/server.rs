@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answer;
 use super::client::{Client, Input};
-use super::exchange::Caller;
+use super::exchange::{Caller, Restart};
 use super::fleet::Fleet;
 use super::frame::Frame;
 use super::images::Images;
@@ -46,6 +46,8 @@ pub struct Server {
     /// Answers that wait for instances, by number.
     pub(super) pending: BTreeMap<u64, Pending>,
     pub(super) last_pending: u64,
+    /// Instances that are started again, by the number of the start, and who waits for them.
+    pub(super) restarts: BTreeMap<u64, Restart>,
     /// All is to end, as soon as nothing is pending.
     pub(super) ending: bool,
     socket: ControlSocket,
@@ -85,6 +87,7 @@ impl Server {
             starter: Starter::default(),
             pending: BTreeMap::new(),
             last_pending: 0,
+            restarts: BTreeMap::new(),
             ending: false,
             socket,
             deaf_until: None,
@@ -249,6 +252,9 @@ impl Server {
         if let Some(client) = self.clients.remove(&number) {
             client.disconnect(&self.poller);
             self.fleet.forget_client(number);
+            for restart in self.restarts.values_mut() {
+                restart.jobs.retain(|job| job.caller.client != number);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
 use crate::channel;
+use crate::crash::Evidence;
 use crate::error::Error;
 use crate::placing::{draw, seed};
 use crate::snapshot::choice::Choice;
@@ -31,7 +32,10 @@ pub struct Starter {
 /// One request's instances, all alike.
 struct Batch {
     pending: u64,
-    request: Start,
+    request: Rc<Start>,
+    count: u32,
+    /// The instance that this one takes the place of.
+    again: Option<Again>,
     /// `None` until the zygote has it.
     image: Option<Rc<Known>>,
     choice: Choice,
@@ -39,6 +43,14 @@ struct Batch {
     considered: usize,
     is_checked: bool,
     forked: u32,
+}
+
+/// What an instance that is started again keeps.
+struct Again {
+    name: Box<str>,
+    seed: Option<u64>,
+    restarts: u32,
+    last_crash: Option<Evidence>,
 }
 
 /// What came of a step for the pending answer of that number.
@@ -57,18 +69,31 @@ pub enum Progress {
 impl Starter {
     /// Queue a request's instances for the pending answer of that number.
     pub fn begin(&mut self, pending: u64, request: Start, live: u64) -> Result<(), Error> {
-        let unforked: u64 = self
-            .batches
-            .iter()
-            .map(|batch| u64::from(batch.request.count - batch.forked))
-            .sum();
-        host::check(live + unforked, request.count.into())?;
         if let Some(folder) = &request.logs {
             logs::prune(folder);
         }
+        self.queue(pending, request.count, Rc::new(request), None, live)
+    }
+
+    /// Queue one that takes the place of an instance that has failed.
+    pub fn begin_again(&mut self, pending: u64, request: Rc<Start>, failed: &Member, live: u64) -> Result<(), Error> {
+        let again = Again {
+            name: failed.identity.name.clone(),
+            seed: failed.identity.seed,
+            restarts: failed.identity.restarts + 1,
+            last_crash: failed.crash(),
+        };
+        self.queue(pending, 1, request, Some(again), live)
+    }
+
+    fn queue(&mut self, pending: u64, count: u32, request: Rc<Start>, again: Option<Again>, live: u64) -> Result<(), Error> {
+        let unforked: u64 = self.batches.iter().map(|batch| u64::from(batch.count - batch.forked)).sum();
+        host::check(live + unforked, count.into())?;
         self.batches.push_back(Batch {
             pending,
             request,
+            count,
+            again,
             image: None,
             choice: Choice::default(),
             considered: 0,
@@ -95,11 +120,11 @@ impl Starter {
         let result = if batch.is_checked {
             batch
                 .fork(fleet, zygote, poller)
-                .map_err(|error| host::explain(error, batch.request.count))
+                .map_err(|error| host::explain(error, batch.count))
         } else {
             batch.prepare(images, zygote).transpose()?.map_err(Refusal::from)
         };
-        if result.is_err() || batch.forked == batch.request.count {
+        if result.is_err() || batch.forked == batch.count {
             self.batches.pop_front();
         }
         if matches!(result, Ok(Progress::Prepared(_))) {
@@ -166,11 +191,20 @@ impl Batch {
             what: "an instance of an image that was not loaded".into(),
         })?;
         let prefix = request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name));
-        let (number, name) = fleet.christen(&prefix);
-        let seed = request.seed.map(|number| seed::of_instance(number, self.forked));
+        let (number, name) = match &self.again {
+            Some(again) => (fleet.next_number(), again.name.clone()),
+            None => fleet.christen(&prefix),
+        };
+        let seed = match &self.again {
+            Some(again) => again.seed,
+            None => request.seed.map(|number| seed::of_instance(number, self.forked)),
+        };
         let limit = request.log_limit.unwrap_or(logs::DEFAULT_LIMIT);
         let (log, console) = match &request.logs {
-            Some(folder) => Log::create(folder, &name, limit).map(|(log, file)| (Some(log), file))?,
+            Some(folder) => {
+                let open = if self.again.is_some() { Log::go_on } else { Log::create };
+                open(folder, &name, limit).map(|(log, file)| (Some(log), file))?
+            }
             None => (None, nowhere()?),
         };
         let order = Order {
@@ -196,7 +230,7 @@ impl Batch {
         let (ours, theirs) = channel::pair(quiet(request.quiet_ms))?;
         let forked = Instant::now();
         let started = zygote.start(order, theirs.as_fd(), console.as_fd());
-        let (pid, draw) = started.inspect_err(|_| log.iter().for_each(Log::remove))?;
+        let (pid, draw) = started.inspect_err(|_| log.iter().filter(|_| self.again.is_none()).for_each(Log::remove))?;
         let identity = Identity {
             number,
             name,
@@ -210,6 +244,9 @@ impl Batch {
             log,
             pid,
             started: SystemTime::now(),
+            request: request.restart.then(|| Rc::clone(request)),
+            restarts: self.again.as_ref().map_or(0, |again| again.restarts),
+            last_crash: self.again.as_ref().and_then(|again| again.last_crash.clone()),
         };
         Member::new(identity, ours, forked, poller).inspect_err(|_| zygote::kill(pid))
     }

@@ -11,3 +11,4 @@ mod fuzzing;
 mod hostile_clients;
 mod lifetime;
 mod loading;
+mod restarts;
