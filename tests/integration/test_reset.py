@@ -15,6 +15,7 @@ from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.messages import StartRequest
 from unishare.formats.snapshot import snapshots_of
+from unishare.host.memory import kilobyte_fields
 from unishare.pool import snapshots
 from unishare.pool.store import Pool
 from unishare.settings import Settings
@@ -262,6 +263,42 @@ def test_private_memory_is_where_it_was_after_many_requests(home: Settings, tend
     first, *later = asyncio.run(private())
     # Less than a page for every request between two readings; a tender touches a page of its own now and then.
     assert max(later) - first < 4 * PAGE
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_idle_one_has_the_boot_page_and_nothing_else(home: Settings, layout: str) -> None:
+    async def own() -> int:
+        async with launcher.private(home) as (control, _):
+            (started,) = await control.start(request(home, "forgetful", layout, "process").model_copy(update={"quiet_ms": 20}))
+            await control.invoke(started.instance, os.urandom(4096))
+            await _waits(control)
+            return kilobyte_fields(Path(f"/proc/{started.pid}/smaps_rollup"))["Anonymous"]
+
+    assert asyncio.run(own()) == PAGE
+
+
+@pytest.mark.kvm
+@pytest.mark.parametrize("name", ["forgetful", "stateful"])
+def test_one_from_a_snapshot_parks_before_and_after_a_request(home: Settings, name: str) -> None:
+    async def states() -> list[str]:
+        async with launcher.private(home) as (control, _):
+            wanted = request(home, name, "aslr", "kvm").model_copy(update={"quiet_ms": 20, "park_ms": 20})
+            (started,) = await control.start(wanted)
+            found = [await _state_when_parked(control)]
+            for _ in range(2):
+                assert len((await control.invoke(started.instance, b"")).payload.split()) > 4
+                found.append(await _state_when_parked(control))
+            return found
+
+    assert asyncio.run(states()) == ["parked"] * 3
+
+
+async def _state_when_parked(control: Control) -> str:
+    for _ in range(400):
+        if (state := (await control.list())[0].state) == "parked":
+            break
+        await asyncio.sleep(0.05)
+    return state
 
 
 def test_a_function_that_keeps_state_is_not_reset(home: Settings) -> None:

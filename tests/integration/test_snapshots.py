@@ -63,6 +63,11 @@ GUESTS = {
 LUA = """
 return function () return string.format("%d %d", math.random(0), math.random(0)) end
 """
+# Its generator has been used before the snapshot is taken.
+JAVASCRIPT = """
+Math.random();
+export default () => `${Math.random()} ${Math.random()} ${crypto.randomUUID()}`;
+"""
 LAYOUTS = ("aligned", "aslr")
 # How many instances at a time, and how often.
 PARTS = {"process": (4, 250), "kvm": (2, 50)}
@@ -77,12 +82,16 @@ def write_guests(folder: Path) -> Catalog:
         (app / "app.toml").write_text(
             f'name = "{name}"\nlibraries = ["unishare-invoke"]\n[build]\ndefines = ["_GNU_SOURCE"]\nflags = ["-w"]\n'
         )
-    lua = folder / "apps" / "dice"
-    lua.mkdir()
-    (lua / "handler.lua").write_text(LUA)
-    (lua / "app.toml").write_text(
-        'name = "dice"\nlibraries = ["lua-function"]\n[build]\nfiles = []\n[files]\n"/app/handler.lua" = "handler.lua"\n'
-    )
+    for name, language, script, text in (
+        ("dice", "lua", "handler.lua", LUA),
+        ("tumbler", "javascript", "handler.js", JAVASCRIPT),
+    ):
+        app = folder / "apps" / name
+        app.mkdir()
+        (app / script).write_text(text)
+        (app / "app.toml").write_text(
+            f'name = "{name}"\nlibraries = ["{language}-function"]\n[build]\nfiles = []\n[files]\n"/app/{script}" = "{script}"\n'
+        )
     return Catalog([folder])
 
 
@@ -96,7 +105,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         (warm / name).mkdir(parents=True, exist_ok=True)
         (folder / "home" / name).symlink_to(warm / name)
     settings = Settings(folder / "home")
-    build(settings, write_guests(folder), (*GUESTS, "dice"), LAYOUTS)
+    build(settings, write_guests(folder), (*GUESTS, "dice", "tumbler"), LAYOUTS)
     return settings
 
 
@@ -130,7 +139,10 @@ def ask(home: Settings, wanted: StartRequest, data: bytes = b"") -> tuple[Starte
 def test_nothing_unique_is_the_same_in_two_instances(home: Settings, tender: str, layout: str) -> None:
     assert len(take(home, "draws", layout)) == (4 if layout == "aslr" else 1)
     take(home, "dice", layout)
-    drawn: list[bytes] = []
+    take(home, "tumbler", layout, count=1)
+    drawn: list[bytes] = ask(home, request(home, "tumbler", layout, 100 if tender == "process" else 20, tender))[1]
+    assert len(drawn) == len({value for answer in drawn for value in answer.split()}) / 3
+    drawn.clear()
     parts, count = PARTS[tender]
     for _ in range(parts):
         found = ask(home, request(home, "draws", layout, count, tender))[1]

@@ -69,6 +69,12 @@ pub fn pair(quiet: Option<Duration>) -> Result<(OwnedFd, OwnedFd), Error> {
     Ok((parent, instance))
 }
 
+/// Let an instance's receives wait for as long as it takes.
+pub fn wait_without_limit(instance: BorrowedFd<'_>) -> Result<(), Error> {
+    sockopt::set_socket_timeout(instance, Timeout::Recv, None)
+        .map_err(|error| Error::io("setting an instance's channel", error))
+}
+
 /// Take the next message without waiting. `buffer` holds `abi::MESSAGE_MAX` bytes.
 pub fn receive<'a>(channel: BorrowedFd<'_>, buffer: &'a mut [u8]) -> Result<Received<'a>, Error> {
     let length = loop {

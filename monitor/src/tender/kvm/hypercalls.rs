@@ -84,11 +84,11 @@ impl Service {
         self.has_answered && self.resume.is_some_and(|resume| resume.reset)
     }
 
-    fn reset(&mut self, machine: &Machine) -> Result<Outcome, Error> {
+    fn reset(&mut self, machine: &mut Machine) -> Result<Outcome, Error> {
         self.has_answered = false;
         resume::forget(self)?;
-        if let Some(resume) = &self.resume {
-            resume::wait(machine, self, resume)?;
+        if let Some(resume) = self.resume {
+            resume::wait(machine, self, &resume)?;
         }
         Ok(Outcome::Resumed)
     }
@@ -165,13 +165,24 @@ impl Service {
 
     /// The socket's own time limit ends each wait: then one without a limit follows, or an instance that nobody asks would wake up again
     /// and again.
-    pub fn receive(&self, address: u64, room: u64) -> i64 {
+    fn receive(&self, address: u64, room: u64) -> i64 {
         loop {
             match self.receive_soon(address, room) {
                 got if got == -i64::from(libc::EAGAIN) => {}
                 got => return got,
             }
             self.poll(1, u64::MAX);
+        }
+    }
+
+    /// The same, for long without a machine.
+    pub fn receive_long(&self, machine: &mut Machine, address: u64, room: u64) -> Result<i64, Error> {
+        loop {
+            match self.receive_soon(address, room) {
+                got if got == -i64::from(libc::EAGAIN) => {}
+                got => return Ok(got),
+            }
+            self.wait_long(machine)?;
         }
     }
 

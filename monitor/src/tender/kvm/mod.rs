@@ -143,7 +143,7 @@ impl Guest {
         let filter = unsafe { left.leave(arena, &mut self) }?;
         sandbox::enter(&filter)?;
         if let Some(resume) = self.service.resume {
-            resume::wait(&self.machine, &self.service, &resume)?;
+            resume::wait(&mut self.machine, &self.service, &resume)?;
         }
         let code = run(&mut self.machine, &mut self.service)?;
         // SAFETY: ends the process without the parent's exit handlers.

@@ -24,12 +24,14 @@ pub struct Resume {
     pub reset: bool,
 }
 
-/// Let the guest be where it waits, and wait with it: it runs again with the next message in its memory. No code of its own has run.
-pub fn wait(machine: &Machine, service: &Service, resume: &Resume) -> Result<(), Error> {
+/// Wait with the guest where it waits, for long without a machine: it runs again with the next message in its memory. No code of its own
+/// has run.
+pub fn wait(machine: &mut Machine, service: &Service, resume: &Resume) -> Result<(), Error> {
     let waiting = &resume.waiting;
+    let received = service.receive_long(machine, waiting.receive_address, waiting.receive_bytes)?;
+    // Only now: it may be another machine.
     machine.set_mode(resume.root, &service.placement, waiting.fs_base)?;
     set_states(machine, waiting)?;
-    let received = service.receive(waiting.receive_address, waiting.receive_bytes);
     let registers = kvm_regs {
         rax: received as u64,
         rip: service.placement.hypercall + OUT_BYTES,

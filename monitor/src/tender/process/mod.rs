@@ -64,10 +64,8 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
         Some(filter) => filter,
         None => filter()?,
     };
-    let resets = match spec.beginning {
-        Beginning::Snapshot { reset: true } => written_ranges(spec),
-        _ => Vec::new(),
-    };
+    let is_reset = matches!(spec.beginning, Beginning::Snapshot { reset: true });
+    let resets = if is_reset { written_ranges(spec) } else { Vec::new() };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, Clock::default(), spec.heap, &resets)?;
     memory::map(spec, placement, &boot)?;
@@ -78,6 +76,10 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let resumed = spec.placed.resumption.is_some();
     if resumed {
         channel::send_ready(descriptors.channel.as_fd())?;
+    }
+    if is_reset {
+        // It has nothing to give back, and waking up to do so would cost it a page of its stack.
+        channel::wait_without_limit(descriptors.channel.as_fd())?;
     }
     keep_only(descriptors)?;
     super::limit_descriptors()?;

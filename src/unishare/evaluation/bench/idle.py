@@ -1,7 +1,7 @@
 """`bench idle`: what N different functions cost that were asked once and are left alone, by kind, above as many empty instances.
 
 In: a population's images by layout. Each configuration is one fleet from nothing to nothing: start, ask every example, wait until the
-instances have given back what they could, read. `own` is anonymous memory and `page tables` those of the processes, both counted in them,
+instances have given back what they could, read. Functions of a population keep nothing, so those from a snapshot are reset after each answer. `own` is anonymous memory and `page tables` those of the processes, both counted in them,
 and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
 pages of the pool that the fleet maps (host/memory.py says why): on a machine that does something else only the counted ones mean much.
 """
@@ -17,20 +17,24 @@ from unishare.evaluation.bench.measured_fleet import MeasuredFleet
 from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.pool_runs import runs_of
+from unishare.evaluation.run.preparation import take_snapshots
 from unishare.fleet import launcher
 from unishare.fleet.messages import Sharing, Tender
+from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.host.kernel_memory import read_kernel_memory
 from unishare.host.mappings import page_tables
 from unishare.host.memory import kilobyte_fields, pool_in_use, settle
 from unishare.settings import Settings
 
-# What stock monitors do with stock and with small images, aligned images without the pool, and the pool.
-CONFIGURATIONS: tuple[tuple[str, Sharing], ...] = (
-    ("default", "copy"),
-    ("dce", "copy"),
-    ("aligned", "copy"),
-    ("aligned", "pool"),
-    ("aslr", "pool"),
+# What stock monitors do with stock and with small images, aligned images without the pool, the pool, and its snapshots.
+CONFIGURATIONS: tuple[tuple[str, Sharing, bool], ...] = (
+    ("default", "copy", False),
+    ("dce", "copy", False),
+    ("aligned", "copy", False),
+    ("aligned", "pool", False),
+    ("aligned", "pool", True),
+    ("aslr", "pool", False),
+    ("aslr", "pool", True),
 )
 FLOOR = "floor"
 # Several times what an instance waits until it gives memory back.
@@ -55,14 +59,20 @@ async def bench_idle(
 ) -> BenchReport:
     """Measure each configuration whose layout is among `functions`, and the floor; a wrong answer raises."""
     count = len(next(iter(functions.values())))
-    chosen = [(layout, sharing) for layout, sharing in CONFIGURATIONS if layout in functions]
+    chosen = [configuration for configuration in CONFIGURATIONS if configuration[0] in functions]
+    for layout in {layout for layout, _, from_snapshots in chosen if from_snapshots}:
+        take_snapshots(settings, [function.image for function in functions[layout]], layout, progress)
     samples: dict[str, list[IdleSample]] = {}
     for number in range(rounds):
         turn = number % (len(chosen) + 1)
-        fleets: list[tuple[str, Sequence[Function], Sharing]] = [(FLOOR, (), "pool")]
-        fleets += [(f"{layout} {sharing}", functions[layout], sharing) for layout, sharing in chosen]
-        for name, members, sharing in fleets[turn:] + fleets[:turn]:
-            samples.setdefault(name, []).append(await _fleet(settings, name, members, count, tender, sharing, progress))
+        fleets: list[tuple[str, Sequence[Function], Sharing, bool]] = [(FLOOR, (), "pool", False)]
+        fleets += [
+            (f"{layout} {sharing}{' snapshot' * from_snapshots}", functions[layout], sharing, from_snapshots)
+            for layout, sharing, from_snapshots in chosen
+        ]
+        for name, members, sharing, from_snapshots in fleets[turn:] + fleets[:turn]:
+            sample = await _fleet(settings, name, members, count, tender, sharing, from_snapshots, progress)
+            samples.setdefault(name, []).append(sample)
     return _report(samples, count, tender)
 
 
@@ -73,6 +83,7 @@ async def _fleet(
     count: int,
     tender: Tender,
     sharing: Sharing,
+    from_snapshots: bool,
     progress: Progress,
 ) -> IdleSample:
     done = 0
@@ -84,7 +95,7 @@ async def _fleet(
 
     before, kernel_before = settle(), read_kernel_memory()
     async with launcher.private(settings) as (control, _):
-        fleet = MeasuredFleet(control, tender, sharing)
+        fleet = MeasuredFleet(control, tender, sharing, from_snapshots)
         if functions:
             await fleet.start_mixed(functions, count, step)
             await fleet.ask_all(lambda _: None)
@@ -92,8 +103,10 @@ async def _fleet(
             await fleet.start_empty(count, step)
         await asyncio.sleep(QUIET_S)
         after, kernel = settle(), read_kernel_memory() - kernel_before
-        pooled = functions if sharing == "pool" else ()
-        resident = pool_in_use(settings.pool, runs_of(function.image.manifest for function in pooled))
+        pooled = [function.image.manifest for function in functions] if sharing == "pool" else []
+        taken = [file for manifest in pooled for file in snapshots_of(manifest)] if from_snapshots else []
+        runs = runs_of(pooled) | {run for file in taken for run in Snapshot.read(file).runs}
+        resident = pool_in_use(settings.pool, runs)
         own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in fleet.pids)
         tables = sum(page_tables(pid) for pid in fleet.pids)
     return IdleSample(
@@ -122,7 +135,7 @@ def _report(samples: Mapping[str, Sequence[IdleSample]], count: int, tender: Ten
             above[name] = values
             rows.append(Row.of(f"{name}: an instance above floor, the pool apart", without_pool, "bytes"))
             rows.append(Row.of(f"{name}: an instance's own and page tables above floor", counted, "bytes"))
-    pooled = [name for name in above if name.endswith("pool")]
+    pooled = [name for name in above if " pool" in name]
     return BenchReport(
         bench="idle",
         environment=environment(tender=tender, instances=count, quiet_s=QUIET_S),

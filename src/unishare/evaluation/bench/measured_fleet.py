@@ -12,6 +12,7 @@ from unishare.evaluation.bench.workload import Function
 from unishare.fleet.control import Control
 from unishare.fleet.crash import explain
 from unishare.fleet.messages import Sharing, StartedInstance, StartRequest, Tender
+from unishare.formats.snapshot import snapshots_of
 
 BATCH = 50
 ASKING = 16
@@ -28,11 +29,12 @@ class InstanceLostError(UnishareError):
 
 @dataclass
 class MeasuredFleet:
-    """Running instances and what they are; grows by `start_mixed` and `start_empty`."""
+    """Running instances and what they are; grows by `start_mixed` and `start_empty`. `from_snapshots`: each from one of its image's."""
 
     control: Control
     tender: Tender
     sharing: Sharing
+    from_snapshots: bool = False
     members: list[tuple[StartedInstance, Function | None]] = field(default_factory=list)
 
     @property
@@ -69,6 +71,7 @@ class MeasuredFleet:
                     sharing=self.sharing,
                     count=batch,
                     name=function.name,
+                    snapshots=[str(file) for file in snapshots_of(function.image.manifest)] if self.from_snapshots else None,
                 )
                 await self._start(request, function)
                 step(batch)

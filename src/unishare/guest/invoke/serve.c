@@ -237,6 +237,8 @@ int unishare_serve(unishare_function function)
     int got;
 
     flush_output();
+    /* Address space only. Were it taken for the first request, that would write to a page that is a snapshot's until then. */
+    reserve(&answer.buffer, HEADER);
     if (snapshot_is_wanted())
         leave_nothing(&request, &answer.buffer);
     unishare_hypercall(UNISHARE_CALL_CHANNEL_SEND, (uint64_t)&header, HEADER, 0);

@@ -35,14 +35,28 @@ static void to_both(void *answer, const char *text, size_t size)
     unishare_answer_write(answer, text, size);
 }
 
+/* Bytes that the engine has allocated: now, and after the last whole collection of garbage; from how much more on another one
+ * is worth what it costs. */
+static size_t collected;
+enum { WORTH = 256 << 10 };
+
+static size_t allocated(void)
+{
+    JSMemoryUsage usage;
+
+    JS_ComputeMemoryUsage(JS_GetRuntime(context), &usage);
+    return (size_t)usage.malloc_size;
+}
+
 static int fail(unishare_answer *answer)
 {
     free(reserve);
     reserve = NULL;
     unishare_answer_clear(answer);
     error_write(context, to_both, answer);
-    /* What memory ran out of may be garbage in circles. */
-    JS_RunGC(JS_GetRuntime(context));
+    /* What memory ran out of may be garbage in circles. A collection writes to every object, so not after each mistake. */
+    if (allocated() > collected + WORTH)
+        JS_RunGC(JS_GetRuntime(context));
     return FAILED;
 }
 
@@ -172,7 +186,13 @@ static int load(void)
  * to each object of the heap, and so make pages of a snapshot private; what is in no circle is freed at once anyway. */
 static void collect_garbage(void)
 {
-    JS_RunGC(JS_GetRuntime(context));
+    JSRuntime *runtime = JS_GetRuntime(context);
+    size_t threshold = JS_GetGCThreshold(runtime);
+
+    JS_RunGC(runtime);
+    collected = allocated();
+    /* Else the first request of a large function would begin with another one. */
+    JS_SetGCThreshold(runtime, threshold > 2 * collected ? threshold : 2 * collected);
 }
 
 int main(int argc, char **argv)
@@ -186,5 +206,8 @@ int main(int argc, char **argv)
         return FAILED;
     }
     unishare_on_snapshot(collect_garbage);
-    return load() ? unishare_serve(handle) : FAILED;
+    if (!load())
+        return FAILED;
+    collected = allocated();
+    return unishare_serve(handle);
 }

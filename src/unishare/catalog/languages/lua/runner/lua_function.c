@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <unishare/function.h>
+#include <unishare/platform.h>
 #include <unishare/random.h>
 
 #include "check.h"
@@ -95,9 +96,21 @@ static void resumed(void)
         seed(drawn[0], drawn[1]);
 }
 
+/* What the state held after the last whole collection, and from how much more on another one is worth what it costs. */
+static int collected_kib;
+enum { WORTH_KIB = 64 };
+
 static void collect_garbage(void)
 {
     lua_gc(state, LUA_GCCOLLECT);
+    collected_kib = lua_gc(state, LUA_GCCOUNT);
+}
+
+/* A collection marks every object, and so makes every page of a snapshot private that one lies in. */
+static void collect_when_quiet(void)
+{
+    if (!unishare_boot_page->generation || lua_gc(state, LUA_GCCOUNT) >= collected_kib + WORTH_KIB)
+        collect_garbage();
 }
 
 /* Leaves the handler's function at FUNCTION; 0 if there is none, and the console says why. */
@@ -129,6 +142,6 @@ int main(int argc, char **argv)
     seed(unishare_seed(UNISHARE_SEED_RANDOM), unishare_seed(UNISHARE_SEED_RANDOM + 1));
     unishare_on_resume(resumed);
     unishare_on_snapshot(collect_garbage);
-    unishare_when_quiet(collect_garbage);
+    unishare_when_quiet(collect_when_quiet);
     return load() ? unishare_serve(handle) : FAILED;
 }
