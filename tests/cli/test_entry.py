@@ -97,7 +97,10 @@ def test_a_file_of_a_project_that_never_ends_is_refused(tmp_path: Path, place: s
     assert place.split("/")[-1] in done.stderr
 
 
-@pytest.mark.parametrize("command", ["build", "build --layout odd hello", "nosuch", "run hello --memory many", "stop"])
+@pytest.mark.parametrize(
+    "command",
+    ["build", "build --layout odd hello", "build --layout", "--home '' ps", "nosuch", "run hello --memory many", "stop"],
+)
 def test_wrong_usage_is_two_lines(tmp_path: Path, command: str) -> None:
     done = shell(f"unishare {command}", tmp_path)
     assert done.returncode == 2
