@@ -28,6 +28,7 @@ from unishare.cli.options import (
     with_snapshots,
 )
 from unishare.cli.session import Session, pass_session
+from unishare.cli.terminal import TerminalText
 from unishare.errors import BadRequestError
 from unishare.fleet.messages import Answer, Sharing, StartRequest
 
@@ -72,7 +73,7 @@ def invoke(
 
     Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it; in a project folder
     the image can be left out. Without --data and --file the request is what comes through a pipe, or empty. The function's own
-    status is the exit code: 0 is good.
+    status is the exit code: 0 is good. On a terminal, bytes of the answer that would control it are shown as \\xNN.
 
     \b
     Examples:
@@ -90,8 +91,7 @@ def invoke(
     if answer is not None and environment:
         raise click.UsageError(f"--env is for an instance that is started, and {target} runs already")
     if answer is not None:
-        sys.stdout.buffer.write(answer.payload)
-        sys.stdout.buffer.flush()
+        _print(answer.payload)
         sys.exit(answer.status)
     wanted = StartRequest(
         sharing=cast(Sharing, sharing),
@@ -103,6 +103,12 @@ def invoke(
         cpu_limit_s=cpu_limit,
     )
     _ask_new(session, target, payload, tender, wanted, fresh)
+
+
+def _print(answer: bytes) -> None:
+    """An answer as it is, or on a terminal, which would obey it, as text."""
+    sys.stdout.buffer.write(TerminalText().text(answer).encode() if sys.stdout.isatty() else answer)
+    sys.stdout.buffer.flush()
 
 
 def _payload(data: str | None, file: BinaryIO | None) -> bytes:

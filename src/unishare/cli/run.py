@@ -61,6 +61,10 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
     "--park-ms", type=click.IntRange(0, 1 << 31), metavar="MS",
     help="Under KVM, wait so long after that until the virtual machine is given back; 0: never. Default: 10000.",
 )  # fmt: skip
+@click.option(
+    "--restart", is_flag=True,
+    help="With --detach: start an instance that crashed, failed or met a time limit again for the next request. 'ps' counts it.",
+)  # fmt: skip
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
 @pass_session
@@ -82,6 +86,7 @@ def run(
     reset: bool,
     quiet_ms: int | None,
     park_ms: int | None,
+    restart: bool,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -99,6 +104,8 @@ def run(
     """
     from unishare.fleet.references import resolve
 
+    if restart and not detach:
+        raise click.UsageError("--restart is for instances that others ask: add --detach")
     found = resolve(image_or_own(image), session.settings)
     refuse_useless_seed(found, seed)
     request = StartRequest(
@@ -117,6 +124,7 @@ def run(
         quiet_ms=quiet_ms,
         park_ms=park_ms,
         name=found.name,
+        restart=restart,
     )
     request = with_snapshots(request, fresh).model_copy(update={"reset": reset})
     if detach or count > 1:

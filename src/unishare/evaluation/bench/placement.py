@@ -28,7 +28,7 @@ from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
 from unishare.toolchain.map.global_map import GlobalMap
-from unishare.toolchain.map.zones import Window, Zones
+from unishare.toolchain.map.zones import SEPARATE, Lengths, Window, Zones
 from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUT = "aligned"
@@ -36,10 +36,12 @@ TIME_LIMIT_MS = 60_000
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass
 class ScatteredZones(Zones):
     """Every library opens zones of its own: what a map without placement costs."""
 
-    _last = -1
+    lengths: Lengths = SEPARATE
+    _last: int = -1
 
     def allocate(self, kind: Kind, size: int, alignment: int) -> Window:
         """A library's windows come in the order of `Kind`: an earlier kind means the next library."""
