@@ -91,7 +91,14 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error}\nhint: {}", error.hint());
+            // Here no launcher keeps logs and reports.
+            let hint = match &error {
+                error::Error::Ended { .. } => {
+                    "see what it wrote to its console; it is to serve requests until there are no more"
+                }
+                other => other.hint(),
+            };
+            eprintln!("error: {error}\nhint: {hint}");
             ExitCode::from(error.exit_code())
         }
     }

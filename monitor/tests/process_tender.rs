@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::FromRawFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,6 +49,53 @@ fn a_request_of_many_messages_comes_back_whole() {
 fn the_console_is_stdout_and_the_exit_code_is_the_guests() {
     let ending = Workshop::new().run(r#"static int run(void) { say("hello\n"); return 42; }"#, &[]);
     assert_eq!(ending.expect(42).stdout, b"hello\n");
+}
+
+const COLOURFUL: &str = "static int run(void) { say(\"\\x1b[2J\\xc3\"); say(\"\\xa4 \\x9b red\\r\\n\"); return 0; }";
+
+#[test]
+fn a_terminal_is_shown_what_would_control_it() {
+    let workshop = Workshop::new();
+    let manifest = workshop.write(&workshop.image(COLOURFUL));
+    let (mut ours, mut theirs) = (0, 0);
+    let none = std::ptr::null_mut();
+    // SAFETY: two numbers to fill, and nothing else.
+    let made = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, none, none.cast(), none.cast()) };
+    assert_eq!(made, 0);
+    // SAFETY: made just now, for us.
+    let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), File::from_raw_fd(theirs)) };
+    let status = workshop
+        .run_command(&manifest, &[])
+        .stdout(theirs)
+        .status()
+        .expect("the monitor");
+    assert!(status.success());
+    let mut shown = [0; 200];
+    let length = ours.read(&mut shown).expect("what a terminal was written");
+    assert_eq!(String::from_utf8_lossy(&shown[..length]), "\\x1b[2J\u{e4} \\x9b red\\x0d\r\n");
+    // Into a pipe it goes as it is.
+    assert_eq!(Workshop::new().run(COLOURFUL, &[]).stdout, b"\x1b[2J\xc3\xa4 \x9b red\r\n");
+}
+
+#[test]
+fn a_console_that_is_a_file_ends_at_its_limit() {
+    let workshop = Workshop::new();
+    let chatty = "static int run(void) { for (int i = 0; i < 2000; i++) say(\"0123456789\\n\"); return 0; }";
+    let manifest = workshop.write(&workshop.image(chatty));
+    let path = workshop.path("console");
+    std::fs::write(&path, "what was there\n").expect("a file");
+    let console = File::options().append(true).open(&path).expect("a file");
+    let mut command = workshop.run_command(&manifest, &["--console-limit", "8192"]);
+    let output = command
+        .stdout(console)
+        .stderr(Stdio::piped())
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .expect("the monitor");
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("cut at its limit of 8192 bytes"), "{said}");
+    assert_eq!(std::fs::metadata(&path).expect("a file").len(), 8192 + 15);
 }
 
 #[test]

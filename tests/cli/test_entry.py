@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from unishare.cli import failures
+
 PROGRAM = f"{sys.executable} -m unishare"
 
 
@@ -62,7 +64,43 @@ def test_nothing_controls_the_terminal_through_a_message(tmp_path: Path, command
     assert done.returncode == 0 or "\\x1b]0;x" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["build", "build --layout odd hello", "nosuch", "run hello --memory many", "stop"])
+def test_too_little_memory_is_no_defect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def starved() -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(failures, "run_command", starved)
+    assert failures.run_and_report() == 69
+    assert "not enough memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["invoke hello --file /dev/zero", "cat /dev/zero | unishare invoke hello"])
+def test_a_request_that_never_ends_is_refused(tmp_path: Path, command: str) -> None:
+    done = shell(f"ulimit -v 2000000; {command if '|' in command else f'unishare {command}'}", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "more than 67108864 bytes" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["app.toml", "data", "libraries/own.toml"])
+@pytest.mark.parametrize("kind", ["mkfifo", "ln -s /dev/zero", "truncate -s 20G"])
+def test_a_file_of_a_project_that_never_ends_is_refused(tmp_path: Path, place: str, kind: str) -> None:
+    project = tmp_path / "project"
+    (project / "libraries").mkdir(parents=True)
+    (project / "app.toml").write_text('name = "one"\nlibraries = ["own"]\n[files]\n"/data" = "data"\n')
+    (project / "libraries" / "own.toml").write_text(
+        'name = "own"\nversion = "1"\nlicense = "0BSD"\n[source]\nprovider = "folder"\npath = "."\n'
+    )
+    (project / "data").touch()
+    (project / "main.c").write_text("int main(void) { return 0; }")
+    (project / place).unlink()
+    done = shell(f"ulimit -v 2000000; cd {project}; {kind} {place}; unishare build", tmp_path / "home")
+    assert done.returncode == 65, done.stderr
+    assert place.split("/")[-1] in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["build", "build --layout odd hello", "build --layout", "--home '' ps", "nosuch", "run hello --memory many", "stop"],
+)
 def test_wrong_usage_is_two_lines(tmp_path: Path, command: str) -> None:
     done = shell(f"unishare {command}", tmp_path)
     assert done.returncode == 2

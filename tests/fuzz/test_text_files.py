@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from fuzz.mutations import any_input, files
 from unishare.errors import BadInputError, UnishareError
-from unishare.formats.image import ABI, ImageFacts, LibraryReference, PlacedModule, RelocationsReference
+from unishare.formats.image import ABI, ImageFacts, LibraryReference, PlacedModule, RelocationsReference, read_facts
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
-from unishare.pool.cutting import read_facts
 from unishare.toolchain.map.frame_space import FrameKind
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize

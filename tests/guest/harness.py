@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 GUEST = HERE.parents[1] / "src" / "unishare" / "guest"
-LIBRARIES = ("abi", "boot", "console", "files", "memory", "posix", "random", "time")
+LIBRARIES = ("abi", "boot", "console", "files", "invoke", "memory", "posix", "random", "time")
 COMPILED = ("console", "files", "memory", "posix", "random", "time")
 # These stand in for parts of musl, on which this machine's C library does not run.
 STAND_INS = ("locale.c", "terminal.c", "users.c")

@@ -36,6 +36,8 @@ COUNT_THERE = 40
 COUNT_HERE = 300
 PAGE_KIB = 4
 DRAWS = 2000
+# An instance that is parked has no virtual machine.
+NEVER_MS = 24 * 3600 * 1000
 # What the kernel's counters settle in, in seconds.
 SETTLE_S = 3
 # Columns: a heading, and fields of /proc/meminfo whose growth is summed.
@@ -109,7 +111,7 @@ def _here(home: Settings) -> Place:
 
 
 async def _measure(place: Place, home: Settings, layout: str, tender: Tender) -> dict[str, float | None]:
-    request = StartRequest(manifest=place.manifest(layout), tender=tender, count=1)
+    request = StartRequest(manifest=place.manifest(layout), tender=tender, count=1, park_ms=NEVER_MS)
     async with place.connect() as control:
         # What all instances of an image share is there from the first on.
         await _start(control, request)

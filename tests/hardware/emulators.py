@@ -59,12 +59,14 @@ def start(emulated: Emulated) -> Iterator[Lines]:
         process.wait()
 
 
+# Time passes there by instructions, two nanoseconds each. By the clock of a busy machine timers come faster than an emulator that
+# hardly runs can serve them, and then nothing else does.
 def _qemu(emulated: Emulated, lines: Lines) -> list[str]:
     def line(path: Path) -> list[str]:
         return ["-serial", f"unix:{path},server=on,wait=off"]
 
     return [
-        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,+svm,+npt", "-smp", "2",
+        "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max,+svm,+npt", "-smp", "1", "-icount", "shift=1",
         "-m", str(MIB_OF["qemu"]), "-display", "none", "-nic", "none", "-no-reboot",
         "-kernel", str(emulated.kernel), "-initrd", str(emulated.initrd), "-append", emulated.arguments,
         *line(lines.shell), *line(lines.control), "-serial", f"file:{lines.console}",

@@ -45,8 +45,8 @@ class Guest:
     before: str = ""
     ways: tuple[str, ...] = ("",)
     layouts: tuple[str, ...] = ("aligned", "aslr")
-    # Registers and stack are the same each time.
-    steady: bool = True
+    # It is told in the same words everywhere.
+    alike: bool = True
 
 
 def _asm(text: str, *inputs: str) -> str:
@@ -63,6 +63,15 @@ GUESTS: dict[str, Guest] = {
     "out-of-range": Guest(_asm("mov (%0), %%rax", '"r"(0x123456789abcdef0UL)'), 139, PROTECTION),
     "no-stack": Guest(_asm("xor %%esp, %%esp; push %%rax"), 139, "a write to 0xfffffffffffffff8"),
     "wild-stack": Guest(_asm("mov %0, %%rsp; push %%rax", '"r"(0x8123456789abcdf0UL)'), 135, "stack address out of any range"),
+    # Not every kernel says where a page is that its owner may not use.
+    "denied-stack": Guest(
+        "char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); mprotect(page, 4096, PROT_NONE);"
+        + _asm("mov %0, %%rsp; push %%rax", '"r"(page + 4096)'),
+        139, "rights forbid", "#include <sys/mman.h>", alike=False,
+    ),
+    "fault-stack": Guest(
+        _asm("mov %0, %%rsp; push %%rax; ud2", '"r"(UNISHARE_INSTANCE_BASE + 0x3000)'), 132, "does not exist", layouts=("aligned",)
+    ),
     "own-text": Guest("*(volatile char *)(void *)main = 1; return 0;", 139, "not writable"),
     "boot-page": Guest("*(volatile char *)unishare_boot_page = 1; return 0;", 139, "a write to"),
     "guard": Guest("return *(volatile char *)(unishare_boot_page->stack_bottom - 1);", 139, "overrun"),

@@ -38,7 +38,7 @@ def test_it_is_told_there(
     there, code = asyncio.run(_there(machine, guests, name, way, layout))
     assert GUESTS[name].says in there
     assert code == GUESTS[name].code
-    if kvm_problem() is None:
+    if GUESTS[name].alike and kvm_problem() is None:
         here, _ = asyncio.run(_here(guests, name, way, layout))
         assert _steady(there) == _steady(here)
 

@@ -6,6 +6,7 @@ second the launcher's (programs/bridge.c), the third the kernel's console.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from unishare.fleet.control import Control
 
 PROGRAMS = Path(__file__).with_name("programs")
 ARGUMENTS = "console=ttyS2 quiet panic=-1 mitigations=off nokaslr tsc=reliable nowatchdog 8250.nr_uarts=4"
+STOP_LIMIT_S = 30
 # The home inside.
 HOME = Path("/home")
 BRIDGE = "/bin/bridge /dev/ttyS1 /run/control"
@@ -93,7 +95,7 @@ class VirtualMachine:
         except BaseException:
             self.shell.run(f"killall bridge; sleep 1; {BRIDGE}")
             async with await Control.connect(self.control) as control:
-                await control.stop_all()
+                await asyncio.wait_for(control.stop_all(), STOP_LIMIT_S * self.host.slowness)
             raise
 
     def manifest(self, layout: str, name: str) -> str:

@@ -46,6 +46,14 @@ def test_parameters_are_set_and_given_back(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "journal").read_text() == ""
 
 
+def test_a_guard_alone_changes_nothing(root: Path, tmp_path: Path) -> None:
+    with ksm.Merging(None, root, tmp_path / "journal") as merging:
+        assert values(root) == BEFORE
+        merging.use("published")
+        assert values(root)["run"] == "1"
+    assert values(root) == BEFORE
+
+
 def test_a_killed_program_leaves_them_as_they_were(root: Path, tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from unishare.host.ksm import Merging\n"

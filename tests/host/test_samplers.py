@@ -170,6 +170,21 @@ def test_tlb_lines_are_counted_by_task_and_kind() -> None:
     assert flushes.lost == 17
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights for a moment")
+def test_a_tracefs_that_is_roots_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "tracing"
+    (folder / tlb_flushes.EVENT).mkdir(parents=True)
+    (folder / "instances").mkdir()
+    assert tlb_flushes.problem(folder) is None
+    folder.chmod(0o700)
+    code = (
+        "import os, sys; from pathlib import Path; from unishare.host import tlb_flushes; os.setuid(65534)\n"
+        "print(tlb_flushes.problem(Path(sys.argv[1])))"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == f"{folder} is root's"
+
+
 FLUSHING = """
 import mmap, sys
 sys.stdin.readline()

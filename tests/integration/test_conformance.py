@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,20 @@ def test_it_ends_as_a_c_program_does(built: Settings, tender: str, how: str, cod
     done = run(built, tender, how)
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stdout if said else done.stdout == ""
+
+
+@pytest.mark.parametrize(("how", "code"), [("null", 139), ("abort", 134), ("_exit", 24), ("none", 139)])
+def test_an_end_has_the_same_code_detached(built: Settings, how: str, code: int) -> None:
+    command = [sys.executable, "-m", "unishare", "--home", str(built.home)]
+    start = [*command, "run", "aligned:conformance", "--detach", "--tender", "process", "--", "conformance", how]
+    try:
+        done = subprocess.run(start, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+    finally:
+        subprocess.run([*command, "stop", "--all"], capture_output=True, timeout=60, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert (
+        "crashed; 'unishare crash conformance-1'" if code == 139 else f"ended, with code {code}; 'unishare logs"
+    ) in done.stderr
 
 
 @pytest.mark.parametrize("how", ["none", "read-only"])

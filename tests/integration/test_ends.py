@@ -100,6 +100,19 @@ def test_a_launcher_that_was_killed_is_replaced(place: Path) -> None:
     assert unishare(place, "run", "hello", "--detach").stdout == "hello-1\n"
 
 
+def test_an_instance_that_failed_is_started_again_for_a_request(place: Path) -> None:
+    assert "--detach" in unishare(place, "run", "hello", "--restart").stderr
+    assert unishare(place, "run", "hello", "--detach", "--restart").returncode == 0
+    (before,) = json.loads(unishare(place, "ps", "--json").stdout)
+    os.kill(before["pid"], signal.SIGKILL)
+    while json.loads(unishare(place, "ps", "--json").stdout)[0]["state"] != "exited":
+        time.sleep(0.02)
+    assert unishare(place, "invoke", "hello-1", "--data", "you").returncode == 0
+    (after,) = json.loads(unishare(place, "ps", "--json").stdout)
+    assert (after["restarts"], after["pid"] != before["pid"]) == (1, True)
+    assert "restarts" in unishare(place, "ps").stdout
+
+
 @pytest.mark.parametrize("kind", ["stale", "file"])
 def test_a_socket_that_nobody_answers_is_replaced(place: Path, kind: str) -> None:
     (place / "run").mkdir()

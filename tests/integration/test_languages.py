@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = {"lua": "return = 5\n", "javascript": "module.exports = function () {\n  return 1 +;\n};\n"}
-MESSAGE = {"lua": "/app/handler.lua:1: unexpected symbol near '='", "javascript": "/handler.js:2:13: SyntaxError"}
+MESSAGE = {"lua": "/handler.lua:1: unexpected symbol near '='", "javascript": "/handler.js:2:13: SyntaxError"}
 FAILING = {
     "lua": "return function ()\n  error('no luck')\nend\n",
     "javascript": "module.exports = function () {\n  throw new Error('no luck');\n};\n",
@@ -74,15 +74,13 @@ def test_a_new_project_answers(function: Function) -> None:
 def test_what_is_wrong_with_a_script_is_told_in_the_interpreters_words(script: tuple[str, Function]) -> None:
     language, function = script
     function.handler.write_text(BROKEN[language])
-    if language == "javascript":  # its files are looked at when they are built
-        code, answer, said = function.build()
-        assert (code, answer) == (65, b"")
-    else:
-        code, answer, said = function.ask("x")
-        assert (code, answer) == (1, b"")
+    code, answer, said = function.build()
+    assert (code, answer) == (65, b"")
     assert MESSAGE[language] in said
     function.handler.write_text(NO_FUNCTION[language])
-    assert "function" in function.ask("x")[2]
+    said = function.ask("x")[2]
+    assert "function" in said and "did not answer" in said
+    assert "unishare logs" not in said  # nothing of an instance of one request is kept
 
 
 def test_a_failure_in_a_request_is_the_answer_with_status_1(script: tuple[str, Function]) -> None:
@@ -99,6 +97,24 @@ def test_a_changed_script_answers_after_the_next_build(script: tuple[str, Functi
     function.ask("x")
     function.handler.write_text(function.handler.read_text().replace("hello", "goodbye"))
     assert function.ask("x")[:2] == (0, b"goodbye, x\n")
+
+
+def test_every_script_in_lua_is_looked_at_and_a_first_line_for_a_shell_is_none_of_it(tmp_path: Path) -> None:
+    function = Function(tmp_path, "lua")
+    recipe = function.folder / "app.toml"
+    recipe.write_text(recipe.read_text().replace('"/app/handler.lua" = "handler.lua"', '"/app" = { glob = ["*.lua"] }'))
+    (function.folder / "words.lua").write_text("return {\n  hello = 'good day',\n  = 1\n}\n")
+    function.handler.write_text(
+        "#!/usr/bin/lua\nlocal words = require 'words'\nreturn function (name) return words.hello .. name end\n"
+    )
+    code, _, said = function.build()
+    assert code == 65 and f"{function.folder}/words.lua:3: unexpected symbol near '='" in said
+    (function.folder / "words.lua").write_text("#")
+    assert "words" in function.ask("x")[2]
+    (function.folder / "words.lua").write_text("return { hello = 'good day, ' }\n")
+    assert function.ask("x")[:2] == (0, b"good day, x")
+    recipe.write_text(recipe.read_text().replace('"*.lua"', '"words.lua"'))
+    assert "no handler: put" in function.build()[2]
 
 
 def test_javascript_gets_any_bytes(tmp_path: Path) -> None:

@@ -33,5 +33,5 @@ def test_another_answer_under_another_layout_is_an_error(home: Settings) -> None
 
 
 def test_every_app_but_the_smallest_has_a_long_request() -> None:
-    # javascript-check answers no requests of users: builds ask it.
-    assert {app.name for app in Catalog().apps() if app.work is None} <= {"hello", "javascript-check"}
+    # They answer no requests of users: builds ask them.
+    assert {app.name for app in Catalog().apps() if app.work is None} <= {"hello", "javascript-check", "lua-check"}

@@ -10,10 +10,9 @@ import pytest
 from toolchain.project import Project
 from unishare.errors import BadInputError
 from unishare.formats.elf import SHF_ALLOC, SHF_WRITE, ElfFile
-from unishare.formats.image import PlacedModule
+from unishare.formats.image import PlacedModule, read_facts
 from unishare.formats.manifest import Manifest
 from unishare.formats.relocations import MODULE_RECORD
-from unishare.pool.cutting import read_facts
 from unishare.pool.frames import FRAME_RECORD, arrange
 from unishare.pool.pieces import Piece
 from unishare.pool.store import Pool

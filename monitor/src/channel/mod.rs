@@ -102,7 +102,8 @@ fn parse(bytes: &[u8]) -> Incoming<'_> {
             Incoming::Reply {
                 id: message.id,
                 last,
-                status: message.status,
+                // Whoever exits with it has eight bits: 256 is no success.
+                status: u8::try_from(message.status).map_or(255, i32::from),
                 data,
             }
         }

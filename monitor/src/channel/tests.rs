@@ -70,6 +70,14 @@ fn replies_and_crashes_are_understood() {
     ));
     let part = message(abi::MESSAGE_REPLY, abi::MESSAGE_MORE, b"");
     assert!(matches!(parse(&part), Incoming::Reply { last: false, .. }));
+    for (status, told) in [(0, 0), (255, 255), (256, 255), (-1, 255), (i32::MIN, 255)] {
+        let mut odd = message(abi::MESSAGE_REPLY, 0, b"");
+        odd[..HEADER].copy_from_slice(bytemuck::bytes_of(&Message {
+            status,
+            ..bytemuck::pod_read_unaligned(&last[..HEADER])
+        }));
+        assert!(matches!(parse(&odd), Incoming::Reply { status, .. } if status == told));
+    }
     // A record that ends with its 16 valid stack bytes.
     let mut crash: abi::Crash = Zeroable::zeroed();
     (crash.exception, crash.stack_bytes) = (14, 16);

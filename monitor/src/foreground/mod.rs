@@ -1,10 +1,11 @@
 //! `unishare-monitor run`: one instance in the foreground. Its console is stdout or, with `--invoke`, stderr; its exit code is ours.
 
+mod console;
 mod talk;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +19,11 @@ use crate::signals::Interruptions;
 use crate::snapshot::choice::Choice;
 use crate::tender::{Sharing, Tender};
 use crate::zygote::{Beginning, Limits, Order, Summary, Zygote};
+use console::{Console, printable};
 use talk::{End, Talk};
+
+/// As much as an answer may have.
+const CONSOLE_LIMIT: u64 = 64 << 20;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -58,6 +63,9 @@ pub struct Arguments {
     /// End it when it has used this many seconds of processor time (exit code 124).
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     cpu_limit_s: Option<u64>,
+    /// Bytes that its console may add to a file.
+    #[arg(long, default_value_t = CONSOLE_LIMIT, value_parser = clap::value_parser!(u64).range(4096..=1 << 40))]
+    console_limit: u64,
     /// NAME=value, in addition to the manifest's.
     #[arg(long)]
     env: Vec<String>,
@@ -84,17 +92,19 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     };
     check_request(&image, arguments.memory, request.as_deref())?;
     let snapshot = snapshot(arguments, &image, &mut zygote)?;
-    let order = order(arguments, &image, env, snapshot);
     let signals = Interruptions::catch()?;
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
-    let console = if request.is_some() { stderr.as_fd() } else { stdout.as_fd() };
+    let mut console = Console::new(if request.is_some() { stderr.as_fd() } else { stdout.as_fd() })?;
+    let end_of_console = console.end_of_file(arguments.console_limit);
+    let order = order(arguments, &image, env, snapshot, end_of_console);
     let (ours, theirs) = channel::pair(Some(channel::QUIET))?;
-    let (pid, draw) = zygote.start(order, theirs.as_fd(), console)?;
+    let (pid, draw) = zygote.start(order, theirs.as_fd(), console.of_instance())?;
     drop(theirs);
+    console.handed_over();
     let deadline = arguments
         .time_limit_ms
         .and_then(|limit| started.checked_add(Duration::from_millis(limit)));
-    let mut talk = Talk::new(&zygote, (pid, ours), request, deadline, &signals);
+    let mut talk = Talk::new(&zygote, (pid, ours), request, deadline, &signals, &mut console);
     let end = talk.hold()?;
     let origin = Origin {
         image: &image.name,
@@ -104,11 +114,24 @@ pub fn run(arguments: &Arguments) -> Result<u8, Error> {
     };
     let code = finish(&mut talk, &origin, arguments.cpu_limit_s, end);
     drop(talk);
+    if end_of_console.is_some_and(|end| console.is_full(end)) {
+        let limit = arguments.console_limit;
+        eprintln!(
+            "warning: the console of {} was cut at its limit of {limit} bytes (--log-limit)",
+            image.name
+        );
+    }
     zygote.end();
     code
 }
 
-fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, snapshot: Option<u64>) -> Order {
+fn order(
+    arguments: &Arguments,
+    image: &Summary,
+    env: BTreeMap<String, String>,
+    snapshot: Option<u64>,
+    end_of_console: Option<u64>,
+) -> Order {
     Order {
         number: 0,
         image: image.image,
@@ -124,7 +147,7 @@ fn order(arguments: &Arguments, image: &Summary, env: BTreeMap<String, String>, 
             None => Beginning::Entry,
         },
         limits: Limits {
-            log_bytes: None,
+            log_bytes: end_of_console,
             cpu_seconds: arguments.cpu_limit_s,
         },
         park_after_ms: Some(channel::PARK_AFTER_MS),
@@ -190,7 +213,9 @@ fn finish(talk: &mut Talk<'_>, origin: &Origin<'_>, cpu_limit_s: Option<u64>, en
         End::Answered { status, answer } => {
             // The answer is out before the instance has gone: whoever waits for it need not wait for that.
             let mut stdout = std::io::stdout().lock();
-            let written = stdout.write_all(&answer).and_then(|()| stdout.flush());
+            // A terminal would obey it.
+            let shown = stdout.is_terminal().then(|| printable(&answer).into_bytes());
+            let written = stdout.write_all(&shown.unwrap_or(answer)).and_then(|()| stdout.flush());
             talk.stop();
             written.map_err(|error| Error::io("writing the answer", error))?;
             Ok(u8::try_from(status).unwrap_or(1))

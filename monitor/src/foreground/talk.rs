@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::console::Console;
 use crate::abi;
 use crate::channel::conversation::{self, Conversation, Heard};
 use crate::channel::{self, Received};
@@ -49,6 +50,7 @@ pub struct Talk<'a> {
     pid: i32,
     channel: OwnedFd,
     signals: &'a Interruptions,
+    console: &'a mut Console,
     deadline: Option<Instant>,
     request: Option<Vec<u8>>,
     asks: bool,
@@ -65,8 +67,10 @@ impl<'a> Talk<'a> {
         request: Option<Vec<u8>>,
         deadline: Option<Instant>,
         signals: &'a Interruptions,
+        console: &'a mut Console,
     ) -> Self {
         Self {
+            console,
             zygote,
             pid,
             channel,
@@ -87,6 +91,8 @@ impl<'a> Talk<'a> {
         if !matches!(end, Ok(End::Answered { .. })) {
             self.end_it();
         }
+        // What it said before its last message, or its end, is shown before ours.
+        self.console.pass();
         end
     }
 
@@ -94,6 +100,7 @@ impl<'a> Talk<'a> {
         let mut buffer = vec![0; abi::MESSAGE_MAX];
         loop {
             self.wait()?;
+            self.console.pass();
             while let Some(signal) = self.signals.take() {
                 if signal != libc::SIGCHLD {
                     return Ok(End::Interrupted { signal: signal as u8 });
@@ -198,6 +205,10 @@ impl<'a> Talk<'a> {
             PollFd::new(self.signals, PollFlags::IN),
             PollFd::new(&self.zygote.words, PollFlags::IN),
         ];
+        let console = self.console.incoming();
+        if let Some(console) = &console {
+            descriptors.push(PollFd::new(console, PollFlags::IN));
+        }
         if self.open {
             descriptors.push(PollFd::new(&self.channel, PollFlags::IN | room));
         }
@@ -217,6 +228,7 @@ impl<'a> Talk<'a> {
             while self.signals.take().is_some() {}
         }
         self.end_it();
+        self.console.pass();
     }
 
     fn end_it(&mut self) {

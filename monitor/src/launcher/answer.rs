@@ -52,5 +52,6 @@ pub fn listed(member: &Member, image: Option<&str>) -> Value {
         "instance": member.identity.name, "image": image, "pid": member.identity.pid, "tender": member.identity.tender,
         "sharing": member.identity.sharing, "state": member.state(), "started": started,
         "exit": member.ending().map(|ending| ending.exit.code()), "invocations": member.invocations,
+        "restarts": member.identity.restarts,
     })
 }

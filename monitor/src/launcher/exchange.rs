@@ -18,6 +18,12 @@ pub struct Job {
     pub time_limit: Option<Duration>,
 }
 
+/// An instance that has failed, by its number, and the invocations that it is started again for.
+pub struct Restart {
+    pub of: u64,
+    pub jobs: Vec<Job>,
+}
+
 /// An invocation that the instance is at.
 pub struct Exchange {
     pub caller: Caller,

@@ -53,13 +53,20 @@ impl Fleet {
 
     /// A number and a name for an instance to be.
     pub fn christen(&mut self, prefix: &str) -> (u64, Box<str>) {
+        (self.next_number(), self.names.next(prefix).into_boxed_str())
+    }
+
+    pub fn next_number(&mut self) -> u64 {
         self.last_number += 1;
-        (self.last_number, self.names.next(prefix).into_boxed_str())
+        self.last_number
     }
 
     pub fn add(&mut self, member: Member) {
         let number = member.identity.number;
-        self.numbers.insert(member.identity.name.clone(), number);
+        // One that is started again takes the place of the one before.
+        if let Some(before) = self.numbers.insert(member.identity.name.clone(), number) {
+            self.members.remove(&before);
+        }
         self.pids.insert(member.identity.pid, number);
         self.deadlines.extend(member.deadline().map(|deadline| (deadline, number)));
         self.members.insert(number, member);

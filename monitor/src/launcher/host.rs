@@ -49,27 +49,27 @@ pub fn explain(error: Error, wanted: u32) -> Refusal {
     };
     let (lacks, hint) = match source.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::MFILE) => (
-            format!("file descriptors ({} for the launcher)", limit(Resource::Nofile)),
+            format!("too few file descriptors ({} for the launcher)", limit(Resource::Nofile)),
             "start fewer, or raise the hard limit: 'ulimit -Hn'",
         ),
         Some(Errno::NFILE) => (
-            "file descriptors in the whole system".into(),
+            "too few file descriptors in the whole system".into(),
             "start fewer, or raise fs.file-max",
         ),
         Some(Errno::AGAIN) => (
-            format!("processes (limit of the user: {})", limit(Resource::Nproc)),
+            format!("too few processes (limit of the user: {})", limit(Resource::Nproc)),
             "start fewer, or raise 'ulimit -u', kernel.pid_max or the pids limit of the container",
         ),
-        Some(Errno::NOMEM) => ("memory".into(), "start fewer, or stop some: 'unishare stop --all'"),
+        Some(Errno::NOMEM) => ("too little memory".into(), "start fewer, or stop some: 'unishare stop --all'"),
         Some(Errno::NOSPC) => (
-            "watched descriptors, or space".into(),
+            "too few watched descriptors, or too little space".into(),
             "start fewer, or raise fs.epoll.max_user_watches",
         ),
         _ => return error.into(),
     };
     Refusal::new(
         "host-lacks",
-        format!("the host has too few {lacks} for {wanted} more instances ({what}); none was started"),
+        format!("the host has {lacks} for {wanted} more instances ({what}); none was started"),
         hint,
     )
 }

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::error::Error;
-use crate::snapshot::choice::Choice;
 use crate::zygote::{Summary, Zygote};
 
 /// Device, inode, size and time of the last change: another manifest differs in one of them.
@@ -34,6 +33,26 @@ impl Known {
     }
 }
 
+/// What the zygote was asked for, and how the file looked then.
+struct Asked {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Image,
+    /// Of the image of that number.
+    Snapshot(u64),
+}
+
+/// An answer that nobody has taken yet.
+enum Reply {
+    Image(Result<Rc<Known>, Error>),
+    Snapshot(Result<u64, Error>),
+}
+
 #[derive(Default)]
 pub struct Images {
     known: HashMap<PathBuf, (Stamp, Rc<Known>)>,
@@ -42,26 +61,25 @@ pub struct Images {
     snapshots: HashMap<PathBuf, (Stamp, u64, u64)>,
     /// Built again since: to be forgotten when nothing is forked from them any more.
     stale: Vec<u64>,
+    asked: Option<Asked>,
+    reply: Option<(PathBuf, What, Reply)>,
 }
 
 impl Images {
-    pub fn load(&mut self, manifest: &Path, zygote: &mut Zygote) -> Result<Rc<Known>, Error> {
+    /// The image of a manifest. `None`: the zygote verifies it, and this is to be called again when it has replied.
+    pub fn load(&mut self, manifest: &Path, zygote: &mut Zygote) -> Result<Option<Rc<Known>>, Error> {
+        if let Some(Reply::Image(image)) = self.take_reply(manifest, What::Image) {
+            return image.map(Some);
+        }
         let stamp = stamp(manifest).ok();
         if let (Some(stamp), Some((known, image))) = (&stamp, self.known.get(manifest)) {
             if stamp == known {
-                return Ok(Rc::clone(image));
+                return Ok(Some(Rc::clone(image)));
             }
         }
-        let image = Rc::new(Known {
-            summary: zygote.load(manifest)?,
-            manifest: Some(manifest.to_owned()),
-        });
-        let old = match stamp {
-            Some(stamp) => self.known.insert(manifest.to_owned(), (stamp, Rc::clone(&image))),
-            None => self.known.remove(manifest),
-        };
-        self.stale.extend(old.map(|(_, old)| old.summary.image));
-        Ok(image)
+        zygote.begin_load(manifest)?;
+        self.ask(manifest, stamp, What::Image);
+        Ok(None)
     }
 
     /// The floor guest.
@@ -77,27 +95,69 @@ impl Images {
         Ok(image)
     }
 
-    /// Those of an image's snapshots that can be used.
-    pub fn snapshots(&mut self, image: &Known, paths: &[PathBuf], zygote: &mut Zygote) -> Choice {
-        let mut choice = Choice::default();
-        for path in paths {
-            choice.consider(path, self.snapshot(image.summary.image, path, zygote));
+    /// The number of an image's snapshot. `None` as above.
+    pub fn snapshot(&mut self, image: u64, path: &Path, zygote: &mut Zygote) -> Result<Option<u64>, Error> {
+        let what = What::Snapshot(image);
+        if let Some(Reply::Snapshot(snapshot)) = self.take_reply(path, what) {
+            return snapshot.map(Some);
         }
-        choice
-    }
-
-    fn snapshot(&mut self, image: u64, path: &Path, zygote: &mut Zygote) -> Result<u64, Error> {
         let stamp = stamp(path).ok();
         if let (Some(stamp), Some((known, of, snapshot))) = (&stamp, self.snapshots.get(path)) {
             if stamp == known && *of == image {
-                return Ok(*snapshot);
+                return Ok(Some(*snapshot));
             }
         }
-        let snapshot = zygote.snapshot(image, path)?;
-        if let Some(stamp) = stamp {
-            self.snapshots.insert(path.to_owned(), (stamp, image, snapshot));
-        }
-        Ok(snapshot)
+        zygote.begin_snapshot(image, path)?;
+        self.ask(path, stamp, what);
+        Ok(None)
+    }
+
+    /// Whether the zygote's reply is due. It is asked nothing else meanwhile.
+    pub fn is_waiting(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// The zygote may have replied.
+    pub fn hear(&mut self, zygote: &mut Zygote) {
+        let Some(Asked { path, stamp, what }) = self.asked.take() else {
+            return;
+        };
+        let reply = match what {
+            What::Image => Reply::Image(zygote.finish_load().map(|summary| self.keep(&path, stamp, summary))),
+            What::Snapshot(image) => Reply::Snapshot(zygote.finish_snapshot().inspect(|snapshot| {
+                if let Some(stamp) = stamp {
+                    self.snapshots.insert(path.clone(), (stamp, image, *snapshot));
+                }
+            })),
+        };
+        self.reply = Some((path, what, reply));
+    }
+
+    fn ask(&mut self, path: &Path, stamp: Option<Stamp>, what: What) {
+        self.asked = Some(Asked {
+            path: path.to_owned(),
+            stamp,
+            what,
+        });
+    }
+
+    /// The reply to what is asked again. One that nobody waits for any more, because its start was given up, goes.
+    fn take_reply(&mut self, path: &Path, what: What) -> Option<Reply> {
+        let (of, which, reply) = self.reply.take()?;
+        (of == path && which == what).then_some(reply)
+    }
+
+    fn keep(&mut self, manifest: &Path, stamp: Option<Stamp>, summary: Summary) -> Rc<Known> {
+        let image = Rc::new(Known {
+            summary,
+            manifest: Some(manifest.to_owned()),
+        });
+        let old = match stamp {
+            Some(stamp) => self.known.insert(manifest.to_owned(), (stamp, Rc::clone(&image))),
+            None => self.known.remove(manifest),
+        };
+        self.stale.extend(old.map(|(_, old)| old.summary.image));
+        image
     }
 
     /// Let the zygote forget images that were built again and of which nothing is still to be forked.

@@ -25,11 +25,27 @@ pub struct Log {
 impl Log {
     /// Begin it. One of an earlier launcher's instance of that name gives way.
     pub fn create(folder: &Path, name: &str, limit: u64) -> Result<(Self, File), Error> {
-        let log = Self {
+        let log = Self::of(folder, name, limit);
+        log.remove();
+        log.open()
+    }
+
+    /// Go on with that of an instance that is started again.
+    pub fn go_on(folder: &Path, name: &str, limit: u64) -> Result<(Self, File), Error> {
+        let log = Self::of(folder, name, limit);
+        log.rotate();
+        log.open()
+    }
+
+    fn of(folder: &Path, name: &str, limit: u64) -> Self {
+        Self {
             path: folder.join(format!("{name}.log")),
             limit,
-        };
-        log.remove();
+        }
+    }
+
+    fn open(self) -> Result<(Self, File), Error> {
+        let log = self;
         // Appending, so that what is written after the file was cut begins at its start.
         let file = OpenOptions::new()
             .append(true)

@@ -13,9 +13,10 @@ use super::images::Known;
 use super::logs::Log;
 use super::poller::{Interest, Poller, Token};
 use super::refusal::Refusal;
+use super::request::Start;
 use crate::channel::conversation::{ANSWER_MAX, Answer, Conversation, Heard, request_limit, too_large_request};
 use crate::channel::{self, Incoming, Received};
-use crate::crash::Origin;
+use crate::crash::{Evidence, Origin};
 use crate::error::Error;
 use crate::placing::draw::Draw;
 use crate::tender::{Sharing, Tender};
@@ -64,6 +65,11 @@ pub struct Identity {
     /// Its own until it is reaped, which happens here.
     pub pid: i32,
     pub started: SystemTime,
+    /// What it is started again from when it has failed, if it is to be.
+    pub request: Option<Rc<Start>>,
+    pub restarts: u32,
+    /// The last one of those before it.
+    pub last_crash: Option<Evidence>,
 }
 
 impl Identity {
@@ -139,6 +145,18 @@ impl Member {
 
     pub fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Live(_))
+    }
+
+    /// What it is started again from, if it has failed and is to be.
+    pub fn to_restart(&self) -> Option<&Rc<Start>> {
+        let has_failed = self.ending().is_some_and(|ending| !ending.is_good());
+        self.identity.request.as_ref().filter(|_| has_failed)
+    }
+
+    /// The last crash of an instance of this name.
+    pub fn crash(&self) -> Option<Evidence> {
+        let own = self.ending().and_then(|ending| ending.evidence(&self.identity.origin()));
+        own.or_else(|| self.identity.last_crash.clone())
     }
 
     /// How it ended, if it has.

@@ -1,22 +1,24 @@
 //! What each request does, and how what happened to instances becomes answers.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::answer;
 use super::bases;
-use super::exchange::{Caller, Job};
+use super::exchange::{Caller, Job, Restart};
 use super::host::explain;
 use super::member::{Event, Member, micros};
 use super::pending::{Goal, Pending};
 use super::refusal::Refusal;
 use super::request::{Invoke, Request, Start, Stop};
 use super::server::Server;
+use super::start::{Progress, Step};
 use super::stats;
 
 /// So many instances end at a time.
-const ENDED_AT_ONCE: usize = 256;
+const ENDED_AT_ONCE: usize = 128;
 
 impl Server {
     /// Do what a request says. What is refused at once is returned; all else is answered here or later.
@@ -60,32 +62,37 @@ impl Server {
         self.last_pending += 1;
         let count = start.count;
         let live = self.fleet.live_count();
-        let warnings = self
-            .starter
-            .begin(self.last_pending, start, &mut self.images, &mut self.zygote, live)?;
-        self.pending
-            .insert(self.last_pending, Pending::start(caller, count, warnings));
+        self.starter.begin(self.last_pending, start, live)?;
+        self.pending.insert(self.last_pending, Pending::start(caller, count));
         Ok(())
     }
 
-    /// Fork one of the instances that are to be started.
-    pub fn fork_next(&mut self) {
-        let Some((number, forked)) = self.starter.fork_next(&mut self.fleet, &mut self.zygote, &self.poller) else {
+    /// Get an image for what is to be started, or fork one of its instances.
+    pub fn start_next(&mut self) {
+        let step = self
+            .starter
+            .step(&mut self.images, &mut self.fleet, &mut self.zygote, &self.poller);
+        let Some(Step { pending: number, result }) = step else {
             return;
         };
-        match forked {
-            Ok(member) => {
-                if let Some(pending) = self.pending.get_mut(&number) {
-                    pending.forked(member);
-                }
+        match (result, self.pending.get_mut(&number)) {
+            (Ok(Progress::Forked(member)), Some(pending)) => pending.forked(member),
+            (Ok(Progress::Prepared(warnings)), Some(pending)) => pending.warnings = warnings,
+            (Ok(Progress::Forked(member)), None) => {
+                let jobs = self.restarts.remove(&number).map_or(Vec::new(), |restart| restart.jobs);
+                jobs.into_iter().for_each(|job| self.fleet.invoke(member, job, &self.poller));
             }
-            Err(refusal) => self.undo(number, refusal),
+            (Ok(Progress::Prepared(_)), None) => {}
+            (Err(refusal), _) => self.undo(number, refusal),
         }
     }
 
     /// All or nothing: what a failed start has started is ended before it is answered.
     fn undo(&mut self, number: u64, refusal: Refusal) {
         self.starter.cancel(number);
+        for job in self.restarts.remove(&number).map_or(Vec::new(), |restart| restart.jobs) {
+            self.refuse(job.caller, &refusal);
+        }
         let Some(pending) = self.pending.get_mut(&number) else {
             return;
         };
@@ -101,12 +108,25 @@ impl Server {
     }
 
     fn invoke(&mut self, caller: Caller, invoke: &Invoke, payload: Vec<u8>) -> Result<(), Refusal> {
-        let number = self.fleet.find(&invoke.instance)?.identity.number;
+        let member = self.fleet.find(&invoke.instance)?;
+        let number = member.identity.number;
         let job = Job {
             caller,
             payload,
             time_limit: invoke.time_limit_ms.map(Duration::from_millis),
         };
+        if let Some(request) = member.to_restart().filter(|_| !self.ending) {
+            if let Some(restart) = self.restarts.values_mut().find(|restart| restart.of == number) {
+                restart.jobs.push(job);
+                return Ok(());
+            }
+            self.last_pending += 1;
+            self.starter
+                .begin_again(self.last_pending, Rc::clone(request), member, self.fleet.live_count())?;
+            let jobs = vec![job];
+            self.restarts.insert(self.last_pending, Restart { of: number, jobs });
+            return Ok(());
+        }
         self.fleet.invoke(number, job, &self.poller);
         Ok(())
     }
@@ -126,8 +146,7 @@ impl Server {
     }
 
     fn explain(&mut self, caller: Caller, name: &str) -> Result<(), Refusal> {
-        let member = self.fleet.find(name)?;
-        let Some(evidence) = member.ending().and_then(|ending| ending.evidence(&member.identity.origin())) else {
+        let Some(evidence) = self.fleet.find(name)?.crash() else {
             let message = format!("{name} has not crashed");
             return Err(Refusal::new("not-found", message, "'unishare ps' shows its state"));
         };

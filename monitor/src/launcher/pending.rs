@@ -30,14 +30,14 @@ pub struct Pending {
 
 impl Pending {
     /// A start of `count` instances.
-    pub fn start(caller: Caller, count: u32, warnings: Vec<String>) -> Self {
+    pub fn start(caller: Caller, count: u32) -> Self {
         Self {
             caller: Some(caller),
             goal: Goal::Started,
             members: Vec::new(),
             waiting: BTreeSet::new(),
             unforked: count,
-            warnings,
+            warnings: Vec::new(),
         }
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_start_waits_for_ready_or_ended_and_a_stop_for_ended() {
-        let mut start = Pending::start(CALLER, 2, Vec::new());
+        let mut start = Pending::start(CALLER, 2);
         start.forked(7);
         start.ready(7);
         assert!(!start.is_settled(), "one is not forked yet");
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_start_that_is_undone_waits_for_the_end_of_what_was_ready_too() {
-        let mut start = Pending::start(CALLER, 10, Vec::new());
+        let mut start = Pending::start(CALLER, 10);
         start.forked(7);
         start.ready(7);
         start.undo(Refusal::bad_request("no"), [7].into_iter());

@@ -20,6 +20,8 @@ pub enum Token {
     Channel(u64),
     /// What instances that could not start say.
     Words,
+    /// The zygote's replies.
+    Zygote,
 }
 
 const KINDS: u64 = 8;
@@ -33,6 +35,7 @@ impl Token {
             Self::Client(number) => (3, number),
             Self::Channel(number) => (4, number),
             Self::Words => (5, 0),
+            Self::Zygote => (6, 0),
         };
         number * KINDS + kind
     }
@@ -45,7 +48,8 @@ impl Token {
             2 => Self::Parent,
             3 => Self::Client(number),
             4 => Self::Channel(number),
-            _ => Self::Words,
+            5 => Self::Words,
+            _ => Self::Zygote,
         }
     }
 }
@@ -156,6 +160,7 @@ mod tests {
             Token::Parent,
             Token::Client(number),
             Token::Channel(0),
+            Token::Zygote,
             Token::Words,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);

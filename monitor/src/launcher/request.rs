@@ -71,6 +71,9 @@ pub struct Start {
     /// Under KVM, how long after that until each gives its virtual machine back; 0: it never does.
     pub park_ms: Option<u64>,
     pub name: Option<String>,
+    /// Start an instance again for a request that comes after it has failed.
+    #[serde(default)]
+    pub restart: bool,
 }
 
 #[derive(Debug, Deserialize)]

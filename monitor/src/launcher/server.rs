@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::answer;
 use super::client::{Client, Input};
-use super::exchange::Caller;
+use super::exchange::{Caller, Restart};
 use super::fleet::Fleet;
 use super::frame::Frame;
 use super::images::Images;
@@ -46,6 +46,8 @@ pub struct Server {
     /// Answers that wait for instances, by number.
     pub(super) pending: BTreeMap<u64, Pending>,
     pub(super) last_pending: u64,
+    /// Instances that are started again, by the number of the start, and who waits for them.
+    pub(super) restarts: BTreeMap<u64, Restart>,
     /// All is to end, as soon as nothing is pending.
     pub(super) ending: bool,
     socket: ControlSocket,
@@ -65,6 +67,9 @@ impl Server {
         let signals = Interruptions::catch()?;
         poller.add(&signals, Token::Signals, Interest::READ)?;
         poller.add(&zygote.words, Token::Words, Interest::READ)?;
+        if let Some(control) = zygote.control() {
+            poller.add(control, Token::Zygote, Interest::READ)?;
+        }
         let parent = parent_pid.map(open_parent).transpose()?;
         if let Some(parent) = &parent {
             poller.add(parent, Token::Parent, Interest::READ)?;
@@ -82,6 +87,7 @@ impl Server {
             starter: Starter::default(),
             pending: BTreeMap::new(),
             last_pending: 0,
+            restarts: BTreeMap::new(),
             ending: false,
             socket,
             deaf_until: None,
@@ -112,7 +118,7 @@ impl Server {
 
     /// Wait for something to happen, `patience` at most, and deal with it.
     fn step(&mut self, patience: Option<Duration>) -> Result<(), Error> {
-        let limit = if self.starter.is_idle() {
+        let limit = if self.starter.is_idle() || self.images.is_waiting() {
             self.patience(patience)
         } else {
             Some(Duration::ZERO)
@@ -125,6 +131,7 @@ impl Server {
                 Token::Client(number) => self.listen(number, readiness),
                 Token::Channel(number) => self.fleet.converse(number, &self.poller),
                 Token::Words => self.hear_words(),
+                Token::Zygote => self.images.hear(&mut self.zygote),
             }
         }
         let now = Instant::now();
@@ -134,7 +141,7 @@ impl Server {
             self.rotate_at = now + ROTATION;
         }
         self.hear_again(now);
-        self.fork_next();
+        self.start_next();
         self.end_next();
         self.digest();
         self.flush();
@@ -245,6 +252,9 @@ impl Server {
         if let Some(client) = self.clients.remove(&number) {
             client.disconnect(&self.poller);
             self.fleet.forget_client(number);
+            for restart in self.restarts.values_mut() {
+                restart.jobs.retain(|job| job.caller.client != number);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
 use crate::channel;
+use crate::crash::Evidence;
 use crate::error::Error;
 use crate::placing::{draw, seed};
 use crate::snapshot::choice::Choice;
@@ -31,56 +32,75 @@ pub struct Starter {
 /// One request's instances, all alike.
 struct Batch {
     pending: u64,
-    request: Start,
-    image: Rc<Known>,
+    request: Rc<Start>,
+    count: u32,
+    /// The instance that this one takes the place of.
+    again: Option<Again>,
+    /// `None` until the zygote has it.
+    image: Option<Rc<Known>>,
     choice: Choice,
-    prefix: String,
-    heap: u64,
+    /// Of the request's snapshots, how many the zygote has looked at.
+    considered: usize,
+    is_checked: bool,
     forked: u32,
 }
 
+/// What an instance that is started again keeps.
+struct Again {
+    name: Box<str>,
+    seed: Option<u64>,
+    restarts: u32,
+    last_crash: Option<Evidence>,
+}
+
+/// What came of a step for the pending answer of that number.
+pub struct Step {
+    pub pending: u64,
+    pub result: Result<Progress, Refusal>,
+}
+
+pub enum Progress {
+    /// Everything is there; why snapshots are not used.
+    Prepared(Vec<String>),
+    /// An instance of that number was forked.
+    Forked(u64),
+}
+
 impl Starter {
-    /// Check a request and queue its instances for the pending answer of that number. Returns which snapshots are not used, and why.
-    pub fn begin(
-        &mut self,
-        pending: u64,
-        request: Start,
-        images: &mut Images,
-        zygote: &mut Zygote,
-        live: u64,
-    ) -> Result<Vec<String>, Error> {
-        let unforked: u64 = self
-            .batches
-            .iter()
-            .map(|batch| u64::from(batch.request.count - batch.forked))
-            .sum();
-        host::check(live + unforked, request.count.into())?;
-        let image = match &request.manifest {
-            Some(manifest) => images.load(manifest, zygote)?,
-            None => images.floor(zygote)?,
-        };
-        images.forget_stale(zygote, |stale| self.uses(stale));
-        if let Some(number) = request.seed {
-            seed::check(&image.summary.name, image.is_random())?;
-            seed::warn(number);
-        }
-        check_strings(&request, &image)?;
+    /// Queue a request's instances for the pending answer of that number.
+    pub fn begin(&mut self, pending: u64, request: Start, live: u64) -> Result<(), Error> {
         if let Some(folder) = &request.logs {
             logs::prune(folder);
         }
-        let choice = images.snapshots(&image, &request.snapshots, zygote);
-        choice.check_reset(request.reset, &image.summary.name, image.summary.is_stateless)?;
-        let warnings = choice.warnings.clone();
+        self.queue(pending, request.count, Rc::new(request), None, live)
+    }
+
+    /// Queue one that takes the place of an instance that has failed.
+    pub fn begin_again(&mut self, pending: u64, request: Rc<Start>, failed: &Member, live: u64) -> Result<(), Error> {
+        let again = Again {
+            name: failed.identity.name.clone(),
+            seed: failed.identity.seed,
+            restarts: failed.identity.restarts + 1,
+            last_crash: failed.crash(),
+        };
+        self.queue(pending, 1, request, Some(again), live)
+    }
+
+    fn queue(&mut self, pending: u64, count: u32, request: Rc<Start>, again: Option<Again>, live: u64) -> Result<(), Error> {
+        let unforked: u64 = self.batches.iter().map(|batch| u64::from(batch.count - batch.forked)).sum();
+        host::check(live + unforked, count.into())?;
         self.batches.push_back(Batch {
             pending,
-            heap: request.memory.unwrap_or(image.summary.heap),
-            prefix: request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name)),
-            image,
-            choice,
             request,
+            count,
+            again,
+            image: None,
+            choice: Choice::default(),
+            considered: 0,
+            is_checked: false,
             forked: 0,
         });
-        Ok(warnings)
+        Ok(())
     }
 
     pub fn is_idle(&self) -> bool {
@@ -89,31 +109,28 @@ impl Starter {
 
     /// Whether something is still to be forked from an image.
     pub fn uses(&self, image: u64) -> bool {
-        self.batches.iter().any(|batch| batch.image.summary.image == image)
+        let used = |batch: &Batch| batch.image.as_ref().is_some_and(|known| known.summary.image == image);
+        self.batches.iter().any(used)
     }
 
-    /// Fork the next instance: the pending answer it belongs to, and its number.
-    pub fn fork_next(
-        &mut self,
-        fleet: &mut Fleet,
-        zygote: &mut Zygote,
-        poller: &Poller,
-    ) -> Option<(u64, Result<u64, Refusal>)> {
-        let batch = self.batches.front_mut()?;
+    /// Prepare the next request, or fork its next instance. `None`: there is none, or the zygote is still at it.
+    pub fn step(&mut self, images: &mut Images, fleet: &mut Fleet, zygote: &mut Zygote, poller: &Poller) -> Option<Step> {
+        let batch = self.batches.front_mut().filter(|_| !images.is_waiting())?;
         let pending = batch.pending;
-        let result = match batch.fork(fleet, zygote, poller) {
-            Ok(member) => {
-                batch.forked += 1;
-                let number = member.identity.number;
-                fleet.add(member);
-                Ok(number)
-            }
-            Err(error) => Err(host::explain(error, batch.request.count)),
+        let result = if batch.is_checked {
+            batch
+                .fork(fleet, zygote, poller)
+                .map_err(|error| host::explain(error, batch.count))
+        } else {
+            batch.prepare(images, zygote).transpose()?.map_err(Refusal::from)
         };
-        if result.is_err() || batch.forked == batch.request.count {
+        if result.is_err() || batch.forked == batch.count {
             self.batches.pop_front();
         }
-        Some((pending, result))
+        if matches!(result, Ok(Progress::Prepared(_))) {
+            images.forget_stale(zygote, |stale| self.uses(stale));
+        }
+        Some(Step { pending, result })
     }
 
     /// Fork no more instances for this answer.
@@ -128,18 +145,71 @@ impl Starter {
 }
 
 impl Batch {
-    fn fork(&self, fleet: &mut Fleet, zygote: &mut Zygote, poller: &Poller) -> Result<Member, Error> {
+    /// Get image and snapshots, and check the request against them. `None`: the zygote was asked, and this is to be called again.
+    fn prepare(&mut self, images: &mut Images, zygote: &mut Zygote) -> Result<Option<Progress>, Error> {
         let request = &self.request;
-        let (number, name) = fleet.christen(&self.prefix);
-        let seed = request.seed.map(|number| seed::of_instance(number, self.forked));
+        let image = match (&self.image, &request.manifest) {
+            (Some(image), _) => Rc::clone(image),
+            (None, None) => images.floor(zygote)?,
+            (None, Some(manifest)) => match images.load(manifest, zygote)? {
+                Some(image) => image,
+                None => return Ok(None),
+            },
+        };
+        if self.image.is_none() {
+            if let Some(number) = request.seed {
+                seed::check(&image.summary.name, image.is_random())?;
+                seed::warn(number);
+            }
+            check_strings(request, &image)?;
+        }
+        let known = self.image.insert(image);
+        while let Some(path) = request.snapshots.get(self.considered) {
+            match images.snapshot(known.summary.image, path, zygote).transpose() {
+                Some(loaded) => self.choice.consider(path, loaded),
+                None => return Ok(None),
+            }
+            self.considered += 1;
+        }
+        self.choice
+            .check_reset(request.reset, &known.summary.name, known.summary.is_stateless)?;
+        self.is_checked = true;
+        Ok(Some(Progress::Prepared(self.choice.warnings.clone())))
+    }
+
+    fn fork(&mut self, fleet: &mut Fleet, zygote: &mut Zygote, poller: &Poller) -> Result<Progress, Error> {
+        let member = self.make(fleet, zygote, poller)?;
+        self.forked += 1;
+        let number = member.identity.number;
+        fleet.add(member);
+        Ok(Progress::Forked(number))
+    }
+
+    fn make(&self, fleet: &mut Fleet, zygote: &mut Zygote, poller: &Poller) -> Result<Member, Error> {
+        let request = &self.request;
+        let image = self.image.as_ref().ok_or_else(|| Error::Defect {
+            what: "an instance of an image that was not loaded".into(),
+        })?;
+        let prefix = request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name));
+        let (number, name) = match &self.again {
+            Some(again) => (fleet.next_number(), again.name.clone()),
+            None => fleet.christen(&prefix),
+        };
+        let seed = match &self.again {
+            Some(again) => again.seed,
+            None => request.seed.map(|number| seed::of_instance(number, self.forked)),
+        };
         let limit = request.log_limit.unwrap_or(logs::DEFAULT_LIMIT);
         let (log, console) = match &request.logs {
-            Some(folder) => Log::create(folder, &name, limit).map(|(log, file)| (Some(log), file))?,
+            Some(folder) => {
+                let open = if self.again.is_some() { Log::go_on } else { Log::create };
+                open(folder, &name, limit).map(|(log, file)| (Some(log), file))?
+            }
             None => (None, nowhere()?),
         };
         let order = Order {
             number,
-            image: self.image.summary.image,
+            image: image.summary.image,
             tender: request.tender,
             sharing: request.sharing,
             memory: request.memory,
@@ -160,20 +230,23 @@ impl Batch {
         let (ours, theirs) = channel::pair(quiet(request.quiet_ms))?;
         let forked = Instant::now();
         let started = zygote.start(order, theirs.as_fd(), console.as_fd());
-        let (pid, draw) = started.inspect_err(|_| log.iter().for_each(Log::remove))?;
+        let (pid, draw) = started.inspect_err(|_| log.iter().filter(|_| self.again.is_none()).for_each(Log::remove))?;
         let identity = Identity {
             number,
             name,
-            image: Rc::clone(&self.image),
+            image: Rc::clone(image),
             draw,
             seed,
             tender: request.tender,
             sharing: request.sharing,
-            heap: self.heap,
+            heap: request.memory.unwrap_or(image.summary.heap),
             time_limit: request.time_limit_ms.map(Duration::from_millis),
             log,
             pid,
             started: SystemTime::now(),
+            request: request.restart.then(|| Rc::clone(request)),
+            restarts: self.again.as_ref().map_or(0, |again| again.restarts),
+            last_crash: self.again.as_ref().and_then(|again| again.last_crash.clone()),
         };
         Member::new(identity, ours, forked, poller).inspect_err(|_| zygote::kill(pid))
     }

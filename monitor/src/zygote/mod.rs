@@ -3,6 +3,7 @@
 //! only: there is no process for that, and the instance confines itself.
 
 mod birth;
+mod child;
 mod confine;
 mod protocol;
 mod server;
@@ -15,11 +16,12 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, WaitOptions};
 
 use crate::error::Error;
 use crate::image::pool::Pool;
 use crate::placing::draw::Draw;
+pub use child::{Child, Exit, end, kill};
 pub use protocol::{Beginning, Born, Limits, Order, Summary};
 use protocol::{Reply, Request};
 use server::Nursery;
@@ -117,6 +119,42 @@ impl Zygote {
         )
     }
 
+    /// The same for who does other things meanwhile: verifying a large image takes long. `control` tells when the reply is there, and nothing
+    /// else is asked before it was taken.
+    pub fn begin_load(&mut self, manifest: &Path) -> Result<(), Error> {
+        let file = open_manifest(manifest)?;
+        let manifest = manifest.to_owned();
+        self.send(&Request::Load { manifest }, &[file.as_fd()])
+    }
+
+    pub fn finish_load(&mut self) -> Result<Summary, Error> {
+        match self.hear()? {
+            Reply::Image(summary) => Ok(*summary),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub fn begin_snapshot(&mut self, image: u64, path: &Path) -> Result<(), Error> {
+        let file = open_snapshot(path)?;
+        let snapshot = path.to_owned();
+        self.send(&Request::Snapshot { image, snapshot }, &[file.as_fd()])
+    }
+
+    pub fn finish_snapshot(&mut self) -> Result<u64, Error> {
+        match self.hear()? {
+            Reply::Snapshot(snapshot) => Ok(snapshot),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Where its replies come, if it is a process.
+    pub fn control(&self) -> Option<BorrowedFd<'_>> {
+        match &self.seat {
+            Seat::Process { control, .. } => Some(control.as_fd()),
+            Seat::Here(_) => None,
+        }
+    }
+
     /// The floor guest.
     pub fn floor(&mut self) -> Result<Summary, Error> {
         self.image(Request::Floor, &[])
@@ -124,9 +162,7 @@ impl Zygote {
 
     /// Check a snapshot of an image; its number.
     pub fn snapshot(&mut self, image: u64, path: &Path) -> Result<u64, Error> {
-        let file = open_to_read(path).map_err(|error| Error::BadSnapshot {
-            what: format!("{}: {}", path.display(), std::io::Error::from(error)),
-        })?;
+        let file = open_snapshot(path)?;
         let request = Request::Snapshot {
             image,
             snapshot: path.to_owned(),
@@ -180,25 +216,21 @@ impl Zygote {
     }
 
     fn ask(&mut self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<Reply, Error> {
-        match &mut self.seat {
-            Seat::Process { control, .. } => protocol::send(control.as_fd(), &request, descriptors)?,
-            Seat::Here(nursery) => {
-                let copies = descriptors
-                    .iter()
-                    .map(BorrowedFd::try_clone_to_owned)
-                    .collect::<std::io::Result<_>>();
-                let copies = copies.map_err(|error| Error::io("duplicating a descriptor", error))?;
-                return nursery.act(request, copies);
-            }
+        if let Seat::Here(nursery) = &mut self.seat {
+            let copies: std::io::Result<_> = descriptors.iter().map(BorrowedFd::try_clone_to_owned).collect();
+            return nursery.act(request, copies.map_err(|error| Error::io("duplicating a descriptor", error))?);
         }
+        self.send(&request, descriptors)?;
         self.hear()
+    }
+
+    fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        protocol::send(self.control().ok_or_else(no_process)?, request, descriptors)
     }
 
     fn hear(&mut self) -> Result<Reply, Error> {
         let Seat::Process { control, buffer, .. } = &mut self.seat else {
-            return Err(Error::Defect {
-                what: "a zygote without a process says nothing by itself".into(),
-            });
+            return Err(no_process());
         };
         match protocol::receive(control.as_fd(), buffer)? {
             Some((Reply::Failed(failure), _)) => Err(failure.into()),
@@ -218,49 +250,9 @@ impl Zygote {
     }
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    Code(u8),
-    Signal(u8),
-}
-
-impl From<WaitStatus> for Exit {
-    fn from(status: WaitStatus) -> Self {
-        match status.exit_status() {
-            Some(code) => Self::Code(code as u8),
-            None => Self::Signal(status.terminating_signal().unwrap_or(libc::SIGKILL) as u8),
-        }
-    }
-}
-
-impl Exit {
-    /// As a shell counts.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Code(code) => code,
-            Self::Signal(signal) => 128_u8.wrapping_add(signal),
-        }
-    }
-}
-
-/// An instance that its caller alone holds.
-pub struct Child {
-    pub pid: i32,
-    pub channel: OwnedFd,
-}
-
-/// End an instance and reap it.
-pub fn end(child: &Child) {
-    kill(child.pid);
-    let _ = rustix::process::waitpid(Pid::from_raw(child.pid), WaitOptions::empty());
-}
-
-/// End an instance. Its number is its own until it is reaped, which only its parent does.
-pub fn kill(pid: i32) {
-    if let Some(pid) = Pid::from_raw(pid) {
-        // Gone already is as good.
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
+fn no_process() -> Error {
+    Error::Defect {
+        what: "a zygote without a process is asked at once".into(),
     }
 }
 
@@ -276,6 +268,12 @@ fn open_manifest(path: &Path) -> Result<File, Error> {
             what: format!("there is no manifest {}", path.display()),
         },
         error => Error::io(format!("reading {}", path.display()), error),
+    })
+}
+
+fn open_snapshot(path: &Path) -> Result<File, Error> {
+    open_to_read(path).map_err(|error| Error::BadSnapshot {
+        what: format!("{}: {}", path.display(), std::io::Error::from(error)),
     })
 }
 

@@ -10,3 +10,5 @@ mod functions;
 mod fuzzing;
 mod hostile_clients;
 mod lifetime;
+mod loading;
+mod restarts;

@@ -110,18 +110,42 @@ def idle(
 @bench.command()
 @tender_option
 @layout_option
+@click.option(
+    "--scale", type=click.IntRange(10, 20_000), is_flag=False, flag_value=1000, metavar="[N]",
+    help="Instead: the time of each of N starts (default: 1000) of hello into one fleet, by place in it.",
+)  # fmt: skip
 @rounds_option
 @quick_option
 @json_option
 @pass_session
-def start(session: Session, tender: str | None, layout: str, rounds: int | None, quick: bool, as_json: bool) -> None:
-    """Time from the monitor's exec to the first answer, against an empty VM or process."""
-    from unishare.evaluation.bench.start import bench_start
+def start(
+    session: Session, tender: str | None, layout: str, scale: int | None, rounds: int | None, quick: bool, as_json: bool
+) -> None:
+    """Time from the monitor's exec to the first answer, against an empty VM or process.
 
-    functions = _functions(session, layout)
+    With --scale, whether the price of a start grows with the fleet. More than 1000 instances are a hazard on Linux 6.18: the end
+    of thousands of confined processes at one moment, as by a kill of the launcher, can lock up the kernel. They are ended in small
+    parts, also at Ctrl-C.
+
+    \b
+    Examples:
+      unishare bench start --tender process
+      unishare bench start --scale 500
+    """
     chosen = choose_tender(tender)
-    with steps() as step:
-        report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
+    if scale is not None:
+        from unishare.evaluation.bench.scale import bench_scale, check_host
+
+        check_host(scale)
+        (function,) = _functions(session, layout, ("hello",))
+        with steps() as step:
+            report = asyncio.run(bench_scale(session.settings, function, chosen, layout, scale, step))
+    else:
+        from unishare.evaluation.bench.start import bench_start
+
+        functions = _functions(session, layout)
+        with steps() as step:
+            report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
     _print(report, as_json)
 
 

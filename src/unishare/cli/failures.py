@@ -17,7 +17,7 @@ import click
 
 from unishare.cli.commands import cli
 from unishare.cli.terminal import printable
-from unishare.errors import UnishareError
+from unishare.errors import HostLacksError, UnishareError
 
 DEFECT = 70
 INTERRUPTED = 130
@@ -43,8 +43,10 @@ def run_and_report() -> int:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        _say(error.format_message(), f"see '{context.command_path} --help'" if context else None)
+        path = None
+        if isinstance(error, click.UsageError):  # what its parser finds, click tells without the command
+            path = error.ctx.command_path if error.ctx else "unishare"
+        _say(error.format_message(), f"see '{path} --help'" if path else None)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -53,6 +55,13 @@ def run_and_report() -> int:
         # The reader of our output has gone (`| head`): nothing to say, and nowhere to say it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
+    except MemoryError:
+        if debug:
+            traceback.print_exc()
+        _say(
+            "there is not enough memory for this command", "give it more: 'ulimit -v', or the limit of its cgroup or container"
+        )
+        code = HostLacksError.exit_code
     except OSError as error:
         if debug:
             traceback.print_exc()

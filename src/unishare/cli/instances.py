@@ -79,6 +79,10 @@ def ps(session: Session, memory: bool, as_json: bool) -> None:
         ]
         for entry in found
     ]
+    if any(entry.restarts for entry in found):
+        columns.append("restarts#")
+        for row, instance in zip(rows, found, strict=True):
+            row.append(instance.restarts)
     if memory:
         columns += ["own#", "page tables#", "share#"]
         for row, instance in zip(rows, found, strict=True):

@@ -28,6 +28,8 @@ from unishare.cli.options import (
     with_snapshots,
 )
 from unishare.cli.session import Session, pass_session
+from unishare.cli.terminal import TerminalText
+from unishare.errors import BadRequestError
 from unishare.fleet.messages import Answer, Sharing, StartRequest
 
 
@@ -71,7 +73,7 @@ def invoke(
 
     Given the name of a running instance, asks that one. Given an image, starts one, asks it and stops it; in a project folder
     the image can be left out. Without --data and --file the request is what comes through a pipe, or empty. The function's own
-    status is the exit code: 0 is good.
+    status is the exit code: 0 is good. On a terminal, bytes of the answer that would control it are shown as \\xNN.
 
     \b
     Examples:
@@ -89,8 +91,7 @@ def invoke(
     if answer is not None and environment:
         raise click.UsageError(f"--env is for an instance that is started, and {target} runs already")
     if answer is not None:
-        sys.stdout.buffer.write(answer.payload)
-        sys.stdout.buffer.flush()
+        _print(answer.payload)
         sys.exit(answer.status)
     wanted = StartRequest(
         sharing=cast(Sharing, sharing),
@@ -104,14 +105,30 @@ def invoke(
     _ask_new(session, target, payload, tender, wanted, fresh)
 
 
+def _print(answer: bytes) -> None:
+    """An answer as it is, or on a terminal, which would obey it, as text."""
+    sys.stdout.buffer.write(TerminalText().text(answer).encode() if sys.stdout.isatty() else answer)
+    sys.stdout.buffer.flush()
+
+
 def _payload(data: str | None, file: BinaryIO | None) -> bytes:
     """The request: --data, --file, or what a pipe or a redirected file holds."""
     if data is not None:
         return os.fsencode(data)
     if file is not None:
-        return file.read()
+        return _bounded(file)
     kind = os.fstat(0).st_mode
-    return sys.stdin.buffer.read() if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind) else b""
+    return _bounded(sys.stdin.buffer) if stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind) else b""
+
+
+def _bounded(stream: BinaryIO) -> bytes:
+    """What a stream holds; one that never ends is not read into memory."""
+    from unishare.fleet.control import PAYLOAD_MAX
+
+    payload = stream.read(PAYLOAD_MAX + 1)
+    if len(payload) > PAYLOAD_MAX:
+        raise BadRequestError(f"the request has more than {PAYLOAD_MAX} bytes", "No instance takes more (docs/limits.md).")
+    return payload
 
 
 async def _ask_running(session: Session, target: str, payload: bytes, limit_ms: int | None) -> Answer | None:

@@ -81,7 +81,8 @@ log_limit_option = click.option(
     "--log-limit",
     type=ByteSize(),
     metavar="SIZE",
-    help="With --detach: what an instance's log may have, such as 1M; the older part is set aside once. Default: 8M.",
+    help="What an instance's console may have, such as 1M. With --detach, of its log, whose older part is set aside once: 8M by"
+    " default. In the foreground, of a file that it is redirected to: 64M.",
 )
 memory_option = click.option(
     "--memory", type=ByteSize(), metavar="SIZE", help="Heap of an instance, such as 64M. Default: the image's own."

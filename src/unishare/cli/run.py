@@ -61,6 +61,10 @@ from unishare.fleet.messages import Instance, Sharing, Started, StartedInstance,
     "--park-ms", type=click.IntRange(0, 1 << 31), metavar="MS",
     help="Under KVM, wait so long after that until the virtual machine is given back; 0: never. Default: 10000.",
 )  # fmt: skip
+@click.option(
+    "--restart", is_flag=True,
+    help="With --detach: start an instance that crashed, failed or met a time limit again for the next request. 'ps' counts it.",
+)  # fmt: skip
 @click.option("-d", "--detach", is_flag=True, help="Leave them running and print their names.")
 @json_option
 @pass_session
@@ -82,6 +86,7 @@ def run(
     reset: bool,
     quiet_ms: int | None,
     park_ms: int | None,
+    restart: bool,
     detach: bool,
     as_json: bool,
 ) -> None:
@@ -99,6 +104,8 @@ def run(
     """
     from unishare.fleet.references import resolve
 
+    if restart and not detach:
+        raise click.UsageError("--restart is for instances that others ask: add --detach")
     found = resolve(image_or_own(image), session.settings)
     refuse_useless_seed(found, seed)
     request = StartRequest(
@@ -117,26 +124,32 @@ def run(
         quiet_ms=quiet_ms,
         park_ms=park_ms,
         name=found.name,
+        restart=restart,
     )
     request = with_snapshots(request, fresh).model_copy(update={"reset": reset})
     if detach or count > 1:
         warn_of_seed(seed)
     if detach:
-        _print_started(asyncio.run(_start_detached(session, request)), as_json)
+        sys.exit(_tell_started(*asyncio.run(_start_detached(session, request)), as_json))
     elif count == 1:
         _exec_monitor(session, request)
     else:
         sys.exit(asyncio.run(_hold(session, request)))
 
 
-async def _start_detached(session: Session, request: StartRequest) -> list[StartedInstance]:
+async def _start_detached(session: Session, request: StartRequest) -> tuple[list[StartedInstance], int]:
+    """Start instances of the resident launcher; the highest exit code of those that have ended already beside them."""
     from unishare.fleet import launcher
 
     logs = session.settings.run / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     async with await launcher.resident(session.settings) as control:
         try:
-            return _noted(await control.start_with_warnings(request.model_copy(update={"logs": str(logs)})))
+            started = _noted(await control.start_with_warnings(request.model_copy(update={"logs": str(logs)})))
+            if all(entry.state in (None, "ready") for entry in started):
+                return started, 0
+            names = {entry.instance for entry in started}
+            return started, max(_code(found) for found in await control.list() if found.instance in names)
         except UnishareError:
             # A launcher that has nothing to hold is not left behind.
             with contextlib.suppress(UnishareError):
@@ -152,7 +165,8 @@ def _noted(started: Started) -> list[StartedInstance]:
     return started.instances
 
 
-def _print_started(started: list[StartedInstance], as_json: bool) -> None:
+def _tell_started(started: list[StartedInstance], code: int, as_json: bool) -> int:
+    """Print what was started and why some of it has ended; the exit code."""
     if as_json:
         print_json([instance.model_dump() for instance in started])
     else:
@@ -161,13 +175,17 @@ def _print_started(started: list[StartedInstance], as_json: bool) -> None:
     crashed = [instance for instance in started if instance.state == "crashed"]
     if crashed:
         note(f"{len(crashed)} of {len(started)} crashed; 'unishare crash {crashed[0].instance}' explains it")
-        sys.exit(1)
+        return code
     late = [instance for instance in started if instance.state == "timed-out"]
     if late:
         raise TimeLimitError(
             f"{len(late)} of {len(started)} did not get ready to serve requests and were ended",
             "look for a loop before main begins to serve; without --detach its console is shown",
         )
+    if code:
+        ended = [instance for instance in started if instance.state == "exited"]
+        note(f"{len(ended)} of {len(started)} ended, with code {code}; 'unishare logs {ended[0].instance}' shows what it said")
+    return code
 
 
 def _exec_monitor(session: Session, request: StartRequest) -> None:

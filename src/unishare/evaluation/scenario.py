@@ -54,7 +54,7 @@ class Configuration(Strict):
         if self.name:
             return self.name
         if self.floor:
-            return f"floor {self.tender}"
+            return f"floor parked {self.tender}" if self.park else f"floor {self.tender}"
         shared = {"pool": f"pool {self.layout}", "copy": self.layout, "ksm": f"{self.layout}+ksm"}[self.sharing]
         extras = [self.start] * (self.start == "snapshot") + ["reset"] * (self.state == "none") + ["parked"] * self.park
         extras += ["published"] * (self.sharing == "ksm" and self.ksm == "published")

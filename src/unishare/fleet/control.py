@@ -143,7 +143,7 @@ class Control:
     async def start_with_warnings(self, request: messages.StartRequest) -> messages.Started:
         """Start instances, and hear which snapshots were not used."""
         fields = request.model_dump(exclude_none=True, exclude_defaults=False)
-        for name in ("empty", "reset"):
+        for name in ("empty", "reset", "restart"):
             if not fields[name]:
                 del fields[name]
         return _parse(messages.Started, *await self.request("start", fields))

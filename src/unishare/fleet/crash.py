@@ -11,8 +11,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from unishare.errors import UnishareError
+from unishare.errors import BadInputError, TimeLimitError, UnishareError
 from unishare.fleet.messages import Crash
+from unishare.formats.bounded import EVIDENCE_BYTES, read_file
 from unishare.monitor_program import monitor_program
 
 LIMIT_S = 60.0
@@ -21,7 +22,10 @@ LIMIT_S = 60.0
 def explain(evidence: dict[str, Any]) -> Crash:
     """The report of a crash, and its record."""
     command = [str(monitor_program()), "explain-crash", "--json"]
-    done = subprocess.run(command, input=json.dumps(evidence).encode(), capture_output=True, timeout=LIMIT_S, check=False)
+    try:
+        done = subprocess.run(command, input=json.dumps(evidence).encode(), capture_output=True, timeout=LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise TimeLimitError(f"the crash was not explained within {LIMIT_S:.0f} s") from None
     if done.returncode != 0:
         raise UnishareError(f"the crash could not be explained: {done.stderr.decode(errors='replace').strip()}")
     return Crash.model_validate_json(done.stdout)
@@ -33,5 +37,10 @@ def read_evidence(logs: Path, instance: str) -> dict[str, Any] | None:
     # The name becomes a file's: one that leads elsewhere is no instance's.
     if path.parent != logs or not path.is_file():
         return None
-    found = json.loads(path.read_bytes())
-    return found if isinstance(found, dict) else None
+    try:
+        found = json.loads(read_file(path, EVIDENCE_BYTES))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise BadInputError(f"{path} is damaged: how {instance} ended is not known any more", "Run it again.")
+    return found

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unishare.errors import UnishareError
-from unishare.fleet.control import Control
+from unishare.fleet.control import PAYLOAD_MAX, Control
+from unishare.formats.bounded import read_file
 
 if TYPE_CHECKING:
     from unishare.toolchain.recipes.recipe import AppRecipe, Example
@@ -77,7 +78,7 @@ def _bytes(folder: Path, text: str | None, file: str | None, digits: str | None)
     if text is not None:
         return text.encode()
     if file is not None:
-        return (folder / file).read_bytes()
+        return read_file(folder / file, PAYLOAD_MAX)
     return bytes.fromhex(digits) if digits is not None else None
 
 

@@ -31,6 +31,8 @@ def foreground_command(settings: Settings, request: StartRequest, *, invoke: str
         command += ["--gaps", str(request.gaps)]
     if request.cpu_limit_s is not None:
         command += ["--cpu-limit-s", str(request.cpu_limit_s)]
+    if request.log_limit is not None:
+        command += ["--console-limit", str(request.log_limit)]
     if request.time_limit_ms is not None:
         command += ["--time-limit-ms", str(request.time_limit_ms)]
     for name, value in (request.env or {}).items():

@@ -52,6 +52,7 @@ class StartRequest(Message):
     quiet_ms: int | None = None
     park_ms: int | None = None
     name: str | None = None
+    restart: bool = False
 
 
 class StartedInstance(Message):
@@ -90,6 +91,7 @@ class Instance(Message):
     started: Any
     exit: int | None
     invocations: int
+    restarts: int = 0
 
     @property
     def live(self) -> bool:

@@ -13,6 +13,11 @@ ELF_BYTES = 1 << 30
 # As the monitor's (manifest.rs, MAX_BYTES).
 MANIFEST_BYTES = 4 << 20
 FACTS_BYTES = 16 << 20
+RECIPE_BYTES = 1 << 20
+# Of one file in an image: more than the app's addresses hold, which the link says better (app_window.py).
+FILE_BYTES = 256 << 20
+# The launcher's record of a crash: registers and some stack.
+EVIDENCE_BYTES = 1 << 20
 # 24 bytes each: more relocations than private frames have places for addresses.
 RELOCATION_BYTES = 768 << 20
 
@@ -27,4 +32,5 @@ def read_file(file: Path, limit: int) -> bytes:
             raise BadInputError(f"{file} is not a regular file")
         if status.st_size > limit:
             raise BadInputError(f"{file} has {status.st_size} bytes, more than the {limit} that such a file can have")
-        return stream.read(limit)
+        # Not `limit`, which would be taken as memory at once; a file that grows meanwhile is read as far as it was.
+        return stream.read(status.st_size)

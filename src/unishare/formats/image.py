@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from unishare.errors import BadInputError, NotFoundError
+from unishare.formats import strict_json
+from unishare.formats.bounded import FACTS_BYTES, read_file
 
 ABI = 0x00010001
 ELF_NAME = "image.elf"
@@ -89,3 +93,30 @@ class ImageFacts(BaseModel):
     def write(self, folder: Path) -> None:
         """Write it into an image folder."""
         (folder / JSON_NAME).write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+
+
+def read_facts(folder: Path) -> ImageFacts:
+    """An image folder's `image.json`."""
+    file = folder / JSON_NAME
+    try:
+        data = read_part(file, FACTS_BYTES)
+        strict_json.check(data)
+        return ImageFacts.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(str(part) for part in detail["loc"])
+        raise BadInputError(f"{file}: {where}: {detail['msg']}", "Build the image again.") from None
+    except ValueError as error:  # of the decoding
+        raise BadInputError(f"{file}: {error}", "Build the image again.") from None
+
+
+def read_part(file: Path, limit: int) -> bytes:
+    """A file of an image folder."""
+    try:
+        return read_file(file, limit)
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{file}: no such file", "An image folder holds image.elf and image.json; 'unishare build' makes one."
+        ) from None
+    except OSError as error:
+        raise BadInputError(f"{file}: {error.strerror}") from None

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
+from unishare.formats.bounded import MANIFEST_BYTES, read_file
 from unishare.formats.image import Digest
 from unishare.formats.manifest import HexAddress, Pages
 
@@ -123,7 +124,7 @@ class Snapshot(_Model):
     def read(cls, file: Path) -> Snapshot:
         """Read a snapshot file."""
         try:
-            return cls.parse(file.read_bytes(), str(file))
+            return cls.parse(read_file(file, MANIFEST_BYTES), str(file))
         except FileNotFoundError:
             raise NotFoundError(f"{file}: no such snapshot", "unishare snapshot takes one") from None
         except OSError as error:

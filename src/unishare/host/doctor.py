@@ -21,7 +21,9 @@ from unishare.host.kvm_kind import costs, kvm_kind
 
 State = Literal["ok", "limited", "missing"]
 KVM_DEVICE = Path("/dev/kvm")
+# Requests of <linux/kvm.h>.
 KVM_GET_API_VERSION = 0xAE00
+KVM_CREATE_VM = 0xAE01
 KVM_API_VERSION = 12
 FLEET = 1000
 # Per instance: console, channel and control ends in the launcher.
@@ -54,12 +56,24 @@ def kvm_problem() -> str | None:
     except OSError as error:
         return f"/dev/kvm cannot be opened: {error.strerror}"
     try:
+        return _failure(device)
+    finally:
+        os.close(device)
+
+
+def _failure(device: int) -> str | None:
+    """Why an open /dev/kvm is of no use. Only trying tells: another hypervisor may hold the processor."""
+    try:
         version = fcntl.ioctl(device, KVM_GET_API_VERSION)
     except OSError as error:
         return f"/dev/kvm does not answer: {error.strerror}"
-    finally:
-        os.close(device)
-    return None if version == KVM_API_VERSION else f"/dev/kvm speaks API version {version}, not {KVM_API_VERSION}"
+    if version != KVM_API_VERSION:
+        return f"/dev/kvm speaks API version {version}, not {KVM_API_VERSION}"
+    try:
+        os.close(fcntl.ioctl(device, KVM_CREATE_VM))
+    except OSError as error:
+        return f"/dev/kvm makes no virtual machine: {error.strerror}"
+    return None
 
 
 def check_host() -> list[Check]:

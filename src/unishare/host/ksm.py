@@ -115,9 +115,9 @@ def write_parameters(parameters: Parameters, root: Path = ROOT) -> None:
 
 
 class Merging:
-    """KSM at work with one of SETTINGS, as a context: `with Merging("aggressive") as merging`."""
+    """KSM at work with one of SETTINGS, as a context: `with Merging("aggressive") as merging`. None: not at work before `use`."""
 
-    def __init__(self, setting: str, root: Path = ROOT, journal: Path = JOURNAL) -> None:
+    def __init__(self, setting: str | None, root: Path = ROOT, journal: Path = JOURNAL) -> None:
         self._setting = setting
         self._root = root
         self._journal = journal
@@ -139,14 +139,15 @@ class Merging:
                 f"KSM cannot be used: {said or 'its guard ended'}", "wait until the other measurement has ended"
             )
         try:
-            self.use(self._setting)
+            if self._setting is not None:
+                self.use(self._setting)
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
 
     def use(self, setting: str) -> None:
-        """Go on with another setting."""
+        """Begin, or go on with another setting."""
         write_parameters({**SETTINGS[setting], "run": "1"}, self._root)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -46,6 +46,8 @@ def problem(root: Path = TRACEFS) -> str | None:
     """Why flushes cannot be traced here; None where they can."""
     if root == TRACEFS and not mounted("tracefs"):
         return "tracefs is not mounted, and cannot be by this user"
+    if not os.access(root, os.X_OK):
+        return f"{root} is root's"
     if not (root / EVENT).is_dir():
         return f"{root}/{EVENT} is not there: the kernel has no such tracepoint, or not for this user"
     return None if os.access(root / "instances", os.W_OK) else f"{root}/instances is root's"

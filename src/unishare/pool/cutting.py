@@ -12,12 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from unishare.errors import BadInputError, NotFoundError
-from unishare.formats import strict_json
+from unishare.errors import BadInputError
 from unishare.formats.addresses import APP_BASE, PAGE
-from unishare.formats.bounded import ELF_BYTES, FACTS_BYTES, RELOCATION_BYTES, read_file
+from unishare.formats.bounded import ELF_BYTES, RELOCATION_BYTES
 from unishare.formats.elf import ElfFile
-from unishare.formats.image import ELF_NAME, JSON_NAME, ImageFacts, ModuleReference
+from unishare.formats.image import ELF_NAME, ImageFacts, ModuleReference, read_facts, read_part
 from unishare.formats.manifest import ElfReference, Extent, Manifest, RelocationRun
 from unishare.formats.relocations import FRAME_RECORD
 from unishare.pool import canonical
@@ -107,21 +106,6 @@ class Cutter:
             return stream.read(pages * PAGE)
 
 
-def read_facts(folder: Path) -> ImageFacts:
-    """An image folder's `image.json`."""
-    file = folder / JSON_NAME
-    try:
-        data = read_part(file, FACTS_BYTES)
-        strict_json.check(data)
-        return ImageFacts.model_validate_json(data, strict=True)
-    except ValidationError as error:
-        detail = error.errors()[0]
-        where = ".".join(str(part) for part in detail["loc"])
-        raise BadInputError(f"{file}: {where}: {detail['msg']}", "Build the image again.") from None
-    except ValueError as error:  # of the decoding
-        raise BadInputError(f"{file}: {error}", "Build the image again.") from None
-
-
 def _manifest(
     folder: Path, facts: ImageFacts, extents: list[Extent], image_table: str, own: Mapping[str, Any] | None = None
 ) -> Manifest:
@@ -154,15 +138,3 @@ def _extent(piece: Piece, at: int, pages: int, run: str | None, first: int, modu
         module=module, address=hex(piece.address + at * PAGE), pages=pages, rights=piece.rights, run=run, first=first,
         library=piece.library, section=section,
     )  # fmt: skip
-
-
-def read_part(file: Path, limit: int) -> bytes:
-    """A file of an image folder."""
-    try:
-        return read_file(file, limit)
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"{file}: no such file", "An image folder holds image.elf and image.json; 'unishare build' makes one."
-        ) from None
-    except OSError as error:
-        raise BadInputError(f"{file}: {error.strerror}") from None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.bounded import MANIFEST_BYTES, read_file
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.state import read_record, replace_file, write_record
@@ -120,7 +121,7 @@ class Images:
                 if MANIFEST_NAME in files:
                     # From one that cannot be read nothing runs, and the next build makes it again.
                     with contextlib.suppress(OSError, BadInputError):
-                        data = file.read_bytes()
+                        data = read_file(file, MANIFEST_BYTES)
                         yield image_id(data), Manifest.parse(data, str(file))
 
     def _copy(self, name: str) -> Path:
@@ -138,8 +139,8 @@ class Images:
         """A copy of an image outside, taken again from its folder where it is damaged and the folder can be seen."""
         data = self._read(name)
         for place in self._outside(name) if data is None else ():
-            with contextlib.suppress(OSError):
-                found = (Path(place) / MANIFEST_NAME).read_bytes()
+            with contextlib.suppress(OSError, BadInputError):
+                found = read_file(Path(place) / MANIFEST_NAME, MANIFEST_BYTES)
                 if image_id(found) == name:
                     replace_file(self._copy(name), found, mode=0o444, incoming=self._incoming)
                     return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.bounded import MANIFEST_BYTES, read_file
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.snapshot import Snapshot, snapshots_of
 
@@ -39,8 +40,8 @@ def living_snapshots(home_images: Path, outside: Iterable[str]) -> Iterator[Foun
 
 def _beside(manifest: Path) -> Iterator[FoundSnapshot]:
     files = snapshots_of(manifest)
-    with contextlib.suppress(OSError):
-        image = hashlib.sha256(manifest.read_bytes()).hexdigest() if files else ""
+    with contextlib.suppress(OSError, BadInputError):
+        image = hashlib.sha256(read_file(manifest, MANIFEST_BYTES)).hexdigest() if files else ""
         for file in files:
             with contextlib.suppress(BadInputError, NotFoundError):
                 snapshot = Snapshot.read(file)

@@ -18,11 +18,11 @@ from filelock import FileLock
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
 from unishare.formats.bounded import MANIFEST_BYTES
-from unishare.formats.image import MANIFEST_NAME
+from unishare.formats.image import MANIFEST_NAME, read_part
 from unishare.formats.manifest import Manifest
 from unishare.formats.snapshot import PageStretch
 from unishare.pool import canonical
-from unishare.pool.cutting import Cutter, read_part
+from unishare.pool.cutting import Cutter
 from unishare.pool.images import AddedImage, Images
 from unishare.pool.page_index import PageIndex
 from unishare.pool.page_tables import PageTableCache

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unishare.errors import BadInputError
-from unishare.evaluation.report.compare import differences
+from unishare.evaluation.report.compare import agree, differences
 
 
 def report(median: float, low: float, high: float) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def report(median: float, low: float, high: float) -> dict[str, Any]:
         "configuration": "dce",
         "subject": "",
         "measure": "each",
-        "unit": "bytes",
+        "unit": "KiB",
         "median": median,
         "low": low,
         "high": high,
@@ -34,6 +34,21 @@ def test_spreads_that_meet_agree(tmp_path: Path, theirs: tuple[float, float, flo
     said = differences(report(101, 99, 107) if theirs[0] == 111 else report(100, 99, 101), tmp_path / "report.json")
     assert said[0].startswith("1 of 1" if agrees else "0 of 1")
     assert len(said) == (1 if agrees else 2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "ours", "theirs", "agrees"),
+    [
+        ("flushes", 2, 6, True),
+        ("flushes", 346, 480, False),
+        ("ms", 1.0, 1.2, True),
+        ("ms", 1.0, 1.6, False),
+        ("bytes", 200_000, 203_000, True),
+    ],
+)
+def test_what_differs_a_little_agrees(unit: str, ours: float, theirs: float, agrees: bool) -> None:
+    first, second = ({"unit": unit, "median": value, "low": value, "high": value} for value in (ours, theirs))
+    assert agree(first, second) is agrees
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"scenarios": 3}', "{"])

@@ -87,6 +87,33 @@ def test_one_failure_of_a_task_group_is_named(settings: Settings, tmp_path: Path
     assert (outcome.state, outcome.reason) == ("failed", "the instance ended")
 
 
+def test_a_defect_ends_one_part_and_not_the_run(settings: Settings, tmp_path: Path, parts: list) -> None:  # type: ignore[type-arg]
+    async def measure(task: object) -> list[Reading]:
+        if task.configuration.title == "pool dce":  # type: ignore[attr-defined]
+            raise FileNotFoundError("/proc/4242/maps")
+        return [Reading("file", "bytes", 1)]
+
+    outcomes = run(settings, tmp_path, parts[:2], measure)
+    assert [(one.state, one.reason) for one in outcomes] == [("failed", "FileNotFoundError: /proc/4242/maps"), ("done", "")]
+
+
+def test_what_even_looking_for_is_refused_is_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    tmp_path: Path,
+    parts: list,  # type: ignore[type-arg]
+) -> None:
+    def refused(_: Configuration) -> None:
+        raise PermissionError(13, "Permission denied", "/sys/kernel/tracing")
+
+    async def measure(_: object) -> list[Reading]:
+        return []
+
+    monkeypatch.setattr(conductor, "lacks", refused)
+    (outcome,) = run(settings, tmp_path, parts[:1], measure)
+    assert (outcome.state, outcome.reason) == ("skipped", "/sys/kernel/tracing: Permission denied")
+
+
 def test_the_budget_leaves_out_what_would_end_later(settings: Settings, tmp_path: Path, parts: list) -> None:  # type: ignore[type-arg]
     async def measure(_: object) -> list[Reading]:
         return [Reading("file", "bytes", 1)]

@@ -53,8 +53,8 @@ def slots(project: Project, app: str, layout: str, at: int) -> list[str]:
         targets = [("", int.from_bytes(content[place : place + 8], "little")) for place in range(0, 512, 8)]
         modules = {"": elf}
     else:
+        from unishare.formats.image import read_facts
         from unishare.formats.relocations import MODULE_RECORD
-        from unishare.pool.cutting import read_facts
 
         facts = read_facts(folder)
         names = [module.name for module in facts.modules or []]

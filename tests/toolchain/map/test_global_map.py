@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from unishare.formats.sections import Kind
 from unishare.toolchain.map import global_map as global_map_module
 from unishare.toolchain.map import zones
 from unishare.toolchain.map.frame_space import FrameKind
-from unishare.toolchain.map.global_map import GlobalMap, MapState
+from unishare.toolchain.map.global_map import HEADER, GlobalMap, MapState
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize
 from unishare.toolchain.tools.digests import of_bytes
 
@@ -65,8 +66,8 @@ def check(state: MapState) -> None:
             if kind in (Kind.TEXT, Kind.RODATA):
                 # A window that begins within a page takes no more pages for it.
                 assert (end - 1) // PAGE - start // PAGE == (end - start - 1) // PAGE
-            for zone in range(start // ZONE, (end - 1) // ZONE + 1):
-                rights.setdefault(zone, set()).add("rw" if kind in (Kind.DATA, Kind.BSS) else kind)
+            for page in range(start // PAGE, (end - 1) // PAGE + 1):
+                rights.setdefault(page, set()).add("rw" if kind in (Kind.DATA, Kind.BSS) else kind)
         assert all(before[1] <= after[0] for before, after in pairwise(found))
         for before, after in pairwise(found):
             if Kind.TEXT in (before[2], after[2]) or Kind.RODATA in (before[2], after[2]):
@@ -124,7 +125,7 @@ def test_half_a_last_line_is_dropped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("unishare-map 2", "unishare-map 9"),
+        ("unishare-map 3", "unishare-map 9"),
         ("0x20000000", "0x20001000"),
         ("library a", "libary a"),
         ("text=", "txt="),
@@ -309,3 +310,23 @@ def test_a_map_of_before_there_were_seals_and_one_that_is_removed_go_on(tmp_path
     file.unlink()
     GlobalMap(file).windows([library("d", text=100)])
     assert [entry.name for entry in GlobalMap(file).state().entries] == ["d"]
+
+
+def test_libraries_that_come_together_share_a_zone(tmp_path: Path) -> None:
+    """What one page-table page reaches holds their code, constants and data."""
+    libraries = [library(f"lib{number}", text=40_000, rodata=20_000, data=500, bss=500) for number in range(10)]
+    windows = GlobalMap(tmp_path / "global.map").windows(libraries)
+    assert {one.address // ZONE for each in windows.values() for one in each.values()} == {LIBRARY_BASE // ZONE}
+
+
+def test_a_map_that_began_with_zones_of_one_right_goes_on_so(tmp_path: Path) -> None:
+    file = tmp_path / "global.map"
+    separate = GlobalMap(file, partial(zones.Zones, lengths=zones.SEPARATE))
+    first = separate.windows([library("a", text=5000, rodata=3000)])
+    file.write_text(file.read_text().replace(HEADER, "unishare-map 2"))
+    file.with_name(f"{file.name}.seal").unlink(missing_ok=True)
+    both = GlobalMap(file).windows([library("a", text=5000, rodata=3000), library("b", text=5000, rodata=3000)])
+    assert first.items() <= both.items()
+    for kind in (Kind.TEXT, Kind.RODATA):
+        assert len({windows[kind].address // ZONE for windows in both.values()}) == 1
+    assert GlobalMap(file).state().generation == 1

@@ -45,8 +45,24 @@ pub struct Machine {
     regions: [kvm_userspace_memory_region; SLOTS],
 }
 
+/// A call of KVM's that failed. What the host has too little of is told as elsewhere (launcher/host.rs); of all else KVM is the cause.
 pub fn failed(what: &'static str) -> impl FnOnce(kvm_ioctls::Error) -> Error {
-    move |error| Error::io(format!("KVM: {what}"), std::io::Error::from_raw_os_error(error.errno()))
+    move |error| {
+        let source = std::io::Error::from_raw_os_error(error.errno());
+        let hint = match error.errno() {
+            libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOSPC | libc::EINTR => {
+                return Error::io(format!("KVM: {what}"), source);
+            }
+            libc::EBUSY => {
+                "another hypervisor may hold the processor's virtualisation: end it; --tender process does without KVM"
+            }
+            _ => "run 'unishare doctor' and look at the kernel's log (dmesg); --tender process does without KVM",
+        };
+        Error::HostLacks {
+            what: format!("/dev/kvm is there, but KVM failed at {what}: {source}"),
+            hint: hint.into(),
+        }
+    }
 }
 
 /// Until no signal comes between.

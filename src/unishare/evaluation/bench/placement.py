@@ -20,16 +20,15 @@ from unishare.fleet import launcher
 from unishare.fleet.examples import expectations
 from unishare.fleet.messages import StartRequest
 from unishare.fleet.references import ImageReference
-from unishare.formats.image import MANIFEST_NAME
+from unishare.formats.image import MANIFEST_NAME, read_facts
 from unishare.formats.manifest import Manifest
 from unishare.formats.sections import Kind
 from unishare.host.mappings import mapping_bytes, read_address_space
-from unishare.pool.cutting import read_facts
 from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.build import Builder
 from unishare.toolchain.map.global_map import GlobalMap
-from unishare.toolchain.map.zones import Window, Zones
+from unishare.toolchain.map.zones import SEPARATE, Lengths, Window, Zones
 from unishare.toolchain.recipes.catalog import Catalog
 
 LAYOUT = "aligned"
@@ -37,10 +36,12 @@ TIME_LIMIT_MS = 60_000
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass
 class ScatteredZones(Zones):
     """Every library opens zones of its own: what a map without placement costs."""
 
-    _last = -1
+    lengths: Lengths = SEPARATE
+    _last: int = -1
 
     def allocate(self, kind: Kind, size: int, alignment: int) -> Window:
         """A library's windows come in the order of `Kind`: an earlier kind means the next library."""

@@ -1,6 +1,6 @@
 """Memory over time: a fleet starts, answers requests as a public trace shapes them, and is left alone.
 
-Curve: `total` of everything, about once a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
+Curve: `total` of everything, about twice a second, unsettled. At the end of each phase every sampler, settled. KSM works from the start on and
 is waited for at the end, so that its figure is the best that it can do.
 """
 
@@ -21,8 +21,10 @@ from unishare.evaluation.trace import draw_requests
 from unishare.host import ksm
 from unishare.host.kernel_thread import find_thread, thread_ns
 
-# A reading of the pool looks at thousands of files.
-EVERY_S = 1.0
+# Of the curve: seconds between readings. One of the pool looks at thousands of files and drops what nobody maps of them, so it is also kept to a
+# small part of the time.
+EVERY_S = 0.5
+PAUSES = 8
 KSM_LIMIT_S = 240.0
 
 
@@ -33,9 +35,9 @@ async def measure(task: Task) -> list[Reading]:
     pool = PoolPages(task.settings, functions, task.configuration)
     merger = find_thread("ksmd")
     worked = thread_ns(merger)
-    before = Before.read()
     readings: list[Reading] = []
     with task.merging() as merging:
+        before = Before.read()
         async with running_fleet(task.settings, task.configuration) as fleet:
             async with curve(task, before, pool, readings) as began:
                 await fleet.grow(functions, task.size.instances, task.counter("start", task.size.instances))
@@ -59,13 +61,15 @@ async def curve(task: Task, before: Before, pool: PoolPages, readings: list[Read
 
     async def watch() -> None:
         while not ending.is_set():
+            asked = time.monotonic()
             total = await asyncio.to_thread(total_now, before, pool)
             now = time.monotonic() - began
+            pause = max(EVERY_S, PAUSES * (time.monotonic() - asked))
             readings.append(Reading("total", "bytes", total, "curve", now))
             if task.configuration.sharing == "ksm":
                 readings.extend(ksm_readings(ksm.read_counters(), "curve", now))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), EVERY_S)
+                await asyncio.wait_for(ending.wait(), pause)
 
     watching = asyncio.create_task(watch())
     try:
@@ -79,8 +83,7 @@ async def requests(fleet: Fleet, functions: Sequence[Function], task: Task) -> N
     """Ask the fleet as the trace says: an instance answers one request at a time, and what comes late is asked late."""
     assert isinstance(task.size, MemorySize)
     if not functions:
-        await asyncio.sleep(task.size.trace_s)
-        return
+        return  # Empty instances are asked nothing: time changes nothing about them.
     drawn = draw_requests(len(fleet.members), task.size.trace_s, task.seed)
     step = task.counter("requests", len(drawn))
     busy = [asyncio.Lock() for _ in fleet.members]

@@ -23,8 +23,8 @@ async def measure(task: Task) -> list[Reading]:
     functions = task.functions()
     step = task.counter("instances", task.size.instances)
     readings: list[Reading] = []
-    before = Before.read()
     with task.merging() as merging:
+        before = Before.read()
         async with running_fleet(task.settings, task.configuration) as fleet:
             while (running := len(fleet.members)) < task.size.instances:
                 await fleet.grow(functions, min(task.size.step, task.size.instances - running), step)
@@ -36,8 +36,8 @@ async def measure(task: Task) -> list[Reading]:
 
 async def _of_kinds(task: Task, functions: Sequence[Function]) -> Reading:
     assert isinstance(task.size, ScaleSize)
-    before = Before.read()
     with task.merging() as merging:
+        before = Before.read()
         async with running_fleet(task.settings, task.configuration) as fleet:
             await fleet.grow(functions, task.size.mixed, task.counter(f"{len(functions)} functions", task.size.mixed))
             return await _total(task, fleet, before, functions, merging, "functions", len(functions))
@@ -51,6 +51,6 @@ async def _total(
         await asyncio.to_thread(merging.converge, KSM_LIMIT_S)
     used = functions[: len(fleet.members)]
     pool = PoolPages(task.settings, used, task.configuration)
-    total = before.host.available - settle().available + pool.in_use()
+    total = before.fall(settle()) + pool.in_use()
     refuse_impossible(total, read_processes([fleet.launcher_pid, *fleet.pids]).pss, number)
     return Reading(f"total by {measure}", "bytes", total, subject=str(number))

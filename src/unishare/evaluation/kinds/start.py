@@ -1,55 +1,84 @@
 """Start: milliseconds from asking a running launcher for an instance until its first answer is here, one after the other.
 
-`cold`: the instance is started for this request. `wake`: it stood parked. Instances of earlier samples stay until their function's turn comes again,
-so that the launcher holds a fleet as it does in use.
+`first answer`: the instance is started for this request. `wake`: it stood parked, beside others that do. An instance ends before the next one is
+started.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS
+from unishare.evaluation.bench.workload import Function
 from unishare.evaluation.run.context import Task
-from unishare.evaluation.run.fleet import running_fleet
+from unishare.evaluation.run.fleet import Fleet, running_fleet
 from unishare.evaluation.run.samples import Reading
+from unishare.fleet.messages import StartedInstance
 
-PARKED_AFTER_S = 0.5
+# Longer than a configuration with `park` leaves an instance idle before it gives its machine back (run/product.py).
+PARKED_AFTER_S = 0.6
+PARKED_AT_ONCE = 60
 
 
 async def measure(task: Task) -> list[Reading]:
     """As many starts as the size has instances."""
-    functions = task.functions()
+    functions: Sequence[Function | None] = task.functions() or [None]
     step = task.counter("start", task.size.instances)
-    readings = []
+    # One of each first: caches are filled, and these do not count.
+    warm = len(functions)
+    wanted = [functions[number % warm] for number in range(warm + task.size.instances)]
+    readings: list[Reading] = []
     async with running_fleet(task.settings, task.configuration) as fleet:
-        for number in range(task.size.instances + max(1, len(functions))):
-            warm = number < max(1, len(functions))  # one of each: caches are filled, and it does not count
-            function = functions[number % len(functions)] if functions else None
-            began = time.perf_counter()
-            started = await fleet.start(function)
-            if function is None:
-                await fleet.control.invoke(started.instance, b"", TIME_LIMIT_MS)
-            else:
-                await fleet.ask(started, function, examples=1)
-            taken = (time.perf_counter() - began) * 1000
-            if task.configuration.park and function is not None:
-                await asyncio.sleep(PARKED_AFTER_S)
-                began = time.perf_counter()
-                await fleet.ask(started, function, examples=1)
-                taken = (time.perf_counter() - began) * 1000
-            if not warm:
-                readings.append(
-                    Reading(
-                        "wake" if task.configuration.park else "first answer",
-                        "ms",
-                        taken,
-                        subject=function.name if function else "",
-                    )
-                )
-                readings.append(
-                    Reading("ready", "ms", (started.start_us or 0) / 1000, subject=function.name if function else "")
-                )
+        if task.configuration.park:
+            for first in range(0, len(wanted), PARKED_AT_ONCE):
+                members = wanted[first : first + PARKED_AT_ONCE]
+                readings += await _wakes(fleet, members)
+                step(len(members))
+        else:
+            for function in wanted:
+                readings += await _start(fleet, function)
                 step(1)
-            await fleet.control.stop(started.instance)
+    return readings[warm * 2 :]
+
+
+async def _start(fleet: Fleet, function: Function | None) -> list[Reading]:
+    began = time.perf_counter()
+    started = await fleet.start(function)
+    await _ask(fleet, started, function)
+    readings = _readings("first answer", began, started, function)
+    await fleet.control.stop(started.instance)
     return readings
+
+
+async def _wakes(fleet: Fleet, functions: Sequence[Function | None]) -> list[Reading]:
+    """All are started and asked; when they are parked, each is asked once more."""
+    members = [(await fleet.start(function), function) for function in functions]
+    for started, function in members:
+        await _ask(fleet, started, function)
+    await asyncio.sleep(PARKED_AFTER_S)
+    readings = []
+    for started, function in members:
+        began = time.perf_counter()
+        await _ask(fleet, started, function)
+        readings += _readings("wake", began, started, function)
+    for started, _ in members:
+        await fleet.control.stop(started.instance)
+    return readings
+
+
+async def _ask(fleet: Fleet, started: StartedInstance, function: Function | None) -> None:
+    if function is None:
+        await fleet.control.invoke(started.instance, b"", TIME_LIMIT_MS)
+    else:
+        await fleet.ask(started, function, examples=1)
+
+
+def _readings(measure: str, began: float, started: StartedInstance, function: Function | None) -> list[Reading]:
+    taken = (time.perf_counter() - began) * 1000
+    name = function.name if function else ""
+    return [
+        Reading(measure, "ms", taken, subject=name),
+        Reading("ready", "ms", (started.start_us or 0) / 1000, subject=name),
+    ]

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from unishare.errors import UnishareError
 
 HERE = Path(__file__).parent
 UNIFIED = Path("/sys/fs/cgroup/unified")
+# The interpreter itself: `python3` may be a script that looks for one, and then its time would be measured.
+INTERPRETER = os.path.realpath(sys.executable)
 _NODE = "process.stdin.on('data', line => process.stdout.write('hello, ' + line))"
 _PYTHON = "import sys\nfor line in sys.stdin:\n    sys.stdout.write('hello, ' + line)\n    sys.stdout.flush()"
 
@@ -142,6 +145,6 @@ PEERS = {
             lambda folder, _: [str(folder / "wasm_host"), str(HERE / "line_server.wat")],
         ),
         Peer("node", _needs("node", "nodejs"), _nothing, lambda _, __: ["node", "-e", _NODE]),
-        Peer("python", _needs("python3", "python3"), _nothing, lambda _, __: ["python3", "-I", "-S", "-c", _PYTHON]),
+        Peer("python", lambda: None, _nothing, lambda _, __: [INTERPRETER, "-I", "-S", "-c", _PYTHON]),
     )
 }  # fmt: skip

@@ -45,14 +45,19 @@ class Measured:
         return list(dict.fromkeys(found))
 
     @property
-    def caption(self) -> str:
-        """What every figure says below: how large the fleets were, how many rounds, and whether it is only a look."""
+    def fleets(self) -> str:
+        """How large the fleets were, how many rounds, and whether it is only a look: every figure says it below."""
         size: dict[str, Any] = self.parts[0].facts.get("size", {}) if self.parts else {}
         rounds = max((part.name.round for part in self.parts), default=0)
         # A size of one instance says nothing: nothing runs as a fleet there.
         fleet = f"{size.get('instances')} instances, " if size.get("instances", 1) > 1 else ""
-        words = f"{fleet}{rounds} round{'s' if rounds != 1 else ''}; medians, bars from least to most"
+        words = f"{fleet}{rounds} round{'s' if rounds != 1 else ''}"
         return words if self.size == "full" else f"{self.size.upper()} RUN, NOT A RESULT: {words}"
+
+    @property
+    def caption(self) -> str:
+        """The same, of a figure with bars."""
+        return f"{self.fleets}; medians, whiskers from least to most"
 
 
 @dataclass(frozen=True)

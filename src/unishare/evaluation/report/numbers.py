@@ -13,7 +13,9 @@ HOST_RESERVED = 8 << 30
 
 
 def floor_title(title: str) -> str:
-    """The floor that belongs to a configuration."""
+    """The floor that belongs to a configuration: empty instances that idle as it does."""
+    if "parked" in title.split():
+        return "floor parked kvm"
     return "floor kvm" if title.endswith("kvm") else "floor process"
 
 
@@ -96,9 +98,14 @@ def start(measured: Measured) -> list[Number]:
 
 
 def deduplication(measured: Measured) -> list[Number]:
-    """Without the curves."""
+    """Without the curves, and of the samplers only the total before merging."""
     names = ("start work", "ksmd", "converged after", "total merged", "ksm metadata")
-    return [number for number in _plain(measured, measured.titles) if number.measure in names]
+    numbers = [number for number in _plain(measured, measured.titles, phase="") if number.measure in names]
+    numbers += [number for number in _plain(measured, measured.titles, phase="end") if number.measure in names]
+    for title in measured.titles:
+        if before := measured.summary(title, "total", phase="unmerged"):
+            numbers.append(Number.of(title, "total unmerged", "bytes", before))
+    return numbers
 
 
 def scale(measured: Measured) -> list[Number]:

@@ -8,6 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from unishare.evaluation.report.published import holds
+from unishare.evaluation.report.tables import table
+
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #111 }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2.2em; border-top: 1px solid #999; padding-top: .6em }
@@ -33,7 +36,7 @@ def page(report: dict[str, Any], figures: Path) -> str:
         _table(
             ["claim", "claimed", "measured", "holds", "held by"],
             [
-                [claim["claim"], claim["claimed"], claim["measured"], _holds(claim["holds"]), claim["held_by"]]
+                [claim["claim"], claim["claimed"], claim["measured"], holds(claim["holds"]), claim["held_by"]]
                 for claim in report["claims"]
             ],
         )
@@ -50,6 +53,9 @@ def _section(name: str, section: dict[str, Any], figures: Path) -> str:
     parts.append(
         f"<p>Command: <code>{escape(section['command'])}</code>; seed {section['seed']}; measured in {section['seconds']} s.</p>"
     )
+    if found := table(section["kind"], section["numbers"]):
+        head, rows = found
+        parts.append(_table(head, rows, numbers=range(1, len(head))))
     for file in section["figures"]:
         data = base64.b64encode((figures / file).read_bytes()).decode()
         parts.append(f"<img alt='{escape(section['title'])}' src='data:image/png;base64,{data}'>")
@@ -86,10 +92,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence
             + "</tr>"
         )
     return "\n".join([*lines, "</table>"])
-
-
-def _holds(value: bool | None) -> str:
-    return "not measured" if value is None else "yes" if value else "no"
 
 
 def _value(value: float) -> str:

@@ -16,6 +16,7 @@ from unishare.evaluation.report.headline import headline
 from unishare.evaluation.report.measured import Measured, Number
 from unishare.evaluation.report.numbers import NUMBERS, peers_missing
 from unishare.evaluation.report.page import page
+from unishare.evaluation.report.published import NAME, published_page
 from unishare.evaluation.run.samples import Samples
 from unishare.evaluation.scenario import Scenario
 from unishare.state import replace_file
@@ -38,6 +39,7 @@ def write_report(output: Path, scenarios: Sequence[Scenario], publish: Path | No
             drawn = FIGURES[scenario.kind](measured, figures)
         missing = {**measured.missing, **(peers_missing(measured) if scenario.kind == "peers" else {})}
         sections[scenario.scenario] = {
+            "kind": scenario.kind,
             "title": scenario.title,
             "question": scenario.question,
             "command": measured.parts[0].facts["command"] if measured.parts else f"unishare evaluate {scenario.scenario}",
@@ -100,6 +102,7 @@ def _measured(samples: Samples, scenario: Scenario, run: dict[str, Any]) -> Meas
 def _publish(folder: Path, report: bytes, figures: Path, content: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / "report.json", report)
+    replace_file(folder / NAME, published_page(content).encode())
     for section in content["scenarios"].values():
         for name in section["figures"]:
             shutil.copyfile(figures / name, folder / name)

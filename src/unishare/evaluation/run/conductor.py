@@ -115,6 +115,8 @@ class Conductor:
             readings = self._measure(part, step)
         except UnishareError as error:
             return outcome("failed", error.message, time.monotonic() - began)
+        except Exception as error:  # One part's defect must not take the others' hour with it; the report names it.
+            return outcome("failed", f"{type(error).__name__}: {error}", time.monotonic() - began)
         taken = time.monotonic() - began
         facts = {
             "fingerprint": fingerprint,
@@ -156,6 +158,13 @@ def _first(error: BaseException) -> BaseException:
 
 def obstacle(part: PlannedPart) -> str | None:
     """Why a part cannot be measured here, said in its place in the report; None where it can."""
+    try:
+        return _obstacle(part)
+    except OSError as error:  # What even looking for is refused is not here.
+        return f"{error.filename}: {error.strerror}"
+
+
+def _obstacle(part: PlannedPart) -> str | None:
     configuration = part.configuration
     if why := lacks(configuration):
         return why

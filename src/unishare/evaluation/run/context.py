@@ -39,12 +39,12 @@ class Task:
         return catalogue_functions(self.settings, self.scenario.apps, self.configuration.layout)
 
     @contextlib.contextmanager
-    def merging(self) -> Iterator[Merging | None]:
-        """KSM at work, where the configuration wants it."""
+    def merging(self, *, at_once: bool = True) -> Iterator[Merging | None]:
+        """KSM at work, where the configuration wants it; not `at_once`: it begins with `use`."""
         if self.configuration.sharing != "ksm":
             yield None
             return
-        with Merging(self.configuration.ksm) as merging:
+        with Merging(self.configuration.ksm if at_once else None) as merging:
             yield merging
 
     def counter(self, what: str, total: int) -> Callable[[int], None]:

@@ -22,10 +22,10 @@ from unishare.fleet.messages import StartedInstance, StartRequest
 from unishare.settings import Settings
 
 AT_ONCE = 8
-ENDING = 256
+ENDING = 128
 ENDING_PAUSE_S = 0.5
 # Longer than an instance waits for another request before it gives memory back (monitor, channel: QUIET).
-QUIET_S = 1.0
+QUIET_S = 0.5
 
 Done = Callable[[int], None]
 

@@ -1,10 +1,12 @@
 """What a fleet takes, by every sampler, as readings; and whether they can be true.
 
-`total` is the fall of what the host has available, plus the pool's pages that the fleet maps where the pool is used (host/memory.py says why).
+`total` is the fall of what the host has available, plus the pool's pages that the fleet maps where the pool is used (host/memory.py says why), less what
+the measuring program itself has grown by meanwhile.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -21,7 +23,7 @@ from unishare.host.common_views import resident_set, used
 from unishare.host.frame_sharers import read_sharers
 from unishare.host.frames import frames_visible
 from unishare.host.kernel_memory import KernelMemory, read_kernel_memory
-from unishare.host.memory import HostMemory, available, pool_in_use, read_processes, settle
+from unishare.host.memory import HostMemory, pool_in_use, read_host, read_processes, settle
 from unishare.settings import Settings
 
 # Of PSS: what MemAvailable's fall may be less, for two readings that are not of one moment.
@@ -37,16 +39,24 @@ class ImpossibleReading(UnishareError):
 
 @dataclass(frozen=True)
 class Before:
-    """The host without the fleet."""
+    """The host without the fleet. `own`: private memory of the measuring program.
+
+    It is read when everything that only measures runs already, KSM's guard among it: what starts later counts as the fleet's.
+    """
 
     host: HostMemory
     kernel: KernelMemory
     used: int
+    own: int
 
     @classmethod
     def read(cls) -> Self:
         """Read once it stands still."""
-        return cls(settle(), read_kernel_memory(), used())
+        return cls(settle(), read_kernel_memory(), used(), _own())
+
+    def fall(self, now: HostMemory) -> int:
+        """Bytes that the host has less now, without those that the measuring program has taken."""
+        return self.host.available - now.available - (_own() - self.own)
 
 
 class PoolPages:
@@ -67,14 +77,18 @@ class PoolPages:
 
 def total_now(before: Before, pool: PoolPages) -> int:
     """The total at this moment, unsettled: for curves over time."""
-    return before.host.available - available() + pool.in_use()
+    return before.fall(read_host()) + pool.in_use()
+
+
+def _own() -> int:
+    return read_processes([os.getpid()]).private
 
 
 def fleet_readings(fleet: Fleet, before: Before, pool: PoolPages, phase: str, *, frames: bool = True) -> list[Reading]:
     """Everything, of a fleet at rest. Raises ImpossibleReading."""
     host = settle()
     pooled = pool.in_use()
-    total = before.host.available - host.available + pooled
+    total = before.fall(host) + pooled
     processes = read_processes([fleet.launcher_pid, *fleet.pids])
     refuse_impossible(total, processes.pss, len(fleet.members))
     merged = ksm.read_counters()

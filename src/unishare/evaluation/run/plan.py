@@ -24,14 +24,20 @@ from unishare.evaluation.scenario import (
     WorkSize,
 )
 
-# Seconds: to start, ask and end one instance; to build one function that was not built; for KSM to converge on one instance.
-EACH_S = {"process": 0.016, "kvm": 0.035}
+# Seconds, measured with a thousand instances: to start, ask, read and end one; to read its pages too; to start and end one alone.
+EACH_S = {"process": 0.012, "kvm": 0.022}
+CONTENTS_S = 0.018
+START_S = {"process": 0.004, "kvm": 0.009}
+# To build one function that was not built; to look at one that is; to take a snapshot.
 BUILD_S = 0.075
+LOOK_S = 0.008
 SNAPSHOT_S = 0.04
-KSM_EACH_S = {"aggressive": 0.015, "published": 0.6}
-OVERHEAD_S = 4.0
-SPEED_APP_S = 0.6
-PEER_S = 12.0
+# For KSM to converge on one instance; for what stood still before and after a part.
+KSM_EACH_S = {"aggressive": 0.01, "published": 0.3}
+OVERHEAD_S = 1.5
+STATIC_S = 2.0
+SPEED_APP_S = 1.0
+PEER_S = 8.0
 
 
 @dataclass(frozen=True)
@@ -62,26 +68,30 @@ class PlannedPart:
         fleet = OVERHEAD_S + size.instances * each
         match self.scenario.kind, size:
             case (("sizes" | "libraries"), _):
-                return 10.0
+                return STATIC_S
             case "speed", _:
-                return OVERHEAD_S + SPEED_APP_S * len(self.scenario.apps) * 4
+                return OVERHEAD_S + SPEED_APP_S * len(self.scenario.apps)
             case "peers", _:
                 assert isinstance(self.scenario, PeersScenario)
                 return PEER_S * len(self.scenario.peers) + fleet * len(self.scenario.configuration)
+            case "start", _:
+                return OVERHEAD_S + size.instances * START_S[self.configuration.tender]
+            case "growth", _:
+                return fleet + size.instances * CONTENTS_S
             case _, MemorySize():
-                return fleet + size.trace_s + size.idle_s + size.instances * merging
+                asked = 0.0 if self.configuration.floor else size.trace_s
+                return fleet + asked + size.idle_s + size.instances * merging
             case _, ScaleSize():
                 steps = -(-size.instances // size.step)
-                mixed = len(size.kinds) * (OVERHEAD_S + size.mixed * (each + merging))
-                return fleet + steps * (1 + size.instances * merging / 3) + mixed
+                mixed = 0 if self.configuration.floor else len(size.kinds)
+                grown = fleet + steps * (2 + size.instances / 2 * merging)
+                return grown + mixed * (OVERHEAD_S + size.mixed * (each + merging))
             case _, BurnSize():
                 return fleet + min(size.limit_s, size.instances * merging)
             case _, WorkSize():
-                return fleet + size.seconds + size.instances * KSM_EACH_S["aggressive"] * (merging > 0)
-            case "growth", _:
-                return fleet + size.instances * 0.06
+                return fleet + size.seconds
             case _:
-                return fleet + size.instances * each
+                return fleet
 
 
 def size_of(scenario: Scenario, name: SizeName, instances: int | None = None) -> Size:

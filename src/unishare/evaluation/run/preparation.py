@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from unishare.evaluation.population.images import build_population, population_folder, write_population
+from unishare.evaluation.population.pipeline import name
 from unishare.evaluation.run.context import jobs
-from unishare.evaluation.run.plan import BUILD_S, SNAPSHOT_S, PlannedPart
+from unishare.evaluation.run.plan import BUILD_S, LOOK_S, OVERHEAD_S, SNAPSHOT_S, PlannedPart
 from unishare.evaluation.run.product import lacks
 from unishare.evaluation.scenario import PeersScenario
 from unishare.fleet.references import ImageReference
@@ -33,18 +34,24 @@ class NeededImages:
     snapshots: dict[tuple[int, str], int] = field(default_factory=dict)
     app_snapshots: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
+    def images(self) -> list[tuple[str, str]]:
+        """Layout and name of each image."""
+        return _names(self.functions, self.apps)
+
     def missing(self, settings: Settings) -> int:
         """About how many images are not built."""
-        from unishare.evaluation.population.pipeline import name
-
-        wanted = [(layout, name(seed, number)) for (seed, layout), count in self.functions.items() for number in range(count)]
-        wanted += [(layout, app) for layout, apps in self.apps.items() for app in apps]
-        return sum(not (settings.image_folder(layout, app) / MANIFEST_NAME).is_file() for layout, app in wanted)
+        return sum(not (settings.image_folder(*image) / MANIFEST_NAME).is_file() for image in self.images())
 
     def seconds(self, settings: Settings) -> float:
-        """About how long building takes."""
-        taken = sum(self.snapshots.values()) + sum(len(apps) for apps in self.app_snapshots.values())
-        return 15 + self.missing(settings) * BUILD_S + taken * SNAPSHOT_S
+        """About how long building takes, and looking at what is built."""
+        starting = _names(self.snapshots, self.app_snapshots)
+        untaken = sum(not snapshots_of(settings.image_folder(*image) / MANIFEST_NAME) for image in starting)
+        return OVERHEAD_S + len(self.images()) * LOOK_S + self.missing(settings) * BUILD_S + untaken * SNAPSHOT_S
+
+
+def _names(functions: Mapping[tuple[int, str], int], apps: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    wanted = [(layout, name(seed, number)) for (seed, layout), count in functions.items() for number in range(count)]
+    return wanted + [(layout, app) for layout, names in apps.items() for app in names]
 
 
 def needs(parts: Sequence[PlannedPart]) -> NeededImages:

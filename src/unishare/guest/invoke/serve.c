@@ -75,7 +75,8 @@ void unishare_answer_write(unishare_answer *answer, const void *data, size_t siz
         answer->failed = 1;
         return;
     }
-    memcpy(buffer->data + buffer->size, data, size);
+    if (size) /* memcpy(3) wants an address even for nothing */
+        memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
 }
 
@@ -202,6 +203,17 @@ static int out_of_memory(void)
     return OVERFLOWN;
 }
 
+/* A status as it is told: one that an exit code cannot hold must not become another, or 0, which is good. */
+static int told(int status)
+{
+    static const char why[] = "unishare: the function's status is not one of 0 to 255: it is told as 255\n";
+
+    if (status >= 0 && status <= 255)
+        return status;
+    write(STDERR_FILENO, why, sizeof why - 1);
+    return OVERFLOWN;
+}
+
 /* What a function printed reaches the console before the next wait, also without an end of line. */
 static void flush_output(void)
 {
@@ -246,7 +258,7 @@ int unishare_serve(unishare_function function)
             status = OVERFLOWN;
         }
         flush_output();
-        reply(&answer.buffer, header.id, status & 255);
+        reply(&answer.buffer, header.id, told(status));
         reset(&request);
         reset(&answer.buffer);
         if (unishare_boot_page->flags & UNISHARE_BOOT_RESET)

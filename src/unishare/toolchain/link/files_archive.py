@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
+from unishare.formats.bounded import FILE_BYTES, read_file
 from unishare.toolchain.recipes.recipe import AppRecipe, Database, FileSet, line_of
 
 # What the archive's names hold without a prefix field, and the recipe's own paths are checked for.
@@ -92,8 +93,10 @@ def _read(app: AppRecipe, guest: str, file: Path) -> bytes:
     if not file.resolve().is_relative_to(app.folder.resolve()):
         raise BadInputError(f"{where}: {file} lies outside the app's folder", "Copy it into the folder.")
     try:
-        return file.read_bytes()
+        return read_file(file, FILE_BYTES)
     except FileNotFoundError:
         raise NotFoundError(f"{where}: {file} does not exist") from None
     except OSError as error:
         raise BadInputError(f"{where}: {file}: {error.strerror}") from None
+    except BadInputError as error:
+        raise BadInputError(f"{where}: {error.message}") from None

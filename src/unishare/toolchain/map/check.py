@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError
 from unishare.formats.elf import ElfFile, Section
-from unishare.formats.image import ELF_NAME, JSON_NAME, ImageFacts, PlacedModule
+from unishare.formats.image import ELF_NAME, ImageFacts, PlacedModule, read_facts
 from unishare.formats.sections import Kind
 from unishare.toolchain.map.frame_space import FrameKind
 from unishare.toolchain.map.global_map import MapState, Windows
@@ -25,7 +24,7 @@ class Agreement:
 
 def agreement(folder: Path, state: MapState) -> Agreement:
     """Compare; an image of fixed addresses uses one generation, so each is tried, the newest first."""
-    facts = ImageFacts.model_validate(json.loads((folder / JSON_NAME).read_text(encoding="utf-8")))
+    facts = read_facts(folder)
     if facts.modules is not None:
         return Agreement(state.generation, list(_frame_differences(facts.modules[1:], state)))
     if facts.layout != "aligned":

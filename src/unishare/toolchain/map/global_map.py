@@ -2,7 +2,7 @@
 
 Lines of text, `#` comments:
 
-    unishare-map 2
+    unishare-map 3
     generation 1
     library zlib 1.2.13 <sha256 of the object> text=0x20000000+0xb2f0:16 rodata=0x20200000+0x4ac0:32
     frames zlib 1.2.13 <sha256 of the object> linkage=0x1f0+0xe8:16 writable=0x340+0x20:32
@@ -14,7 +14,7 @@ generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
 lines and syncing; half a last line (a crash) is dropped by the next writer, and lines that went missing are told by the seal
 beside it (seal.py). The number in the first line rises with the rules of
-`zones`, for lines are only understood by the rules they were written under.
+`zones`, for lines are only understood by the rules they were written under: a map that began under the rules of 2 goes on by them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,10 +34,12 @@ from unishare.formats.sections import Kind
 from unishare.state import make_folder, sync_folder
 from unishare.toolchain.map.frame_space import FrameKind, FrameSpace, FrameWindows
 from unishare.toolchain.map.seal import Seal, read_seal, refuse_broken, remove_seal, write_seal
-from unishare.toolchain.map.zones import Full, Window, Zones
+from unishare.toolchain.map.zones import SEPARATE, Full, Lengths, Window, Zones
 from unishare.toolchain.objects.cache import UnitObject, WindowSize
 
-HEADER = "unishare-map 2"
+HEADER = "unishare-map 3"
+# What maps of before begin with, and how their zones are filled.
+EARLIER = {"unishare-map 2": SEPARATE}
 _WINDOW = re.compile(r"([a-z]+)=(0x[0-9a-f]{1,16})\+(0x[0-9a-f]{1,16}):(\d{1,9})")
 _GENERATION = re.compile(r"generation (\d{1,9})")
 _KINDS = {"library": [kind.value for kind in Kind], "frames": [kind.value for kind in FrameKind]}
@@ -78,13 +80,23 @@ class MapState:
     current: dict[str, Entry] = field(default_factory=dict)
     frame_space: FrameSpace = field(default_factory=FrameSpace)
     frames: dict[str, FrameEntry] = field(default_factory=dict)
+    lengths: Lengths | None = None
 
     def __post_init__(self) -> None:
-        self.zones = self.empty()
+        self.zones = self._first_zones()
+
+    def follow(self, lengths: Lengths) -> None:
+        """Fill zones by the rules of an earlier map. Before anything is added."""
+        self.lengths = lengths
+        self.zones = self._first_zones()
 
     def start_generation(self, number: int) -> None:
         """Forget the present windows and begin with empty zones."""
-        self.generation, self.zones, self.current = number, self.empty(), {}
+        self.generation, self.zones, self.current = number, self._first_zones(), {}
+
+    def _first_zones(self) -> Zones:
+        zones = self.empty()
+        return zones if self.lengths is None else replace(zones, lengths=self.lengths)
 
     def add(self, entry: Entry) -> None:
         """Note an entry whose windows were taken from `zones`."""
@@ -209,7 +221,7 @@ class GlobalMap:
         if size < start:
             refuse_broken(self._file, self._end, size)
         whole = data[: data.rfind(b"\n") + 1]
-        if not whole and start == 0 and not f"{HEADER}\n".encode().startswith(data):
+        if not whole and start == 0 and not any(f"{header}\n".encode().startswith(data) for header in (HEADER, *EARLIER)):
             raise BadInputError(f"{self._file}: not a global map", _HINT)
         _replay(self._file, self._state, whole, start)
         self._end, met = self._end.after(whole, noted)
@@ -240,7 +252,9 @@ def _replay(file: Path, state: MapState, data: bytes, offset: int) -> None:
     for number, line in enumerate(lines, 1):
         where = f"{file}: line {number}" if offset == 0 else f"{file}: line {number} after byte {offset}"
         if number == 1 and offset == 0:
-            if line != HEADER:
+            if line in EARLIER:
+                state.follow(EARLIER[line])
+            elif line != HEADER:
                 raise BadInputError(f"{where}: {line!r} is not {HEADER!r}: not a global map of this version", _HINT)
         elif line.strip() and not line.startswith("#"):
             _replay_line(where, state, _words(line))

@@ -73,7 +73,7 @@ class Catalog:
         return sorted(names)
 
     def _project_apps(self) -> list[AppRecipe]:
-        return [load_app(folder / "app.toml") for folder in self._folders if (folder / "app.toml").is_file()]
+        return [load_app(folder / "app.toml") for folder in self._folders if (folder / "app.toml").exists()]
 
     def _own_app(self, name: str) -> AppRecipe | None:
         return next((recipe for recipe in self._project_apps() if recipe.name == name), None)
@@ -91,7 +91,7 @@ class Catalog:
     def _first(self, files: Iterable[Path], what: str, name: str, known: Callable[[], list[str]]) -> Path:
         if "/" not in name and not name.startswith("."):
             for file in files:
-                if file.is_file():
+                if file.exists():
                     return file
         raise unknown(what, name, known())
 

@@ -25,6 +25,7 @@ from pydantic import (
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
+from unishare.formats.bounded import RECIPE_BYTES, read_file
 from unishare.formats.sizes import parse_size
 from unishare.toolchain.recipes.texts import (
     Argument,
@@ -337,7 +338,7 @@ def load_app(file: Path) -> AppRecipe:
 
 def line_of(file: Path, word: str) -> int:
     """The line of a recipe that holds a quoted word (1 if none does): TOML parsers drop positions, people want them."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = _text(file).splitlines()
     quoted = re.compile(rf"""["']{re.escape(word)}["']""")
     return next((number for number, line in enumerate(lines, 1) if quoted.search(line)), 1)
 
@@ -351,7 +352,7 @@ def _load(file: Path, model: type[_R]) -> _R:
 def load_toml(file: Path, model: type[_M], hint: str) -> _M:
     """Read any file of a catalogue. Raises with every wrong field; the hint says where they are described."""
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(_text(file))
     except FileNotFoundError:
         raise NotFoundError(f"{file}: no such file") from None
     except OSError as error:
@@ -366,9 +367,13 @@ def load_toml(file: Path, model: type[_M], hint: str) -> _M:
         raise BadInputError(_explain(file, model, error), hint) from None
 
 
+def _text(file: Path) -> str:
+    return read_file(file, RECIPE_BYTES).decode("utf-8").replace("\r\n", "\n")
+
+
 def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
     """Turn pydantic's list into lines that name file, line and field."""
-    text = file.read_text(encoding="utf-8")
+    text = _text(file)
     lines = []
     for detail in error.errors():
         # pydantic puts the union's tag, the provider, behind `source`.

@@ -47,6 +47,8 @@ class Tools:
                 self._running.discard(process)
         if self._stopped:
             raise Interrupted("the build was stopped")
+        if process.returncode < 0:
+            output += f"{Path(command[0]).name} was ended by {_signal_name(-process.returncode)}\n"
         return process.returncode, output
 
     @cached_property
@@ -87,6 +89,13 @@ class Tools:
                 raise HostLacksError(f"the program {command[0]!r} cannot be run: permission denied") from None
             self._running.add(process)
             return process
+
+
+def _signal_name(number: int) -> str:
+    """A signal, and what it means for a tool that did its work: a limit of this shell, or the kernel's want of memory."""
+    name = next((known.name for known in signal.Signals if known == number), f"signal {number}")
+    reasons = {"SIGXFSZ": " (a file would be larger than `ulimit -f` allows)", "SIGKILL": " (was there too little memory?)"}
+    return name + reasons.get(name, "")
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

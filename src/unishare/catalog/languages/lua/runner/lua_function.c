@@ -5,12 +5,14 @@
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <unishare/function.h>
 #include <unishare/platform.h>
 #include <unishare/random.h>
 
-#define HANDLER "/app/handler.lua"
+#include "check.h"
+
 #define MODULES "/app/?.lua;/app/?/init.lua"
 
 enum { TRACEBACK = 1, FUNCTION, STACK_BASE = FUNCTION, FAILED = 1 };
@@ -125,8 +127,10 @@ static int load(void)
     return 1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "--check"))
+        return check_serve();
     if (!(state = luaL_newstate()))
         return FAILED;
     luaL_openlibs(state);
