@@ -12,7 +12,7 @@ MOST_SECONDS = 1e9
 MOST_DAYS = 1e5
 
 
-class BoundedNumber(click.FloatRange):
+class NumberRange(click.FloatRange):
     """A range of numbers. NaN, which every comparison lets pass, is none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -23,4 +23,4 @@ class BoundedNumber(click.FloatRange):
         return number
 
 
-SECONDS = BoundedNumber(min=0, min_open=True, max=MOST_SECONDS)
+SECONDS = NumberRange(min=0, min_open=True, max=MOST_SECONDS)
