@@ -35,8 +35,10 @@ def replace_file(file: Path, data: bytes, *, mode: int = 0o644, incoming: Path |
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         Path(name).rename(file)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # write(2) and fsync(2) know no names
+            error.filename = str(file)
         raise
     sync_folder(file.parent)
 
@@ -113,5 +115,6 @@ def mark_used(entry: Path) -> None:
     """Note that a build used an entry now; a home that this user may only read is left as it is."""
     try:
         os.utime(entry)
-    except PermissionError:
-        return
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from unishare.cli import failures
+from unishare.cli.commands import cli
 
 PROGRAM = f"{sys.executable} -m unishare"
 
@@ -64,6 +66,36 @@ def test_nothing_controls_the_terminal_through_a_message(tmp_path: Path, command
     assert done.returncode == 0 or "\\x1b]0;x" in done.stderr
 
 
+ODD_NUMBERS = ("nan", "inf", "-inf", "1e308", "-1", "1e10", "many", "")
+ODD_OPTIONS = (
+    "run hello --time-limit",
+    "invoke hello --time-limit",
+    "snapshot hello --time-limit",
+    "cache prune --older-than",
+    "evaluate --budget",
+)
+ODD_OPTIONS += (
+    "run hello --cpu-limit",
+    "run hello --quiet-ms",
+    "run hello --park-ms",
+    "run hello --gaps",
+    "run hello --seed",
+    "run hello -n",
+    "run hello --memory",
+)
+
+
+@pytest.mark.parametrize("option", ODD_OPTIONS)
+def test_numbers_that_are_none_or_have_no_bound_are_wrong_usage(tmp_path: Path, option: str) -> None:
+    for number in ODD_NUMBERS:
+        arguments = [
+            *option.split()[:-1],
+            f"{option.split()[-1]}={number}" if option.split()[-1].startswith("--") else f"{option.split()[-1]}{number}",
+        ]
+        done = CliRunner().invoke(cli, ["--home", str(tmp_path), *arguments])
+        assert isinstance(done.exception, SystemExit) and done.exit_code == 2, (arguments, done.exception)
+
+
 def test_too_little_memory_is_no_defect(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def starved() -> int:
         raise MemoryError
@@ -97,7 +129,10 @@ def test_a_file_of_a_project_that_never_ends_is_refused(tmp_path: Path, place: s
     assert place.split("/")[-1] in done.stderr
 
 
-@pytest.mark.parametrize("command", ["build", "build --layout odd hello", "nosuch", "run hello --memory many", "stop"])
+@pytest.mark.parametrize(
+    "command",
+    ["build", "build --layout odd hello", "build --layout", "--home '' ps", "nosuch", "run hello --memory many", "stop"],
+)
 def test_wrong_usage_is_two_lines(tmp_path: Path, command: str) -> None:
     done = shell(f"unishare {command}", tmp_path)
     assert done.returncode == 2

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from full_disk import names_taken
 from toolchain.project import Project
 from toolchain.test_build import code, main_calling
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.manifest import Manifest
 from unishare.pool.store import Pool
 from unishare.settings import Settings
+from unishare.state import replace_folder
 from unishare.toolchain.build import Builder
 from unishare.toolchain.recipes.catalog import Catalog
 
@@ -182,6 +184,19 @@ def test_readers_see_an_image_at_any_moment_of_a_rebuild(project: Project) -> No
         stop.set()
         watcher.join()
     assert misses == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_a_folder_that_is_replaced_is_there_before_every_step(tmp_path: Path, number: int) -> None:
+    fresh, folder = tmp_path / "fresh", tmp_path / "folder"
+    for place in (fresh, folder):
+        place.mkdir()
+        (place / "name").write_text(place.name)
+    seen = []
+    with names_taken(tmp_path, number, lambda: seen.append((folder / "name").read_text())):
+        replace_folder(fresh, folder)
+    assert ((folder / "name").read_text(), (fresh / "name").read_text()) == ("fresh", "folder")
+    assert set(seen) <= {"fresh", "folder"}
 
 
 @pytest.mark.parametrize("layout", ["aslr", "aligned"])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from unishare.pool import snapshots
 from unishare.pool.page_index import PageIndex
 from unishare.pool.runs import RunFiles
+from unishare.pool.store import Pool
 
 
 def page(number: int) -> bytes:
@@ -59,3 +61,31 @@ def test_records_of_collected_runs_are_dropped(pool: Path) -> None:
     index.store([(0x1000, page(1))])
     index.forget(set())
     assert list((pool / "pages").glob("*/*")) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", b"abc", b"\xff\xfe", b"0" * 64 + b" 1", b"0" * 64 + b" " + b"9" * 30 + b"\n", b"../../x 0\n", bytes(70)],
+)
+def test_a_damaged_record_is_none(pool: Path, content: bytes) -> None:
+    index = PageIndex(pool, RunFiles(pool))
+    (stretch,) = index.store([(0x1000, page(1))])
+    (record,) = (pool / "pages").glob("*/*")
+    record.write_bytes(content)
+    (again,) = index.store([(0x1000, page(1))])
+    assert again.run == stretch.run and index._find(record.name) == (stretch.run, 0)
+    record.write_bytes(content)
+    index.forget({stretch.run})
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"12345", bytes(32), bytes(31), b"x" * 33])
+def test_a_damaged_secret_is_drawn_anew(tmp_path: Path, content: bytes) -> None:
+    made = Pool.create(tmp_path / "pool")
+    first = snapshots._secret(made)
+    assert snapshots._secret(made) == first and len(first) == 32
+    (made.folder / snapshots.SEED_FILE).chmod(0o600)
+    (made.folder / snapshots.SEED_FILE).write_bytes(content)
+    second = snapshots._secret(made)
+    assert len(second) == 32 and second not in (first, content)
+    assert snapshots._secret(made) == second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from unishare.cli.numbers import MOST_DAYS, NumberRange
 from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_json
 
 
@@ -13,7 +14,7 @@ def cache() -> None:
 
 
 @cache.command()
-@click.option("--older-than", "days", type=click.FloatRange(min=0), default=30.0, show_default=True, metavar="DAYS")
+@click.option("--older-than", "days", type=NumberRange(min=0, max=MOST_DAYS), default=30.0, show_default=True, metavar="DAYS")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and let it be.")
 @json_option
 @pass_session

@@ -50,10 +50,17 @@ def _tenders() -> list[Tender]:
 
 
 async def _measure(session: Session, functions: list, tender: Tender, count: int) -> dict[Configuration, MemorySample]:  # type: ignore[type-arg]
-    from unishare.evaluation.bench.memory import CONFIGURATIONS, measure_fleet
+    from unishare.evaluation.bench.memory import CONFIGURATIONS, credible, measure_fleet
 
+    found: dict[Configuration, MemorySample] = {}
     with steps() as step:
-        return {name: await measure_fleet(session.settings, functions, tender, name, count, step) for name in CONFIGURATIONS}
+        for name in CONFIGURATIONS:
+
+            async def measure(name: Configuration = name) -> MemorySample:
+                return await measure_fleet(session.settings, functions, tender, name, count, step)
+
+            found[name] = await credible(f"{tender} {name}", measure, found.get("floor"), note)
+    return found
 
 
 def _print(results: dict[str, dict[Configuration, MemorySample]], count: int) -> None:

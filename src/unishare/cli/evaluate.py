@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from unishare.cli.numbers import MOST_SECONDS, NumberRange
 from unishare.cli.progress import steps
 from unishare.cli.session import Session, json_option, note, pass_session, print_json
 
@@ -30,7 +31,7 @@ BUDGET_MIN = {"full": 45.0, "quick": 5.0, "tiny": 5.0}
 @click.option("-n", "--instances", type=click.IntRange(1, 1000), metavar="N", help="No fleet larger than this.")
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0.1),
+    type=NumberRange(min=0.1, max=MOST_SECONDS),
     metavar="MINUTES",
     help="Leave out what would end later. Default: 45, with --quick 5.",
 )

@@ -43,8 +43,10 @@ def run_and_report() -> int:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        _say(error.format_message(), f"see '{context.command_path} --help'" if context else None)
+        path = None
+        if isinstance(error, click.UsageError):  # what its parser finds, click tells without the command
+            path = error.ctx.command_path if error.ctx else "unishare"
+        _say(error.format_message(), f"see '{path} --help'" if path else None)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from unishare.cli.numbers import SECONDS
 from unishare.cli.session import note
 from unishare.errors import HostLacksError
 from unishare.fleet.messages import Sharing, StartRequest, Tender
@@ -68,9 +69,7 @@ sharing_option = click.option(
     show_default=True,
     help="How memory is filled: pages shared from the pool, private copies as stock monitors make them, or copies that the kernel may merge (KSM).",
 )
-time_limit_option = click.option(
-    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds a request may take."
-)
+time_limit_option = click.option("--time-limit", type=SECONDS, metavar="S", help="Seconds a request may take.")
 cpu_limit_option = click.option(
     "--cpu-limit",
     type=click.IntRange(1, 1_000_000_000),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from unishare.cli.numbers import SECONDS
 from unishare.cli.options import image_or_own
 from unishare.cli.session import Session, json_option, pass_session, print_json
 
@@ -27,7 +28,7 @@ from unishare.cli.session import Session, json_option, pass_session, print_json
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=10.0,
     show_default=True,
     metavar="S",

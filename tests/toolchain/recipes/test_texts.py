@@ -180,6 +180,13 @@ def assert_paths_exist_or_not(recipe: LibraryRecipe | AppRecipe, folder: Path) -
         assert error.strerror  # a name that is too long for any file
 
 
+@pytest.mark.parametrize("version", ["1.0 beta", "", "1.0 \u00df", "1\n2", "-1", "1.0\x1b[31m", "1" * 65])
+def test_a_version_that_the_map_could_not_hold_is_refused(tmp_path: Path, version: str) -> None:
+    (tmp_path / "tiny.toml").write_text(toml(changed(LIBRARY, ("version",), version)), encoding="utf-8")
+    with pytest.raises(BadInputError, match="is no version"):
+        load_library(tmp_path / "tiny.toml")
+
+
 @pytest.mark.parametrize("name", ["c++-x.y_z", "a.b.c", "0", "a" * 64, "x-1.2+b"])
 def test_every_name_can_be_linked(tmp_path: Path, name: str) -> None:
     project = Project(tmp_path)

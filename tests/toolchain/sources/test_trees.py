@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
+import random
 import re
 import socket
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from full_disk import no_file_beyond
 from unishare.errors import BadInputError, BuildError, HostLacksError
 from unishare.settings import Settings
 from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
@@ -152,6 +157,42 @@ def test_a_truncated_archive_leaves_nothing(place: Place, length: int) -> None:
     with pytest.raises(BadInputError, match="cannot be unpacked"):
         place.trees.of(place.recipe(good({"t/a.c": bytes(range(256)) * 40})[:length]))
     assert place.made() == []
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_an_archive_with_one_wrong_byte_is_refused_or_unpacked(place: Place, kind: Literal["gz", "bz2", "xz"]) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{kind}") as tar:
+        for info, content in [entry("t/a.c", random.Random(1).randbytes(3000)), entry("t/b.c", b"int b;" * 500)]:
+            tar.addfile(info, io.BytesIO(content))
+    whole, refused = buffer.getvalue(), 0
+    for at in range(0, len(whole), 97):
+        damaged = whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]
+        try:
+            place.trees.of(place.recipe(damaged))
+        except BadInputError as error:
+            assert "cannot be unpacked" in error.message
+            refused += 1
+    assert refused
+
+
+def test_a_full_disk_is_not_the_archives_fault(place: Place) -> None:
+    recipe = place.recipe(good({"t/a.c": bytes(100_000)}))
+    with no_file_beyond(50_000), pytest.raises(OSError, match="File too large"):
+        place.trees.of(recipe)
+    assert place.made() == []
+    assert (place.trees.of(recipe).root / "a.c").read_bytes() == bytes(100_000)
+
+
+def test_a_home_that_may_only_be_read_is_used(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = place.recipe(good({"t/a.c": b"x"}))
+    root = place.trees.of(recipe).root
+
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", read_only)
+    assert place.trees.of(recipe).root == root
 
 
 def test_a_folder_is_used_as_it_is_and_its_digest_follows_its_files(place: Place) -> None:

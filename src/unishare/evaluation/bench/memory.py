@@ -7,10 +7,11 @@ start N, ask all, reading after. Then some more are started, for what *one more*
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unishare.errors import UnishareError
 from unishare.evaluation.bench.measured_fleet import MeasuredFleet
 from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
@@ -22,6 +23,9 @@ from unishare.settings import Settings
 
 Configuration = Literal["floor", "copy", "pool"]
 CONFIGURATIONS: tuple[Configuration, ...] = ("floor", "copy", "pool")
+
+# How often a reading that cannot be true is taken again.
+TRIES = 3
 
 # (what is going on, how many instances that is, how many there will be)
 Progress = Callable[[str, int, int], None]
@@ -58,7 +62,11 @@ async def bench_memory(
     for number in range(rounds):
         turn = number % len(CONFIGURATIONS)
         for configuration in CONFIGURATIONS[turn:] + CONFIGURATIONS[:turn]:
-            samples[configuration].append(await measure_fleet(settings, functions, tender, configuration, count, progress))
+
+            async def measure(name: Configuration = configuration) -> MemorySample:
+                return await measure_fleet(settings, functions, tender, name, count, progress)
+
+            samples[configuration].append(await credible(f"{tender} {configuration}", measure))
     facts = {"tender": tender, "layout": layout, "instances": count, "functions": [function.name for function in functions]}
     return _report(samples, count, facts)
 
@@ -113,6 +121,34 @@ async def measure_fleet(
         start_ms=start_ms,
         answers=answers,
     )
+
+
+async def credible(
+    name: str,
+    measure: Callable[[], Awaitable[MemorySample]],
+    floor: MemorySample | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> MemorySample:
+    """A sample that can be true. Readings are of the whole host: other work beside it gives or takes memory, and then it is measured
+    again, which `tell` is told. `floor`: a fleet that costs the same or less. Raises when no try gave a credible one."""
+    for _ in range(TRIES):
+        sample = await measure()
+        why = _why_untrue(sample, floor)
+        if why is None:
+            return sample
+        tell(f"{name}: {why}: other work on this machine took or gave memory meanwhile; it is measured again")
+    raise UnishareError(
+        f"{name}: {why}, {TRIES} times: memory cannot be measured beside what else this machine does",
+        "Measure when it is quiet, or more instances: -n 1000.",
+    )
+
+
+def _why_untrue(sample: MemorySample, floor: MemorySample | None) -> str | None:
+    if sample.total <= 0 or sample.one_more < 0:
+        return f"instances seem to have cost {min(sample.total, sample.one_more):.0f} bytes"
+    if floor is not None and sample.total < floor.total:
+        return f"functions seem to have cost {floor.total - sample.total} bytes less than instances that do nothing"
+    return None
 
 
 def extra_instances(count: int, kinds: int) -> int:

@@ -6,8 +6,11 @@ written again.
 
 from __future__ import annotations
 
+import errno
+import lzma
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,18 @@ from unishare.toolchain.tools.digests import Digests, of_value
 from unishare.unfinished import unfinished_folder
 
 OUTPUT_LINES = 30
+# What an archive has no part in: a full disk, a home that may not be written, too many open files.
+HOSTS_MATTER = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+)
 
 
 @dataclass(frozen=True)
@@ -147,7 +162,9 @@ def _unpack(recipe: LibraryRecipe, archive: Path, into: Path) -> Path:
     into.mkdir()
     try:
         unpack(archive, into)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno in HOSTS_MATTER:
+            raise
         raise BadInputError(f"{recipe.file}: field `source`: {archive.name} cannot be unpacked: {error}") from None
     entries = list(into.iterdir())
     root = entries[0] if len(entries) == 1 and entries[0].is_dir() else into
