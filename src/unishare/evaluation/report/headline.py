@@ -22,6 +22,7 @@ _NAMES = {
     "dce+ksm": "without dead code, merged by KSM",
     "aligned+ksm": "aligned, merged by KSM",
     "pool aligned": "shared from the pool, aligned",
+    "pool aligned snapshot reset": "the same, started from a snapshot and back to it after each answer",
     "pool aslr": "shared from the pool, random addresses",
     "pool aslr snapshot reset": "the same, started from a snapshot and back to it after each answer",
     "floor process": "an empty instance",
