@@ -6,6 +6,7 @@ import mmap
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -152,6 +153,15 @@ def test_a_kernel_thread_is_found_by_its_name() -> None:
     pid = kernel_thread.find_thread("ksmd")
     if pid is not None:
         assert kernel_thread.thread_ns(pid) >= 0
+
+
+def test_a_threads_time_is_what_its_own_clock_says() -> None:
+    while time.thread_time_ns() < 100_000_000:
+        pass
+    before = time.thread_time_ns()
+    found = kernel_thread.thread_ns(os.getpid())
+    # The kernel adds it up at the latest at a tick.
+    assert before - 20_000_000 <= found <= time.thread_time_ns() + 20_000_000
 
 
 def test_tlb_lines_are_counted_by_task_and_kind() -> None:

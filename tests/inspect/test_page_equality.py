@@ -189,6 +189,7 @@ SOUND = elf_file([Load(0x400000, noise(1)), Load(0x600000, noise(2))])
         (b"", "empty"),
         (SOUND[:40], "cut off"),
         (SOUND[: len(SOUND) - 100], "ends at byte"),
+        (elf_file([Load(0x400000, noise(1))], sections=[(".text", 1, 0x400000, bytes(PAGE))])[:-10], "cut off: its section headers"),
         (elf_file([Load(0x400000, noise(1))], machine=183), "another machine"),
         (SOUND[:4] + b"\x01" + SOUND[5:], "another machine"),
         (elf_file([Load(0x400000, noise(1) + noise(2)), Load(0x401000, noise(3))]), "overlaps"),

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from integration.conftest import ROOT, default_signals
-from unishare.host import ksm
+from unishare.evaluation.scenario import FOLDER, scenario_names
+from unishare.host import ksm, tlb_flushes
 
 SCENARIO = """
 scenario = "mine"
@@ -71,6 +72,31 @@ def test_a_run_is_measured_once_and_reported(tmp_path: Path) -> None:
     assert evaluate(scenario(tmp_path), output)["claims"] == report["claims"]
     changed = [file.name for file, moment in readings.items() if file.stat().st_mtime_ns != moment]
     assert changed == ["aligned.1.csv"]
+
+
+def test_every_kind_measures_something(tmp_path: Path) -> None:
+    """One configuration of each scenario of the package; those with KSM are in test_ksm.py, peers in evaluation/test_peers.py."""
+    files = []
+    for name in scenario_names():
+        if name in ("memory", "peers"):
+            continue
+        (package,) = FOLDER.glob(f"*-{name}.toml")
+        head = package.read_text().split("[[configuration]]")[0]
+        files.append(tmp_path / package.name)
+        files[-1].write_text(f'{head}[[configuration]]\nlayout = "aslr"\nsharing = "pool"\n')
+    command = [*COMMAND, "evaluate", *map(str, files), "--tiny", "--output", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=300)
+    report = json.loads(done.stdout)
+    for name, section in report["scenarios"].items():
+        # Memory is the whole machine's: other tests at work can make a reading impossible, and it is said.
+        why = section["missing"].get("pool aslr", "")
+        if "of available memory" in why or (name == "growth" and os.geteuid()) or (name == "tlb" and tlb_flushes.problem()):
+            continue
+        assert not section["missing"], (name, why)
+        assert section["numbers"] and all((tmp_path / "out" / "figures" / figure).is_file() for figure in section["figures"]), (
+            name
+        )
+    assert done.returncode == 0 or "measured again" in done.stderr
 
 
 @pytest.mark.skipif(ksm.problem() is not None, reason=f"needs KSM: {ksm.problem()}")

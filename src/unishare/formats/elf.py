@@ -168,6 +168,7 @@ class ElfFile:
             raise self._damaged(f"section headers of {header[11]} bytes, not {_SECTION.size}")
         if segments and header[9] != _SEGMENT.size:
             raise self._damaged(f"program headers of {header[9]} bytes, not {_SEGMENT.size}")
+        self._refuse_cut("section headers", header[6], _SECTION.size if header[6] else 0)
         if header[6]:
             first = _SECTION.unpack_from(self.data, header[6])
             sections = sections or first[5]
@@ -175,7 +176,13 @@ class ElfFile:
             segments = first[7] if segments == PN_XNUM else segments
         if max(sections * _SECTION.size, segments * _SEGMENT.size) > len(self.data):
             raise self._damaged(f"{sections} sections and {segments} segments do not fit into {len(self.data)} bytes")
+        self._refuse_cut("section headers", header[6], sections * _SECTION.size)
+        self._refuse_cut("program headers", header[5], segments * _SEGMENT.size)
         return sections, names_index, segments
+
+    def _refuse_cut(self, what: str, start: int, size: int) -> None:
+        if size and start + size > len(self.data):
+            raise self._damaged(f"cut off: its {what} end at byte {start + size}, it has {len(self.data)}")
 
     def _sections(self, start: int, count: int, names_index: int) -> list[Section]:
         raw = [_SECTION.unpack_from(self.data, start + index * _SECTION.size) for index in range(count)]

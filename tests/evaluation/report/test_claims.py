@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from unishare.evaluation.report.claims import claims
-from unishare.evaluation.report.measured import Number
+from unishare.evaluation.report.measured import ReportNumber
 
 
-def number(configuration: str, measure: str, value: float, unit: str = "bytes") -> Number:
-    return Number(configuration, measure, unit, value, value, value, 3)
+def number(configuration: str, measure: str, value: float, unit: str = "bytes") -> ReportNumber:
+    return ReportNumber(configuration, measure, unit, value, value, value, 3)
 
 
-def memory(**each: float) -> list[Number]:
+def memory(**each: float) -> list[ReportNumber]:
     found = []
     for title, value in each.items():
         title = title.replace("_plus_", "+").replace("_", " ")
@@ -39,7 +39,7 @@ def test_claims_that_hold_and_that_miss() -> None:
 
 
 def test_flushes() -> None:
-    def rows(ours: float, theirs: float) -> dict[str, list[Number]]:
+    def rows(ours: float, theirs: float) -> dict[str, list[ReportNumber]]:
         return {
             "tlb": [
                 number("pool aslr", "by ksmd", 0, "flushes"),

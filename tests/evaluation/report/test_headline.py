@@ -9,7 +9,7 @@ import pytest
 
 from unishare.errors import BadInputError
 from unishare.evaluation.report.headline import BEGIN, END, block, headline, with_block, written_block
-from unishare.evaluation.report.measured import Number
+from unishare.evaluation.report.measured import ReportNumber
 
 ROOT = Path(__file__).resolve().parents[3]
 REPORT = ROOT / "docs" / "evaluation" / "report.json"
@@ -25,8 +25,8 @@ def test_readme_says_what_the_report_says() -> None:
 
 
 def test_the_headline_is_of_what_was_measured() -> None:
-    def number(title: str, measure: str, value: float) -> Number:
-        return Number(title, measure, "bytes", value, value, value, 3)
+    def number(title: str, measure: str, value: float) -> ReportNumber:
+        return ReportNumber(title, measure, "bytes", value, value, value, 3)
 
     numbers = {
         "memory": [

@@ -87,6 +87,18 @@ def test_one_failure_of_a_task_group_is_named(settings: Settings, tmp_path: Path
     assert (outcome.state, outcome.reason) == ("failed", "the instance ended")
 
 
+def test_what_does_not_fit_is_told_with_what_does(
+    settings: Settings,
+    tmp_path: Path,
+    parts: list,  # type: ignore[type-arg]
+) -> None:
+    async def measure(_: object) -> list[Reading]:
+        raise HostLacksError("900 instances do not fit", "give --instances 268")
+
+    (outcome,) = run(settings, tmp_path, parts[:1], measure)
+    assert (outcome.state, outcome.reason) == ("failed", "900 instances do not fit (give --instances 268)")
+
+
 def test_a_defect_ends_one_part_and_not_the_run(settings: Settings, tmp_path: Path, parts: list) -> None:  # type: ignore[type-arg]
     async def measure(task: object) -> list[Reading]:
         if task.configuration.title == "pool dce":  # type: ignore[attr-defined]

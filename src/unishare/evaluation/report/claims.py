@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unishare.evaluation.report.measured import Number
+from unishare.evaluation.report.measured import ReportNumber
 
-Numbers = Mapping[str, Sequence[Number]]
+Numbers = Mapping[str, Sequence[ReportNumber]]
 NOT_MEASURED = "not measured in this run"
 
 
@@ -30,7 +30,7 @@ def claims(numbers: Numbers) -> list[Claim]:
     return [_alignment(numbers), _size(numbers), _speed(numbers), _lowest(numbers), _flushes(numbers), _no_merging(numbers)]
 
 
-def find(numbers: Numbers, scenario: str, configuration: str, measure: str) -> Number | None:
+def find(numbers: Numbers, scenario: str, configuration: str, measure: str) -> ReportNumber | None:
     """One number."""
     return next(
         (
@@ -150,5 +150,5 @@ def _no_merging(numbers: Numbers) -> Claim:
     return Claim(name, claimed, words, holds, "" if holds else "KSM was at work for something else on this machine")
 
 
-def _kib(number: Number) -> str:
+def _kib(number: ReportNumber) -> str:
     return f"{number.median / 1024:,.0f} KiB"

@@ -108,6 +108,7 @@ def draw_deduplication(measured: Measured, folder: Path) -> list[str]:
     for axes in (left, right):
         axes.set_xlabel("seconds since merging began, logarithmic above 0.1")
         axes.set_xscale("symlog", linthresh=0.1)
+        axes.set_xlim(left=0)
     legend_beside(left, below=True)
     finish(figure, folder / "deduplication.png", "Until equal pages are found (burn-down)", measured.fleets)
     return ["deduplication.png"]
@@ -132,7 +133,8 @@ def draw_scale(measured: Measured, folder: Path) -> list[str]:
             axes.plot([x for x, _ in points], [y for _, y in points], color="black", linewidth=0.8)
         axes.set_xlabel("instances, all different" if what == "instances" else "different functions among as many instances")
         axes.set_ylabel("memory of the whole fleet, MiB")
-        axes.legend(frameon=False, fontsize=8)
+        if curves:
+            axes.legend(frameon=False, fontsize=8)
     caption = f"{measured.fleets}; lines by least squares, in brackets 95 % confidence of the slope"
     finish(figure, folder / "scale.png", "Memory against the number of instances, and of different functions", caption)
     return ["scale.png"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from unishare.errors import BadInputError
 from unishare.evaluation.report.claims import find
-from unishare.evaluation.report.measured import Number
+from unishare.evaluation.report.measured import ReportNumber
 
 BEGIN, END = "<!-- evaluation: made by unishare evaluate --readme -->", "<!-- /evaluation -->"
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
@@ -29,7 +29,7 @@ _NAMES = {
 _FIGURE = "memory-idle.png"
 
 
-def headline(numbers: Mapping[str, Sequence[Number]]) -> dict[str, str]:
+def headline(numbers: Mapping[str, Sequence[ReportNumber]]) -> dict[str, str]:
     """What README says, by name; only what was measured."""
     found = {}
     for configuration in _NAMES:

@@ -61,7 +61,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Number:
+class ReportNumber:
     """One number of the report."""
 
     configuration: str
@@ -74,5 +74,5 @@ class Number:
     subject: str = ""
 
     @classmethod
-    def of(cls, configuration: str, measure: str, unit: str, summary: Summary, subject: str = "") -> Number:
+    def of(cls, configuration: str, measure: str, unit: str, summary: Summary, subject: str = "") -> ReportNumber:
         return cls(configuration, measure, unit, summary.median, summary.low, summary.high, summary.n, subject)

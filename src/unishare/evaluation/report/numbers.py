@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from unishare.evaluation.report.measured import Measured, Number
+from unishare.evaluation.report.measured import Measured, ReportNumber
 from unishare.evaluation.report.statistics import Summary, fit, geometric, percentile
 
 HOST = 256 << 30
@@ -19,7 +19,7 @@ def floor_title(title: str) -> str:
     return "floor kvm" if title.endswith("kvm") else "floor process"
 
 
-def memory(measured: Measured) -> list[Number]:
+def memory(measured: Measured) -> list[ReportNumber]:
     """All samplers at the end, an instance; and above the floor of the same round."""
     numbers = []
     for title in measured.titles:
@@ -27,9 +27,11 @@ def memory(measured: Measured) -> list[Number]:
         instances = rounds[0].value("instances", phase="end") or 1
         numbers += _plain(measured, [title], phase="end")
         totals = measured.samples(title, "total", phase="end")
-        numbers.append(Number.of(title, "each", "bytes", Summary.of([total / instances for total in totals])))
+        numbers.append(ReportNumber.of(title, "each", "bytes", Summary.of([total / instances for total in totals])))
         if not title.startswith("floor") and (above := above_floor(measured, title)):
-            numbers.append(Number.of(title, "each above floor", "bytes", Summary.of([value / instances for value in above])))
+            numbers.append(
+                ReportNumber.of(title, "each above floor", "bytes", Summary.of([value / instances for value in above]))
+            )
     return numbers
 
 
@@ -44,7 +46,7 @@ def above_floor(measured: Measured, title: str) -> list[float]:
     return found
 
 
-def tlb(measured: Measured) -> list[Number]:
+def tlb(measured: Measured) -> list[ReportNumber]:
     """Flushes, and those of the instances for a thousand requests."""
     numbers = _plain(measured, measured.titles)
     for title in measured.titles:
@@ -52,19 +54,19 @@ def tlb(measured: Measured) -> list[Number]:
         for part in measured.of(title):
             own = sum(part.value(f"by instances {kind}") or 0 for kind in ("local", "asked"))
             each.append(own / max(1, part.value("answers") or 1) * 1000)
-        numbers.append(Number.of(title, "by instances for 1000 requests", "flushes", Summary.of(each)))
+        numbers.append(ReportNumber.of(title, "by instances for 1000 requests", "flushes", Summary.of(each)))
     return numbers
 
 
-def sizes(measured: Measured) -> list[Number]:
+def sizes(measured: Measured) -> list[ReportNumber]:
     """Bytes over all apps, and geometric means of their ratios to the default layout's."""
     numbers = []
     for title in measured.titles:
         for field in ("file", "loaded", "added", "tables"):
-            numbers.append(Number.of(title, field, "bytes", Summary.of(measured.samples(title, field))))
+            numbers.append(ReportNumber.of(title, field, "bytes", Summary.of(measured.samples(title, field))))
         ratios = size_ratios(measured, title)
         if ratios and (mean := geometric(ratios)):
-            numbers.append(Number(title, "file / default", "ratio", mean, min(ratios), max(ratios), len(ratios)))
+            numbers.append(ReportNumber(title, "file / default", "ratio", mean, min(ratios), max(ratios), len(ratios)))
     return numbers
 
 
@@ -75,17 +77,17 @@ def size_ratios(measured: Measured, title: str) -> list[float]:
     return [measured.samples(title, "file", subject=app)[0] / plain[app][0] for app in apps if plain[app]]
 
 
-def speed(measured: Measured) -> list[Number]:
+def speed(measured: Measured) -> list[ReportNumber]:
     """Ratios of work a second: a sample is the geometric mean over apps of one round."""
     numbers = []
     for title in measured.titles:
         for layout in ("dce", "aligned", "aslr"):
             if summary := measured.summary(title, f"ratio {layout}/default"):
-                numbers.append(Number.of(title, f"{layout}/default", "ratio", summary))
+                numbers.append(ReportNumber.of(title, f"{layout}/default", "ratio", summary))
     return numbers
 
 
-def start(measured: Measured) -> list[Number]:
+def start(measured: Measured) -> list[ReportNumber]:
     """p50 and p99 of all samples."""
     numbers = []
     for title in measured.titles:
@@ -93,22 +95,24 @@ def start(measured: Measured) -> list[Number]:
             samples = measured.samples(title, measure)
             for percent in (50, 99) if samples else ():
                 value = percentile(samples, percent)
-                numbers.append(Number(title, f"{measure} p{percent}", "ms", value, min(samples), max(samples), len(samples)))
+                numbers.append(
+                    ReportNumber(title, f"{measure} p{percent}", "ms", value, min(samples), max(samples), len(samples))
+                )
     return numbers
 
 
-def deduplication(measured: Measured) -> list[Number]:
+def deduplication(measured: Measured) -> list[ReportNumber]:
     """Without the curves, and of the samplers only the total before merging."""
     names = ("start work", "ksmd", "converged after", "total merged", "ksm metadata")
     numbers = [number for number in _plain(measured, measured.titles, phase="") if number.measure in names]
     numbers += [number for number in _plain(measured, measured.titles, phase="end") if number.measure in names]
     for title in measured.titles:
         if before := measured.summary(title, "total", phase="unmerged"):
-            numbers.append(Number.of(title, "total unmerged", "bytes", before))
+            numbers.append(ReportNumber.of(title, "total unmerged", "bytes", before))
     return numbers
 
 
-def scale(measured: Measured) -> list[Number]:
+def scale(measured: Measured) -> list[ReportNumber]:
     """What one more costs: the slope of a line through all readings, with 95 % confidence, and what it says for a large host."""
     numbers = []
     for title in measured.titles:
@@ -117,12 +121,14 @@ def scale(measured: Measured) -> list[Number]:
             if line is None:
                 continue
             count = len(scale_points(measured, title, what))
-            numbers.append(Number(title, f"one more of {what}", "bytes", line.slope, line.slope_low, line.slope_high, count))
+            numbers.append(
+                ReportNumber(title, f"one more of {what}", "bytes", line.slope, line.slope_low, line.slope_high, count)
+            )
             if what == "instances" and line.slope > 0:
                 room = HOST - HOST_RESERVED - max(0.0, line.intercept)
                 low = room / line.slope_high
                 high = room / line.slope_low if line.slope_low > 0 else float(room)
-                numbers.append(Number(title, "instances in 256 GiB", "instances", room / line.slope, low, high, count))
+                numbers.append(ReportNumber(title, "instances in 256 GiB", "instances", room / line.slope, low, high, count))
     return numbers
 
 
@@ -137,19 +143,19 @@ def scale_points(measured: Measured, title: str, what: str) -> list[tuple[float,
     ]
 
 
-def peers(measured: Measured) -> list[Number]:
+def peers(measured: Measured) -> list[ReportNumber]:
     """Memory of one, and p50 and p99 of its start; those that are not here are in the report's list of what is missing."""
     numbers = []
     for title in measured.titles:
         for subject in dict.fromkeys(reading.subject for part in measured.of(title) for reading in part.readings):
             for measure in ("memory each", "pss each"):
                 if summary := measured.summary(title, measure, subject=subject):
-                    numbers.append(Number.of(subject, measure, "bytes", summary))
+                    numbers.append(ReportNumber.of(subject, measure, "bytes", summary))
             samples = measured.samples(title, "first answer", subject=subject)
             for percent in (50, 99) if samples else ():
                 value = percentile(samples, percent)
                 numbers.append(
-                    Number(subject, f"first answer p{percent}", "ms", value, min(samples), max(samples), len(samples))
+                    ReportNumber(subject, f"first answer p{percent}", "ms", value, min(samples), max(samples), len(samples))
                 )
     return numbers
 
@@ -164,12 +170,12 @@ def peers_missing(measured: Measured) -> dict[str, str]:
     return found
 
 
-def plain(measured: Measured) -> list[Number]:
+def plain(measured: Measured) -> list[ReportNumber]:
     """Every reading by subject: growth and libraries."""
     return _plain(measured, measured.titles)
 
 
-def _plain(measured: Measured, titles: Sequence[str], phase: str | None = None) -> list[Number]:
+def _plain(measured: Measured, titles: Sequence[str], phase: str | None = None) -> list[ReportNumber]:
     numbers = []
     for title in titles:
         keys = dict.fromkeys(
@@ -180,11 +186,11 @@ def _plain(measured: Measured, titles: Sequence[str], phase: str | None = None) 
         )
         for measure, unit, subject in keys:
             if summary := measured.summary(title, measure, phase=phase, subject=subject):
-                numbers.append(Number.of(title, measure, unit, summary, subject))
+                numbers.append(ReportNumber.of(title, measure, unit, summary, subject))
     return numbers
 
 
-NUMBERS: dict[str, Callable[[Measured], list[Number]]] = {
+NUMBERS: dict[str, Callable[[Measured], list[ReportNumber]]] = {
     "memory": memory,
     "growth": plain,
     "tlb": tlb,

@@ -13,7 +13,7 @@ from unishare.errors import BadInputError
 from unishare.evaluation.report.claims import claims
 from unishare.evaluation.report.figures import FIGURES
 from unishare.evaluation.report.headline import headline
-from unishare.evaluation.report.measured import Measured, Number
+from unishare.evaluation.report.measured import Measured, ReportNumber
 from unishare.evaluation.report.numbers import NUMBERS, peers_missing
 from unishare.evaluation.report.page import page
 from unishare.evaluation.report.published import NAME, published_page
@@ -29,7 +29,7 @@ def write_report(output: Path, scenarios: Sequence[Scenario], publish: Path | No
     run = read_run(output)
     figures = output / "figures"
     figures.mkdir(exist_ok=True)
-    numbers: dict[str, list[Number]] = {}
+    numbers: dict[str, list[ReportNumber]] = {}
     sections: dict[str, Any] = {}
     for scenario in scenarios:
         measured = _measured(Samples(output / "raw"), scenario, run)

@@ -114,7 +114,8 @@ class Conductor:
         try:
             readings = self._measure(part, step)
         except UnishareError as error:
-            return outcome("failed", error.message, time.monotonic() - began)
+            why = f"{error.message} ({error.hint})" if error.hint else error.message
+            return outcome("failed", why, time.monotonic() - began)
         except Exception as error:  # One part's defect must not take the others' hour with it; the report names it.
             return outcome("failed", f"{type(error).__name__}: {error}", time.monotonic() - began)
         taken = time.monotonic() - began

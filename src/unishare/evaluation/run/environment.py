@@ -43,12 +43,8 @@ def _line(file: str) -> str | None:
 
 
 def _kvm() -> str | None:
-    """Which module stands behind /dev/kvm."""
-    try:
-        modules = [line.split()[0] for line in Path("/proc/modules").read_text().splitlines()]
-    except OSError:
-        return None
-    found = [name for name in modules if name.startswith("kvm")]
+    """Which module stands behind /dev/kvm; those that are built in are named in /sys/module as well, where they have parameters."""
+    found = {folder.name for folder in Path("/sys/module").glob("kvm*")}
     return ", ".join(sorted(found)) or ("built in" if Path("/dev/kvm").exists() else None)
 
 

@@ -25,7 +25,7 @@ from unishare.evaluation.scenario import (
 )
 
 # Seconds, measured with a thousand instances: to start, ask, read and end one; to read its pages too; to start and end one alone.
-EACH_S = {"process": 0.012, "kvm": 0.022}
+EACH_S = {"process": 0.014, "kvm": 0.024}
 CONTENTS_S = 0.018
 START_S = {"process": 0.004, "kvm": 0.009}
 # To build one function that was not built; to look at one that is; to take a snapshot.
