@@ -1,8 +1,8 @@
 """Hosts with hardware virtualisation, emulated, each started once for all tests that want it.
 
 UNISHARE_HARDWARE names them, separated by spaces (virtual_machine.py: HOSTS); `make test-hardware` names all. When it is not set, these
-tests are skipped, with the reason: an emulator's serial lines now and then stand still on a machine that does much else. What is named
-must be there.
+tests are skipped, with the reason: on a machine that does much else a run now and then stands still, for a cause that is not found yet
+(the emulator's serial line is suspected). What is named must be there.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _print(results: dict[str, dict[Configuration, MemorySample]], count: int) ->
                     bytes_text(sample.total / count),
                     "-" if name == "floor" else bytes_text(above),
                     "-" if name == "floor" else bytes_text(above / count),
-                    bytes_text(sample.one_more),
+                    "-" if sample.one_more is None else bytes_text(sample.one_more),
                     bytes_text(sample.pss),
                     f"{sample.start_ms:.1f} ms",
                     f"{sample.answers} right" if sample.answers else "-",

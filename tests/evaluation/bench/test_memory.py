@@ -10,7 +10,7 @@ from unishare.errors import UnishareError
 from unishare.evaluation.bench.memory import TRIES, MemorySample, credible
 
 
-def sample(total: int, one_more: float = 1.0) -> MemorySample:
+def sample(total: int, one_more: float | None = 1.0) -> MemorySample:
     return MemorySample(total=total, pss=1, resident=0, one_more=one_more, start_ms=1.0, answers=1)
 
 
@@ -39,3 +39,9 @@ def test_without_a_credible_one_nothing_is_shown() -> None:
     with pytest.raises(UnishareError, match="memory cannot be measured") as caught:
         measured(*[sample(-5)] * TRIES)
     assert "quiet" in str(caught.value.hint)
+
+
+def test_the_cost_of_one_more_alone_is_left_out_when_it_is_never_credible() -> None:
+    found, told = measured(*[sample(10, -0.5)] * TRIES, floor=sample(3))
+    assert found == sample(10, None)
+    assert "left out" in told[-1]

@@ -8,7 +8,7 @@ start N, ask all, reading after. Then some more are started, for what *one more*
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from unishare.errors import UnishareError
@@ -33,12 +33,12 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class MemorySample:
-    """One fleet, measured."""
+    """One fleet, measured. Bytes; `one_more` is None when no reading of it could be true."""
 
     total: int
     pss: int
     resident: int
-    one_more: float
+    one_more: float | None
     start_ms: float
     answers: int
 
@@ -130,12 +130,16 @@ async def credible(
     tell: Callable[[str], None] = lambda _: None,
 ) -> MemorySample:
     """A sample that can be true. Readings are of the whole host: other work beside it gives or takes memory, and then it is measured
-    again, which `tell` is told. `floor`: a fleet that costs the same or less. Raises when no try gave a credible one."""
-    for _ in range(TRIES):
+    again, which `tell` is told. `floor`: a fleet that costs the same or less. The cost of one more, a difference of few instances,
+    is left out when it alone is never credible. Raises when no total was."""
+    for attempt in range(TRIES):
         sample = await measure()
         why = _why_untrue(sample, floor)
         if why is None:
             return sample
+        if attempt + 1 == TRIES and _why_untrue(replace(sample, one_more=None), floor) is None:
+            tell(f"{name}: {why}, {TRIES} times: what one more costs is left out")
+            return replace(sample, one_more=None)
         tell(f"{name}: {why}: other work on this machine took or gave memory meanwhile; it is measured again")
     raise UnishareError(
         f"{name}: {why}, {TRIES} times: memory cannot be measured beside what else this machine does",
@@ -144,8 +148,10 @@ async def credible(
 
 
 def _why_untrue(sample: MemorySample, floor: MemorySample | None) -> str | None:
-    if sample.total <= 0 or sample.one_more < 0:
-        return f"instances seem to have cost {min(sample.total, sample.one_more):.0f} bytes"
+    if sample.total <= 0:
+        return f"instances seem to have cost {sample.total} bytes"
+    if sample.one_more is not None and sample.one_more < 0:
+        return f"one more instance seems to have cost {sample.one_more:.0f} bytes"
     if floor is not None and sample.total < floor.total:
         return f"functions seem to have cost {floor.total - sample.total} bytes less than instances that do nothing"
     return None
@@ -158,15 +164,19 @@ def extra_instances(count: int, kinds: int) -> int:
 
 def _report(samples: dict[Configuration, list[MemorySample]], count: int, facts: dict[str, Any]) -> BenchReport:
     totals: dict[str, list[float]] = {name: [float(sample.total) for sample in samples[name]] for name in CONFIGURATIONS}
-    more: dict[str, list[float]] = {name: [sample.one_more for sample in samples[name]] for name in CONFIGURATIONS}
+    more = {name: [sample.one_more for sample in samples[name]] for name in CONFIGURATIONS}
     pss: dict[str, list[float]] = {f"{name} PSS": [float(sample.pss) for sample in samples[name]] for name in CONFIGURATIONS}
     above: dict[str, list[float]] = {}
     above_more: dict[str, list[float]] = {}
     for name in ("copy", "pool"):
         above[f"{name} above floor"] = [total - floor for total, floor in zip(totals[name], totals["floor"], strict=True)]
-        above_more[f"{name} one more above floor"] = [
-            added - floor for added, floor in zip(more[name], more["floor"], strict=True)
+        differences = [
+            added - floor
+            for added, floor in zip(more[name], more["floor"], strict=True)
+            if added is not None and floor is not None
         ]
+        if differences:
+            above_more[f"{name} one more above floor"] = differences
     each = {f"{name} per instance": [value / count for value in values] for name, values in {**totals, **above}.items()}
     byte_samples: dict[str, list[float]] = {**totals, **above, **each, **above_more, **pss}
     byte_samples["pool's resident pages"] = [float(sample.resident) for sample in samples["pool"]]
