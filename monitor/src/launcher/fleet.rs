@@ -119,8 +119,9 @@ impl Fleet {
     }
 
     pub fn forget_client(&mut self, client: u64) {
-        for member in self.members.values_mut() {
-            member.forget_client(client);
+        let numbers: Vec<u64> = self.members.keys().copied().collect();
+        for number in numbers {
+            self.with(number, |member, _, _| member.forget_client(client));
         }
     }
 
@@ -131,7 +132,7 @@ impl Fleet {
                 return;
             }
             self.deadlines.pop_first();
-            self.with(number, |member, _, _| member.deadline_passed());
+            self.with(number, |member, _, events| member.deadline_passed(now, events));
         }
     }
 

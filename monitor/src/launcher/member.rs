@@ -1,6 +1,5 @@
 //! One instance as the launcher holds it: from its fork to its end, one request at a time.
 
-use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +11,7 @@ use super::exchange::{Caller, Exchange, Job};
 use super::images::Known;
 use super::logs::Log;
 use super::poller::{Interest, Poller, Token};
+use super::queue::Queue;
 use super::refusal::Refusal;
 use super::request::Start;
 use crate::channel::conversation::{ANSWER_MAX, Answer, Conversation, Heard, request_limit, too_large_request};
@@ -105,7 +105,7 @@ struct Live {
     reason: Option<Reason>,
     /// What its tender said went wrong.
     failure: Option<Refusal>,
-    queue: VecDeque<Job>,
+    queue: Queue,
     exchange: Option<Exchange>,
     deadline: Option<Instant>,
 }
@@ -121,7 +121,7 @@ impl Member {
             conversation: Conversation::default(),
             reason: None,
             failure: None,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             exchange: None,
             deadline: forked.checked_add(READY_LIMIT),
         };
@@ -170,7 +170,7 @@ impl Member {
     /// When `deadline_passed` is to be called.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Live(live) => live.deadline,
+            Phase::Live(live) => live.deadline.into_iter().chain(live.queue.deadline()).min(),
             Phase::Ended(_) => None,
         }
     }
@@ -189,8 +189,9 @@ impl Member {
                 refusal: too_large_request(&identity.name, job.payload.len(), limit).into(),
             }),
             Phase::Live(live) => {
-                job.time_limit = job.time_limit.or(identity.time_limit);
-                live.queue.push_back(job);
+                let patience = job.time_limit;
+                job.time_limit = patience.or(identity.time_limit);
+                live.queue.push(job, patience);
                 live.next(identity.number, poller);
             }
         }
@@ -204,9 +205,18 @@ impl Member {
         }
     }
 
-    /// Its time is over: it is killed, and what that means follows when the process has gone.
-    pub fn deadline_passed(&mut self) {
+    /// The time of those who wait for their turn is over: they are refused. Or its own is: it is killed, and what that means follows when
+    /// the process has gone.
+    pub fn deadline_passed(&mut self, now: Instant, events: &mut Vec<Event>) {
         if let Phase::Live(live) = &mut self.phase {
+            let refusal = no_turn(&self.identity.name);
+            events.extend(live.queue.expire(now).into_iter().map(|caller| Event::Refused {
+                caller,
+                refusal: refusal.clone(),
+            }));
+            if live.deadline.is_none_or(|deadline| deadline > now) {
+                return;
+            }
             let why = if live.conversation.is_ready() {
                 Reason::NoAnswer
             } else {
@@ -245,7 +255,7 @@ impl Member {
     /// A client has gone: nobody waits for what it still wanted. What it is at gets a little time, so that it does not stay busy for ever.
     pub fn forget_client(&mut self, client: u64) {
         if let Phase::Live(live) = &mut self.phase {
-            live.queue.retain(|job| job.caller.client != client);
+            live.queue.forget_client(client);
             if live.reason.is_none()
                 && live
                     .exchange
@@ -265,8 +275,7 @@ impl Member {
         live.close_channel(poller);
         let ending = Ending::new(live.reason, exit, live.conversation.take_crash(), live.failure.take());
         let unanswered = live.exchange.take().map(|exchange| exchange.caller);
-        let queued = std::mem::take(&mut live.queue).into_iter().map(|job| job.caller);
-        let callers: Vec<Caller> = unanswered.into_iter().chain(queued).collect();
+        let callers: Vec<Caller> = unanswered.into_iter().chain(live.queue.drain()).collect();
         if !callers.is_empty() {
             let refusal = ending.refusal(&self.identity.name, &self.identity.origin());
             events.extend(callers.into_iter().map(|caller| Event::Refused {
@@ -350,7 +359,7 @@ impl Live {
         if !self.conversation.is_free() || self.reason.is_some() {
             return;
         }
-        if let Some(job) = self.queue.pop_front() {
+        if let Some(job) = self.queue.pop() {
             let begun = Instant::now();
             let deadline = job.time_limit.and_then(|limit| begun.checked_add(limit));
             self.conversation.ask(job.payload);
@@ -381,6 +390,14 @@ impl Live {
             let _ = rustix::net::shutdown(&channel, Shutdown::Both);
         }
     }
+}
+
+fn no_turn(name: &str) -> Refusal {
+    Refusal::new(
+        "time-limit",
+        format!("{name} was busy with other requests until the time limit"),
+        "ask another instance, give it more time with --time-limit, or look for a loop: 'unishare ps' shows who is busy",
+    )
 }
 
 /// Microseconds, as the protocol counts.

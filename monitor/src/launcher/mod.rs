@@ -15,6 +15,7 @@ mod names;
 mod operations;
 mod pending;
 mod poller;
+mod queue;
 mod refusal;
 mod request;
 mod server;

@@ -158,6 +158,29 @@ fn a_loop_meets_its_time_limit_and_those_behind_it_are_refused() {
 }
 
 #[test]
+fn who_does_not_get_a_turn_within_its_time_limit_is_refused_and_the_instance_goes_on() {
+    for tender in tenders() {
+        let function = Function::new(FUNCTION, tender);
+        let mut client = function.launcher.connect();
+        function.start(&mut client, json!({}));
+        let slow = client.send("invoke", json!({"instance": "guest-1"}), b"S");
+        let impatient = client.send("invoke", json!({"instance": "guest-1", "time_limit_ms": 1}), b"x");
+        let patient = client.send("invoke", json!({"instance": "guest-1", "time_limit_ms": 60_000}), b"x");
+        let (refused, _) = client.receive();
+        assert_eq!(
+            (&refused["seq"], &refused["error"]["code"]),
+            (&json!(impatient), &json!("time-limit")),
+            "{refused}"
+        );
+        for seq in [slow, patient] {
+            let (answer, _) = client.receive();
+            assert_eq!((&answer["seq"], &answer["status"]), (&json!(seq), &json!(0)), "{answer}");
+        }
+        assert_eq!(client.state("guest-1"), "ready");
+    }
+}
+
+#[test]
 fn a_crash_is_told_to_its_caller_and_explained_by_the_client() {
     for tender in tenders() {
         let function = Function::new(FUNCTION, tender);
@@ -260,6 +283,20 @@ fn what_a_client_that_left_still_wanted_is_not_done() {
     within(|| client.state("guest-1") == "busy", "it is not busy");
     drop(leaving);
     assert_eq!(client.invoke("guest-1", b"x").1, b"x");
+}
+
+#[test]
+fn an_instance_that_loops_for_a_client_that_left_is_ended() {
+    let function = Function::new(FUNCTION, "process");
+    let mut client = function.launcher.connect();
+    function.start(&mut client, json!({}));
+    let mut leaving = function.launcher.connect();
+    leaving.send("invoke", json!({"instance": "guest-1"}), b"L");
+    within(|| client.state("guest-1") == "busy", "it is not busy");
+    drop(leaving);
+    // Nobody else asks it anything.
+    std::thread::sleep(Duration::from_secs(11));
+    within(|| client.state("guest-1") == "timed-out", "it loops for ever");
 }
 
 #[test]
