@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hardware.guests import GUESTS
+from hardware.guests import GUESTS, PROTECTION
 from hardware.virtual_machine import VirtualMachine
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
@@ -19,6 +19,8 @@ from unishare.settings import Settings
 
 CASES = [(name, way, layout) for name, guest in GUESTS.items() for layout in guest.layouts for way in guest.ways]
 SEED = 7
+# Only the gate of #BP is open to ring 3, for `int3`.
+EVERY_INTERRUPT = {vector: "breakpoint" if vector == 3 else PROTECTION for vector in range(256)}
 
 
 @pytest.mark.kvm
@@ -41,6 +43,35 @@ def test_it_is_told_there(
     if GUESTS[name].alike and kvm_problem() is None:
         here, _ = asyncio.run(_here(guests, name, way, layout))
         assert _steady(there) == _steady(here)
+
+
+@pytest.mark.kvm
+def test_every_interrupt_is_told_here(guests: Settings) -> None:
+    async def told() -> dict[int, str]:
+        async with launcher.private(guests) as (control, _):
+            image = _manifest(guests, "interrupts", "aslr")
+            return await _interrupts(control, str(image), image)
+
+    assert asyncio.run(told()) == EVERY_INTERRUPT
+
+
+def test_every_interrupt_is_told_there(machine: VirtualMachine, guests: Settings) -> None:
+    async def told() -> dict[int, str]:
+        async with machine.connect() as control:
+            manifest = machine.manifest("aslr", "hostile-interrupts")
+            return await _interrupts(control, manifest, _manifest(guests, "interrupts", "aslr"))
+
+    assert asyncio.run(told()) == EVERY_INTERRUPT
+
+
+async def _interrupts(control: Control, manifest: str, image: Path) -> dict[int, str]:
+    """What is said of `int n`, by vector."""
+    told = {}
+    for vector in EVERY_INTERRUPT:
+        report, code = await _report(control, manifest, str(vector), "aslr", image)
+        known = (says for says, ends in (("breakpoint", 133), (PROTECTION, 139)) if says in report and code == ends)
+        told[vector] = next(known, report)
+    return told
 
 
 async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:

@@ -36,7 +36,8 @@ def draw_memory(measured: Measured, folder: Path) -> list[str]:
         if not instances or not total:
             continue
         totals.append((title, Summary.of([kib(value / instances.median) for value in total])))
-        floor = measured.summary(of.floor_title(title), "total", phase="end")
+        floor_of = of.floor_title(title)
+        floor = measured.summary(floor_of, "total", phase="end") if floor_of else None
         floors.append(kib(floor.median / instances.median) if floor else None)
         if not title.startswith("floor") and (values := of.above_floor(measured, title)):
             above.append((title, Summary.of([kib(value / instances.median) for value in values])))
@@ -46,7 +47,7 @@ def draw_memory(measured: Measured, folder: Path) -> list[str]:
         if floor_kib is not None:
             left.plot([place - 0.4, place + 0.4], [floor_kib, floor_kib], color="black", linewidth=1.6, linestyle=":")
     left.plot([], [], color="black", linestyle=":", label="an empty instance (floor)")
-    left.legend(frameon=False)
+    left.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     finish(figure, folder / "memory-idle.png", "Memory of an idle instance", measured.caption)
     return ["memory-over-time.png", "memory-idle.png"]
 

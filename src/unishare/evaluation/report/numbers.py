@@ -12,10 +12,10 @@ HOST = 256 << 30
 HOST_RESERVED = 8 << 30
 
 
-def floor_title(title: str) -> str:
-    """The floor that belongs to a configuration: empty instances that idle as it does."""
+def floor_title(title: str) -> str | None:
+    """The floor that belongs to a configuration. None: empty instances do not wait for requests, so they do not park."""
     if "parked" in title.split():
-        return "floor parked kvm"
+        return None
     return "floor kvm" if title.endswith("kvm") else "floor process"
 
 
@@ -37,7 +37,10 @@ def memory(measured: Measured) -> list[ReportNumber]:
 
 def above_floor(measured: Measured, title: str) -> list[float]:
     """Totals less the floor of the same round, or of its only one."""
-    floors = {part.name.round: part.value("total", phase="end") for part in measured.of(floor_title(title))}
+    floor_of = floor_title(title)
+    if floor_of is None:
+        return []
+    floors = {part.name.round: part.value("total", phase="end") for part in measured.of(floor_of)}
     found = []
     for part in measured.of(title):
         total, floor = part.value("total", phase="end"), floors.get(part.name.round, next(iter(floors.values()), None))
