@@ -8,8 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from unishare.evaluation.report.published import holds
-from unishare.evaluation.report.tables import table
+from unishare.evaluation.report.tables import claims_table, table
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #111 }
@@ -32,15 +31,7 @@ def page(report: dict[str, Any], figures: Path) -> str:
             f"<p class=warning>This is a {report['size']} run: smaller fleets and fewer rounds. A look, not a result.</p>"
         )
     parts.append("<h2>Claims</h2>")
-    parts.append(
-        _table(
-            ["claim", "claimed", "measured", "holds", "held by"],
-            [
-                [claim["claim"], claim["claimed"], claim["measured"], holds(claim["holds"]), claim["held_by"]]
-                for claim in report["claims"]
-            ],
-        )
-    )
+    parts.append(_table(*claims_table(report["claims"])))
     for name, section in report["scenarios"].items():
         parts.append(_section(name, section, figures))
     parts.append("<h2>Environment</h2>")

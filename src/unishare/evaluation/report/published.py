@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from unishare.evaluation.report.tables import table
+from unishare.evaluation.report.tables import claims_table, table
 
 NAME = "README.md"
 _FACTS = ("kernel", "processor", "cores", "memory_total", "python", "compiler", "unishare", "monitor")
@@ -21,25 +21,12 @@ def published_page(report: dict[str, Any]) -> str:
         parts.append(f"**This is a {report['size']} run: a look, not a result.**")
     parts.append("In brackets: the least and the most of the rounds, or where said 95 % confidence.")
     parts.append("## Claims")
-    parts.append(
-        _table(
-            ["claim", "claimed", "measured", "holds", "held by"],
-            [
-                [claim["claim"], claim["claimed"], claim["measured"], holds(claim["holds"]), claim["held_by"]]
-                for claim in report["claims"]
-            ],
-        )
-    )
+    parts.append(_table(*claims_table(report["claims"])))
     for name, section in report["scenarios"].items():
         parts += _section(name, section)
     parts.append("## Environment")
     parts.append(_table(["", ""], [[key, str(report["environment"][key])] for key in _FACTS if key in report["environment"]]))
     return "\n\n".join(parts) + "\n"
-
-
-def holds(value: bool | None) -> str:
-    """In words."""
-    return "not measured" if value is None else "yes" if value else "no"
 
 
 def _section(name: str, section: dict[str, Any]) -> Iterable[str]:

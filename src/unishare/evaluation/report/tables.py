@@ -64,6 +64,16 @@ _COLUMNS: Mapping[str, Sequence[tuple[str, str, float]]] = {
 }
 
 
+def claims_table(claims: Sequence[Mapping[str, Any]]) -> tuple[list[str], Rows]:
+    """Head and rows of what is claimed beside what was measured."""
+    rows = [[claim["claim"], claim["claimed"], claim["measured"], _holds(claim["holds"]), claim["held_by"]] for claim in claims]
+    return ["claim", "claimed", "measured", "holds", "held by"], rows
+
+
+def _holds(value: bool | None) -> str:
+    return "not measured" if value is None else "yes" if value else "no"
+
+
 def table(kind: str, numbers: Sequence[Mapping[str, Any]]) -> tuple[list[str], Rows] | None:
     """Head and rows of a scenario, each value with its spread where it has one; None for kinds that have no such table."""
     found = {(number["configuration"], number["measure"]): number for number in numbers if not number["subject"]}
