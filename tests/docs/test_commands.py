@@ -46,8 +46,9 @@ def script(commands: list[Shown], folder: Path) -> str:
 
 def comparable(text: str, home: Path) -> str:
     """Text without what differs from machine to machine: the home, pids, the tender that there is, the rules of tables."""
-    # Process numbers begin at 300 when they begin anew (RESERVED_PIDS, kernel/pid.c).
-    text = re.sub(r"\b\d{3,}\b", "NUMBER", text.replace(str(home), "~"))
+    # A row of `ps`: process numbers begin at 300 when they begin anew (RESERVED_PIDS, kernel/pid.c).
+    text = re.sub(r"^( \S+-\d+ +\S+ +)\d{3,}\b", r"\1NUMBER", text.replace(str(home), "~"), flags=re.MULTILINE)
+    text = re.sub(r"\b\d{4,}\b", "NUMBER", text)
     return re.sub(r"\b(kvm|process)\b", "TENDER", re.sub(r"─+", "", text))
 
 
