@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from unishare.formats.snapshot import Snapshot, snapshots_of
+
 
 def runs_of(manifests: Iterable[Path]) -> frozenset[str]:
     """The hashes of all runs that manifests name, page tables included."""
@@ -18,3 +20,8 @@ def runs_of(manifests: Iterable[Path]) -> frozenset[str]:
             if image.get(part):
                 runs.add(image[part]["run"])
     return frozenset(runs)
+
+
+def runs_of_snapshots(manifests: Iterable[Path]) -> frozenset[str]:
+    """The hashes of all runs that the snapshots beside manifests name."""
+    return frozenset(run for manifest in manifests for file in snapshots_of(manifest) for run in Snapshot.read(file).runs)

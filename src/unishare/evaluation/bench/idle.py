@@ -1,8 +1,8 @@
 """`bench idle`: what N different functions cost that were asked once and are left alone, by kind, above as many empty instances.
 
 In: a population's images by layout. Each configuration is one fleet from nothing to nothing: start, ask every example, wait until the
-instances have given back what they could, read. Functions of a population keep nothing, so those from a snapshot are reset after each answer. `own` is anonymous memory and `page tables` those of the processes, both counted in them,
-and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
+instances have given back what they could, read. Functions of a population keep nothing, so those from a snapshot are reset after each
+answer. `own` is anonymous memory and `page tables` those of the processes, both counted in them, and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
 pages of the pool that the fleet maps (host/memory.py says why): on a machine that does something else only the counted ones mean much.
 """
 
@@ -16,11 +16,10 @@ from pathlib import Path
 from unishare.evaluation.bench.measured_fleet import MeasuredFleet
 from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.workload import Function
-from unishare.evaluation.pool_runs import runs_of
+from unishare.evaluation.pool_runs import runs_of, runs_of_snapshots
 from unishare.evaluation.run.preparation import take_snapshots
 from unishare.fleet import launcher
 from unishare.fleet.messages import Sharing, Tender
-from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.host.kernel_memory import read_kernel_memory
 from unishare.host.mappings import page_tables
 from unishare.host.memory import kilobyte_fields, pool_in_use, settle
@@ -104,8 +103,7 @@ async def _fleet(
         await asyncio.sleep(QUIET_S)
         after, kernel = settle(), read_kernel_memory() - kernel_before
         pooled = [function.image.manifest for function in functions] if sharing == "pool" else []
-        taken = [file for manifest in pooled for file in snapshots_of(manifest)] if from_snapshots else []
-        runs = runs_of(pooled) | {run for file in taken for run in Snapshot.read(file).runs}
+        runs = runs_of(pooled) | runs_of_snapshots(pooled if from_snapshots else ())
         resident = pool_in_use(settings.pool, runs)
         own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in fleet.pids)
         tables = sum(page_tables(pid) for pid in fleet.pids)

@@ -134,10 +134,11 @@ async def credible(
     is left out when it alone is never credible. Raises when no total was."""
     for attempt in range(TRIES):
         sample = await measure()
-        why = _why_untrue(sample, floor)
+        why_not_total = _why_untrue(sample, floor)
+        why = why_not_total or _why_untrue_one_more(sample)
         if why is None:
             return sample
-        if attempt + 1 == TRIES and _why_untrue(replace(sample, one_more=None), floor) is None:
+        if attempt + 1 == TRIES and why_not_total is None:
             tell(f"{name}: {why}, {TRIES} times: what one more costs is left out")
             return replace(sample, one_more=None)
         tell(f"{name}: {why}: other work on this machine took or gave memory meanwhile; it is measured again")
@@ -150,10 +151,14 @@ async def credible(
 def _why_untrue(sample: MemorySample, floor: MemorySample | None) -> str | None:
     if sample.total <= 0:
         return f"instances seem to have cost {sample.total} bytes"
-    if sample.one_more is not None and sample.one_more < 0:
-        return f"one more instance seems to have cost {sample.one_more:.0f} bytes"
     if floor is not None and sample.total < floor.total:
         return f"functions seem to have cost {floor.total - sample.total} bytes less than instances that do nothing"
+    return None
+
+
+def _why_untrue_one_more(sample: MemorySample) -> str | None:
+    if sample.one_more is not None and sample.one_more < 0:
+        return f"one more instance seems to have cost {sample.one_more:.0f} bytes"
     return None
 
 

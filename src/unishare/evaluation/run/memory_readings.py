@@ -13,11 +13,10 @@ from typing import Self
 
 from unishare.errors import UnishareError
 from unishare.evaluation.bench.workload import Function
-from unishare.evaluation.pool_runs import runs_of
+from unishare.evaluation.pool_runs import runs_of, runs_of_snapshots
 from unishare.evaluation.run.fleet import Fleet
 from unishare.evaluation.run.samples import Reading
 from unishare.evaluation.scenario import Configuration
-from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.host import ksm
 from unishare.host.common_views import resident_set, used
 from unishare.host.frame_sharers import read_sharers
@@ -68,7 +67,7 @@ class PoolPages:
         self._pool = settings.pool
         self._runs = runs_of(manifests)
         if configuration.start == "snapshot":
-            self._runs |= {run for manifest in manifests for file in snapshots_of(manifest) for run in Snapshot.read(file).runs}
+            self._runs |= runs_of_snapshots(manifests)
 
     def in_use(self) -> int:
         """Bytes now; drops what nobody maps."""
