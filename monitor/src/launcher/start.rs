@@ -190,14 +190,16 @@ impl Batch {
         let image = self.image.as_ref().ok_or_else(|| Error::Defect {
             what: "an instance of an image that was not loaded".into(),
         })?;
-        let prefix = request.name.clone().unwrap_or_else(|| names::prefix_of(&image.summary.name));
-        let (number, name) = match &self.again {
-            Some(again) => (fleet.next_number(), again.name.clone()),
-            None => fleet.christen(&prefix),
-        };
-        let seed = match &self.again {
-            Some(again) => again.seed,
-            None => request.seed.map(|number| seed::of_instance(number, self.forked)),
+        let (number, name, seed) = match &self.again {
+            Some(again) => (fleet.next_number(), again.name.clone(), again.seed),
+            None => {
+                let (number, name) = match &request.name {
+                    Some(prefix) => fleet.christen(prefix),
+                    None => fleet.christen(&names::prefix_of(&image.summary.name)),
+                };
+                let seed = request.seed.map(|number| seed::of_instance(number, self.forked));
+                (number, name, seed)
+            }
         };
         let limit = request.log_limit.unwrap_or(logs::DEFAULT_LIMIT);
         let (log, console) = match &request.logs {
