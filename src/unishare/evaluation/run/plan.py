@@ -36,7 +36,9 @@ SNAPSHOT_S = 0.04
 KSM_EACH_S = {"aggressive": 0.01, "published": 0.3}
 OVERHEAD_S = 1.5
 STATIC_S = 2.0
-SPEED_APP_S = 1.0
+# To start an app under each layout, and the slices of each: two a layout, of at least five requests of about a millisecond.
+SPEED_APP_S = 0.3
+SPEED_SLICES, SPEED_SLICE_S = 8, 0.005
 PEER_S = 8.0
 
 
@@ -69,8 +71,9 @@ class PlannedPart:
         match self.scenario.kind, size:
             case (("sizes" | "libraries"), _):
                 return STATIC_S
-            case "speed", _:
-                return OVERHEAD_S + SPEED_APP_S * len(self.scenario.apps)
+            case "speed", WorkSize():
+                slices = SPEED_SLICES * max(SPEED_SLICE_S, size.requests / 1e6)
+                return OVERHEAD_S + len(self.scenario.apps) * (SPEED_APP_S + slices)
             case "peers", _:
                 assert isinstance(self.scenario, PeersScenario)
                 return PEER_S * len(self.scenario.peers) + fleet * len(self.scenario.configuration)

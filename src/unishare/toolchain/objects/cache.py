@@ -31,7 +31,7 @@ from unishare.unfinished import unfinished_folder
 
 __all__ = ["ObjectCache", "UnitFacts", "UnitObject", "WindowSize"]
 
-FORMAT = 6
+FORMAT = 7
 # Raised when what is done with objects that were compiled elsewhere changes.
 COMBINE_FORMAT = 1
 # How often a compilation is tried whose sources are written to meanwhile; and how coarse a file system's clock may be.
