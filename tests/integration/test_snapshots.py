@@ -166,6 +166,25 @@ def test_a_start_picks_one_of_several_draws(home: Settings) -> None:
     assert len(asyncio.run(bases())) == 3
 
 
+@pytest.mark.kvm
+def test_instances_of_one_snapshot_have_the_zygotes_page_tables_and_another_heap_its_own(home: Settings) -> None:
+    take(home, "draws", "aslr", count=1)
+
+    async def maps_of(wanted: StartRequest) -> list[str]:
+        async with launcher.private(home) as (control, _):
+            started = await control.start(wanted)
+            return [Path(f"/proc/{one.pid}/maps").read_text() for one in started]
+
+    def tables(maps: str) -> list[str]:
+        return [line.split()[4] for line in maps.splitlines() if "unishare-tables" in line]  # the file's inode
+
+    wanted = request(home, "draws", "aslr", 2, "kvm")
+    first, second = map(tables, asyncio.run(maps_of(wanted)))
+    assert first and first == second
+    fresh = wanted.model_copy(update={"snapshots": None, "memory": 8 << 20})
+    assert [tables(maps) for maps in asyncio.run(maps_of(fresh))] == [[], []]
+
+
 def test_functions_of_one_language_share_the_interpreters_pages(home: Settings) -> None:
     for layout in LAYOUTS:
         first = json.loads(take(home, "dice", layout, count=1)[0].read_text())
