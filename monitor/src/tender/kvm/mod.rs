@@ -14,6 +14,7 @@ pub mod page_tables;
 mod parking;
 mod resume;
 mod sandbox;
+mod states;
 
 use std::convert::Infallible;
 use std::fs::File;
