@@ -20,22 +20,35 @@ enum { COMPARED = 1 << 20 };
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-static int differ(const word *left, const word *right)
+static int differ(const char *left, const char *right)
 {
+    const word *one = (const word *)left, *other = (const word *)right;
+
     for (size_t i = 0; i < UNISHARE_PAGE_SIZE / sizeof(word); i++)
-        if (left[i] != right[i])
+        if (one[i] != other[i])
             return 1;
     return 0;
 }
 
+/* To look at a page is to map it, so what has not changed is discarded once more: a page of the pool that nobody maps takes no
+ * memory. */
 static void drop(char *start, size_t size, char *copy)
 {
+    size_t to;
+
     memcpy(copy, start, size);
     if (unishare_pages_discard(start, size))
         return;
-    for (size_t at = 0; at < size; at += UNISHARE_PAGE_SIZE)
-        if (differ((const word *)(start + at), (const word *)(copy + at)))
+    for (size_t at = 0; at < size; at = to) {
+        to = at + UNISHARE_PAGE_SIZE;
+        if (differ(start + at, copy + at)) {
             memcpy(start + at, copy + at, UNISHARE_PAGE_SIZE);
+            continue;
+        }
+        while (to < size && !differ(start + to, copy + to))
+            to += UNISHARE_PAGE_SIZE;
+        unishare_pages_discard(start + at, to - at);
+    }
 }
 
 void unishare_pages_drop_unchanged(void *room, size_t size)
