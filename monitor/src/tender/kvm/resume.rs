@@ -1,18 +1,16 @@
 //! A guest that goes on where a snapshot was taken: at its start and, where it is reset, after each answer.
 
-use kvm_bindings::{kvm_fpu, kvm_regs, kvm_xsave};
+use kvm_bindings::kvm_regs;
 use rustix::mm::{Advice, MprotectFlags, madvise, mprotect};
 
+use super::floating::Control;
 use super::hypercall_page::OUT_BYTES;
 use super::hypercalls::Service;
 use super::machine::{Machine, RFLAGS, failed};
 use crate::abi::Waiting;
+use crate::allocator;
 use crate::error::Error;
 use crate::memory::address::pointer;
-
-/// Offset of MXCSR in an XSAVE area, in words of 32 bits, and its value in a new process (Intel SDM vol. 1, 13.4.1).
-const MXCSR_WORD: usize = 6;
-const MXCSR: u32 = 0x1f80;
 
 /// What a tender keeps of the snapshot that its guest began from.
 #[derive(Clone, Copy, Debug)]
@@ -26,12 +24,16 @@ pub struct Resume {
 
 /// Wait with the guest where it waits, for long without a machine: it runs again with the next message in its memory. No code of its own
 /// has run.
-pub fn wait(machine: &mut Machine, service: &Service, resume: &Resume) -> Result<(), Error> {
+pub fn wait(machine: &mut Machine, service: &mut Service, resume: &Resume) -> Result<(), Error> {
     let waiting = &resume.waiting;
     let received = service.receive_long(machine, waiting.receive_address, waiting.receive_bytes)?;
     // Only now: it may be another machine.
-    machine.set_mode(resume.root, &service.placement, waiting.fs_base)?;
-    set_states(machine, waiting)?;
+    allocator::scratch(|| machine.set_mode(resume.root, &service.placement, waiting.fs_base))?;
+    let control = Control {
+        x87: waiting.x87_control as u16,
+        mxcsr: waiting.mxcsr,
+    };
+    control.set(machine)?;
     let registers = kvm_regs {
         rax: received as u64,
         rip: service.placement.hypercall + OUT_BYTES,
@@ -62,21 +64,4 @@ pub fn forget(service: &mut Service) -> Result<(), Error> {
             .map_err(|error| Error::io("resetting the guest's memory", error))?;
     }
     Ok(())
-}
-
-/// Every vector and floating-point register as in a new process, but for the two words of control that C functions keep.
-fn set_states(machine: &Machine, waiting: &Waiting) -> Result<(), Error> {
-    let mut initial = kvm_xsave::default();
-    initial.region[MXCSR_WORD] = MXCSR;
-    // SAFETY: the area is as large as the structure says; no dynamic state (AMX) is ever allowed to a guest (host.rs).
-    unsafe { machine.processor.set_xsave(&initial) }.map_err(failed("setting the processor's states"))?;
-    let control = kvm_fpu {
-        fcw: waiting.x87_control as u16,
-        mxcsr: waiting.mxcsr,
-        ..kvm_fpu::default()
-    };
-    machine
-        .processor
-        .set_fpu(&control)
-        .map_err(failed("setting the processor's states"))
 }
