@@ -22,7 +22,7 @@ from unishare.toolchain.map.frame_space import FrameKind
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize
 from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG
-from unishare.toolchain.recipes.recipe import load_app, load_library, load_toml
+from unishare.toolchain.recipes.reading import load_app, load_library, load_toml
 from unishare.toolchain.recipes.template import LanguageTemplate
 
 HASH = "0f" * 32

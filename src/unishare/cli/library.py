@@ -64,7 +64,7 @@ def check(session: Session, library: str, layout: LayoutName, as_json: bool) -> 
 def _find(library: str) -> tuple[Catalog, LibraryRecipe]:
     """A recipe by name or file; a file's neighbours are found before the catalogue's libraries."""
     from unishare.toolchain.recipes.catalog import Catalog
-    from unishare.toolchain.recipes.recipe import load_library
+    from unishare.toolchain.recipes.reading import load_library
 
     if library.endswith(".toml") or os.sep in library:
         file = Path(library).absolute()

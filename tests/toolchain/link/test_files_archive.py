@@ -12,7 +12,8 @@ import pytest
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.link import files_archive
-from unishare.toolchain.recipes.recipe import AppRecipe, load_app
+from unishare.toolchain.recipes.reading import load_app
+from unishare.toolchain.recipes.recipe import AppRecipe
 
 
 def app(folder: Path, *files: str) -> AppRecipe:

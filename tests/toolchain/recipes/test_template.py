@@ -12,7 +12,7 @@ from toolchain.project import Project, library_sections
 from unishare.errors import BadInputError, BuildError, NotFoundError
 from unishare.formats.elf import ElfFile
 from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG, Catalog
-from unishare.toolchain.recipes.recipe import load_app
+from unishare.toolchain.recipes.reading import load_app
 from unishare.toolchain.recipes.template import languages, load, write_project
 
 TOML = 'name = "brief"\nsummary = "brief"\nhandler = "src/handler.b"\n'

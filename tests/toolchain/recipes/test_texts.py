@@ -22,7 +22,8 @@ from unishare.toolchain.link import files_archive
 from unishare.toolchain.map.global_map import GlobalMap
 from unishare.toolchain.objects.cache import UnitFacts, UnitObject, WindowSize
 from unishare.toolchain.objects.compilation import matching
-from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, load_app, load_library
+from unishare.toolchain.recipes.reading import load_app, load_library
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
 from unishare.toolchain.tools.commands import Tools
 
 HASH = "ab" * 32

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
-from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
+from unishare.toolchain.recipes.reading import load_library
+from unishare.toolchain.recipes.recipe import LibraryRecipe
 from unishare.toolchain.sources import providers
 from unishare.toolchain.sources.providers import HttpsProvider, Sources, compiler_archive, local_folder
 from unishare.toolchain.tools.commands import Tools

@@ -12,7 +12,8 @@ import pytest
 
 from unishare.errors import BadInputError, HostLacksError, NotFoundError
 from unishare.settings import Settings
-from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
+from unishare.toolchain.recipes.reading import load_library
+from unishare.toolchain.recipes.recipe import LibraryRecipe
 from unishare.toolchain.sources.providers import Sources
 from unishare.toolchain.sources.trees import Trees
 from unishare.toolchain.tools.commands import Tools

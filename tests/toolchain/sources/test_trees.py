@@ -19,7 +19,8 @@ import pytest
 from full_disk import no_file_beyond
 from unishare.errors import BadInputError, BuildError, HostLacksError
 from unishare.settings import Settings
-from unishare.toolchain.recipes.recipe import LibraryRecipe, load_library
+from unishare.toolchain.recipes.reading import load_library
+from unishare.toolchain.recipes.recipe import LibraryRecipe
 from unishare.toolchain.sources.trees import Trees
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler

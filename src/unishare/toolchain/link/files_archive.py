@@ -11,7 +11,8 @@ from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.bounded import FILE_BYTES, read_file
-from unishare.toolchain.recipes.recipe import AppRecipe, Database, FileSet, line_of
+from unishare.toolchain.recipes.reading import line_of
+from unishare.toolchain.recipes.recipe import AppRecipe, Database, FileSet
 
 # What the archive's names hold without a prefix field, and the recipe's own paths are checked for.
 GUEST_PATH_BYTES = 100

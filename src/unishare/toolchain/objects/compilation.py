@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, BuildError
-from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, line_of
+from unishare.toolchain.recipes.reading import line_of
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
 

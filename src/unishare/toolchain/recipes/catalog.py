@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from unishare.errors import BadInputError, NotFoundError
-from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, line_of, load_app, load_library
+from unishare.toolchain.recipes.reading import line_of, load_app, load_library
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
 
 SHOWN = 20
 PACKAGE_CATALOG = Path(__file__).resolve().parents[2] / "catalog"

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.catalog import Catalog
-from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, Source, line_of
+from unishare.toolchain.recipes.reading import line_of
+from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe, Source
 
 
 def libraries_of(catalog: Catalog, app: AppRecipe) -> list[LibraryRecipe]:

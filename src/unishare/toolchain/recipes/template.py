@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.catalog import Catalog, unknown
-from unishare.toolchain.recipes.recipe import load_toml
+from unishare.toolchain.recipes.reading import load_toml
 from unishare.toolchain.recipes.texts import Name, SourcePath
 from unishare.unfinished import unfinished_folder
 

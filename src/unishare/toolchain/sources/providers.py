@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
 from unishare.state import sync_folder
+from unishare.toolchain.recipes.reading import line_of
 from unishare.toolchain.recipes.recipe import (
     CompilerSource,
     CrateSource,
@@ -30,7 +31,6 @@ from unishare.toolchain.recipes.recipe import (
     HttpsSource,
     LibraryRecipe,
     SdistSource,
-    line_of,
 )
 from unishare.toolchain.sources.registries import CrateProvider, SdistProvider
 from unishare.toolchain.tools.commands import Tools

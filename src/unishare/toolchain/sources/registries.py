@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from unishare.errors import BuildError, HostLacksError, NotFoundError
-from unishare.toolchain.recipes.recipe import CrateSource, LibraryRecipe, SdistSource, line_of
+from unishare.toolchain.recipes.reading import line_of
+from unishare.toolchain.recipes.recipe import CrateSource, LibraryRecipe, SdistSource
 from unishare.toolchain.tools.commands import Tools
 from unishare.unfinished import unfinished_folder
 

@@ -20,7 +20,8 @@ from filelock import FileLock
 from unishare.errors import BadInputError, BuildError, HostLacksError, NotFoundError
 from unishare.settings import Settings
 from unishare.state import mark_used, replace_folder
-from unishare.toolchain.recipes.recipe import CompilerSource, CrateSource, FolderSource, LibraryRecipe, SdistSource, line_of
+from unishare.toolchain.recipes.reading import line_of
+from unishare.toolchain.recipes.recipe import CompilerSource, CrateSource, FolderSource, LibraryRecipe, SdistSource
 from unishare.toolchain.sources.listing import is_whole, write_listing
 from unishare.toolchain.sources.providers import Sources, compiler_archive, local_folder
 from unishare.toolchain.sources.unpack import unpack

@@ -9,7 +9,8 @@ import pytest
 
 from unishare.errors import BadInputError, NotFoundError
 from unishare.toolchain.recipes.catalog import PACKAGE_CATALOG, Catalog
-from unishare.toolchain.recipes.recipe import Database, FolderSource, line_of, load_app, load_library
+from unishare.toolchain.recipes.reading import line_of, load_app, load_library
+from unishare.toolchain.recipes.recipe import Database, FolderSource
 
 HASH = "ab" * 32
 LIBRARY = {
