@@ -170,7 +170,7 @@ fn a_descriptor_table_is_as_large_as_the_instance_needs_not_as_its_launchers() {
     let mut crowded = Command::new("bash");
     crowded
         .arg("-c")
-        .arg("for n in {30..300}; do eval \"exec $n</dev/null\"; done; exec \"$@\"")
+        .arg("for n in {10..300}; do eval \"exec $n</dev/null\"; done; exec \"$@\"")
         .arg("bash")
         .arg(MONITOR);
     let launcher = Launcher::through(crowded, &[]);
