@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -65,6 +66,8 @@ class Place:
 def main() -> None:
     """Print a table's row for each host, layout and tender."""
     hosts = sys.argv[1:] or [HERE, "amd-v"]
+    # Else what is in temporary folders stays: a disc of a hundred megabytes for each host.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     home = Settings(Path(os.environ["UNISHARE_HOME"]).absolute())
     print("| KVM | layout, tender | " + " | ".join(COLUMNS) + " |")
     print("| --- " * (len(COLUMNS) + 2) + "|")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import threading
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+# Before a command: it is killed when whoever started it ends, however that ends.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 SOCKET_LIMIT_S = 30
 MIB_OF = {"qemu": 3072, "bochs": 1024}
 
@@ -45,7 +48,7 @@ def start(emulated: Emulated) -> Iterator[Lines]:
     command = _qemu(emulated, lines) if emulated.emulator == "qemu" else _bochs(emulated, lines)
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, "TERM": "xterm"}
+            [*WITH_US, *command], stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, "TERM": "xterm"}
         )
     try:
         deadline = time.monotonic() + SOCKET_LIMIT_S
@@ -61,13 +64,16 @@ def start(emulated: Emulated) -> Iterator[Lines]:
 
 # Time passes there by instructions, two nanoseconds each. By the clock of a busy machine timers come faster than an emulator that
 # hardly runs can serve them, and then nothing else does.
+# While the emulated processor waits, QEMU's main loop winds that time on. On a busy machine QEMU 7.2 sometimes misses that it has begun
+# to wait: time stands still there, and no timer runs out (not even the serial line's, which hands over the last bytes of a message),
+# until the main loop wakes for something else. The sockets of a user's network make it wake once a second; no device is on it.
 def _qemu(emulated: Emulated, lines: Lines) -> list[str]:
     def line(path: Path) -> list[str]:
         return ["-serial", f"unix:{path},server=on,wait=off"]
 
     return [
         "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max,+svm,+npt", "-smp", "1", "-icount", "shift=1",
-        "-m", str(MIB_OF["qemu"]), "-display", "none", "-nic", "none", "-no-reboot",
+        "-m", str(MIB_OF["qemu"]), "-display", "none", "-netdev", "user,id=heartbeat", "-no-reboot",
         "-kernel", str(emulated.kernel), "-initrd", str(emulated.initrd), "-append", emulated.arguments,
         *line(lines.shell), *line(lines.control), "-serial", f"file:{lines.console}",
     ]  # fmt: skip
@@ -114,7 +120,8 @@ def _bochs(emulated: Emulated, lines: Lines) -> list[str]:
     (folder / "bochsrc").write_text(settings)
     # Debian's Bochs has its debugger in, which waits for a command, and its display needs a terminal, which script(1) gives it.
     (folder / "commands").write_text("c\n")
-    return ["script", "-qec", f"bochs-bin -q -f {folder}/bochsrc -rc {folder}/commands", "/dev/null"]
+    bochs = [*WITH_US, "bochs-bin", "-q", "-f", str(folder / "bochsrc"), "-rc", str(folder / "commands")]
+    return ["script", "-qec", shlex.join(bochs), "/dev/null"]
 
 
 def _passed_on(path: Path) -> int:

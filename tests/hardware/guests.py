@@ -1,6 +1,6 @@
-"""Guests that do what a guest may not, as an app each: what must be said of them on every KVM.
+"""Guests of these tests, as an app each: those that do what a guest may not, and what must be said of them on every KVM; and functions.
 
-The first word of `argv` chooses where a guest has more than one way.
+The first word of `argv` chooses where a guest that goes wrong has more than one way.
 """
 
 from __future__ import annotations
@@ -135,21 +135,33 @@ static int handle(const unishare_request *request, unishare_answer *answer)
 
 int main(void) { return unishare_serve(handle); }
 """
-GROWING_RECIPE = """name = "growing"
+FUNCTION_RECIPE = """name = "{name}"
 libraries = ["unishare-invoke"]
+{state}
 [build]
-flags = ["-w"]
+defines = ["_GNU_SOURCE"]
+flags = ["-w", "-O1", "-mfsgsbase"]
 """
+STATELESS = 'state = "none"'
+FORGETFUL = Path(__file__).parents[1] / "integration" / "forgetful.c"
+# Functions that do nothing wrong: whether each keeps state, and its source.
+FUNCTIONS = {
+    "growing": ("", GROWING),
+    "forgetful": (STATELESS, FORGETFUL.read_text()),
+    "stateful": ("", FORGETFUL.read_text()),
+}
 
 
 def project(folder: Path) -> None:
     """Write all of them as apps."""
-    app = folder / "apps" / "growing"
-    app.mkdir(parents=True)
-    (app / "main.c").write_text(GROWING)
-    (app / "app.toml").write_text(GROWING_RECIPE)
+    for name, (state, source) in FUNCTIONS.items():
+        _app(folder, name, source, FUNCTION_RECIPE.format(name=name, state=state))
     for name, guest in GUESTS.items():
-        app = folder / "apps" / f"hostile-{name}"
-        app.mkdir(parents=True)
-        (app / "main.c").write_text(SOURCE.format(before=guest.before, body=guest.body))
-        (app / "app.toml").write_text(RECIPE.format(name=name))
+        _app(folder, f"hostile-{name}", SOURCE.format(before=guest.before, body=guest.body), RECIPE.format(name=name))
+
+
+def _app(folder: Path, name: str, source: str, recipe: str) -> None:
+    app = folder / "apps" / name
+    app.mkdir(parents=True)
+    (app / "main.c").write_text(source)
+    (app / "app.toml").write_text(recipe)

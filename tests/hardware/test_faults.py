@@ -10,11 +10,10 @@ import pytest
 
 from hardware.guests import GUESTS, PROTECTION
 from hardware.virtual_machine import VirtualMachine
-from unishare.errors import NotFoundError
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.crash import explain
-from unishare.fleet.messages import StartRequest
+from unishare.fleet.messages import Instance, StartRequest
 from unishare.host.doctor import kvm_problem
 from unishare.settings import Settings
 
@@ -70,46 +69,62 @@ def test_every_interrupt_is_told_there(machine: VirtualMachine, guests: Settings
 
 async def _interrupts(control: Control, manifest: str, image: Path) -> dict[int, str]:
     """What is said of `int n`, by vector."""
+    ended = {vector: await _end(control, manifest, str(vector), "aslr") for vector in EVERY_INTERRUPT}
+    # Once for all: hundreds of rows are a long message for a serial line.
+    rows = {row.instance: row for row in await control.list()}
     told = {}
-    for vector in EVERY_INTERRUPT:
-        try:
-            report, code = await _report(control, manifest, str(vector), "aslr", image)
-        except NotFoundError:
-            (row,) = [row for row in await control.list() if row.instance == f"{image.parent.name}-{vector + 1}"]
-            report, code = (WENT_ON if (row.state, row.exit) == ("exited", 0) else str(row)), 0
-        known = (says for says, ends in (("breakpoint", 133), (PROTECTION, 139)) if says in report and code == ends)
+    for vector, instance in ended.items():
+        if (rows[instance].state, rows[instance].exit) == ("exited", 0):
+            told[vector] = WENT_ON
+            continue
+        report = await _report(control, instance, image)
+        known = (
+            says for says, code in (("breakpoint", 133), (PROTECTION, 139)) if says in report and code == rows[instance].exit
+        )
         told[vector] = next(known, report)
     return told
 
 
 async def _here(guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
+    image = _manifest(guests, name, layout)
     async with launcher.private(guests) as (control, _):
-        return await _report(control, str(_manifest(guests, name, layout)), way, layout, _manifest(guests, name, layout))
+        return await _end_and_report(control, str(image), way, layout, image)
 
 
 async def _there(machine: VirtualMachine, guests: Settings, name: str, way: str, layout: str) -> tuple[str, int]:
     async with machine.connect() as control:
         manifest = machine.manifest(layout, f"hostile-{name}")
-        return await _report(control, manifest, way, layout, _manifest(guests, name, layout))
+        return await _end_and_report(control, manifest, way, layout, _manifest(guests, name, layout))
 
 
 def _manifest(guests: Settings, name: str, layout: str) -> Path:
     return guests.image_folder(layout, f"hostile-{name}") / "manifest.json"
 
 
-async def _report(control: Control, manifest: str, way: str, layout: str, image: Path) -> tuple[str, int]:
-    """The report, made here from what the tender saw there; `image` is the same image on this machine."""
+async def _end_and_report(control: Control, manifest: str, way: str, layout: str, image: Path) -> tuple[str, int]:
+    instance = await _end(control, manifest, way, layout)
+    report = await _report(control, instance, image)
+    return report, (await _row(control, instance)).exit or 0
+
+
+async def _end(control: Control, manifest: str, way: str, layout: str) -> str:
+    """Start a guest and wait for its end; the instance."""
     seed = SEED if layout == "aslr" else None
     request = StartRequest(manifest=manifest, tender="kvm", argv=[Path(manifest).parent.name, way], seed=seed)
     (started,) = await control.start(request)
-    while started.state is None:
-        rows = {row.instance: row for row in await control.list()}
-        if rows[started.instance].state == "crashed":
-            break
+    while started.state is None and (await _row(control, started.instance)).live:
         await asyncio.sleep(0.02)
-    crash = await control.crash(started.instance)
-    exits = {row.instance: row.exit for row in await control.list()}
-    return explain({**crash.record, "manifest": str(image)}).report, exits[started.instance] or 0
+    return started.instance
+
+
+async def _row(control: Control, instance: str) -> Instance:
+    return next(row for row in await control.list() if row.instance == instance)
+
+
+async def _report(control: Control, instance: str, image: Path) -> str:
+    """The report, made here from what the tender saw there; `image` is the same image on this machine."""
+    crash = await control.crash(instance)
+    return explain({**crash.record, "manifest": str(image)}).report
 
 
 def _steady(report: str) -> str:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -26,10 +24,12 @@ from hardware.serial_shell import Shell
 from unishare.fleet.control import Control
 
 PROGRAMS = Path(__file__).with_name("programs")
+COMPILED = {"bridge": ["-static"], "frames": ["-static"], "holds": ["-static"], "task_type.so": ["-shared", "-fPIC"]}
 ARGUMENTS = "console=ttyS2 quiet panic=-1 mitigations=off nokaslr tsc=reliable nowatchdog 8250.nr_uarts=4"
-STOP_LIMIT_S = 30
+STOP_LIMIT_S = 60
 # The home inside.
 HOME = Path("/home")
+POOL = HOME / "pool"
 BRIDGE = "/bin/bridge /dev/ttyS1 /run/control"
 INIT = r"""#!/bin/sh
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
@@ -39,13 +39,15 @@ exec >/run/init.log 2>&1 </dev/null
 dmesg -n 1
 for module in @MODULES@; do insmod /modules/$module @PARAMETERS@ 2>/dev/null; done
 export LD_PRELOAD=@PRELOAD@
-/bin/unishare-monitor launch --control /run/control --pool @HOME@/pool &
+/bin/unishare-monitor launch --control /run/control --pool @POOL@ &
 unset LD_PRELOAD
 while [ ! -e /run/control ]; do usleep 20000; done
 @BRIDGE@
 exec 3<>/dev/ttyS0
 stty -F /dev/ttyS0 raw -echo
-while read -r line; do eval "$line" </dev/null; done <&3 >&3 2>/dev/null
+# Not in this process, whose children are all that others leave behind: busybox's read loses what it has of a line when a child ends.
+while read -r line; do eval "$line" </dev/null; done <&3 >&3 2>/dev/null &
+wait
 """
 
 
@@ -102,6 +104,10 @@ class VirtualMachine:
         """An image's manifest in it."""
         return str(HOME / "images" / layout / name / "manifest.json")
 
+    def anonymous(self, pid: int) -> int:
+        """Bytes of a process that belong to no file."""
+        return 1024 * int(self.shell.run(f"awk '/^Anonymous:/ {{ print $2 }}' /proc/{pid}/smaps_rollup"))
+
     def frames(self, pids: Iterable[int]) -> dict[int, tuple[set[int], set[int]]]:
         """The frames of processes: of files, and anonymous ones that are theirs alone."""
         found = {}
@@ -141,7 +147,7 @@ def _root(host: Host, kernel: Kernel, monitor: Path, manifests: Iterable[Path], 
         "MODULES": modules,
         "PARAMETERS": host.parameters,
         "PRELOAD": preload,
-        "HOME": str(HOME),
+        "POOL": str(POOL),
         "BRIDGE": BRIDGE,
     }.items():
         init = init.replace(f"@{word}@", value)
@@ -149,7 +155,7 @@ def _root(host: Host, kernel: Kernel, monitor: Path, manifests: Iterable[Path], 
     _busybox(root)
     for module in kernel.modules:
         root.copy(f"modules/{module.name}", module)
-    for name, flags in {"bridge": ["-static"], "frames": ["-static"], "task_type.so": ["-shared", "-fPIC"]}.items():
+    for name, flags in COMPILED.items():
         source = PROGRAMS / f"{name.removesuffix('.so')}.c"
         subprocess.run(["gcc", "-O1", "-Wall", "-Wextra", "-Werror", *flags, "-o", folder / name, source], check=True)
         root.copy(f"lib/{name}" if name.endswith(".so") else f"bin/{name}", folder / name)
@@ -177,7 +183,7 @@ def _program(root: Initrd, name: str, source: Path) -> None:
 
 def _home(root: Initrd, manifests: Iterable[Path], pool: Path) -> None:
     """Images with what crash reports need, and the runs that they name."""
-    root.copy(f"{HOME}/pool/format".removeprefix("/"), pool / "format")
+    root.copy(f"{POOL}/format".removeprefix("/"), pool / "format")
     runs: set[str] = set()
     for manifest in manifests:
         place = HOME / "images" / manifest.parent.parent.name / manifest.parent.name
@@ -189,7 +195,7 @@ def _home(root: Initrd, manifests: Iterable[Path], pool: Path) -> None:
             root.copy(str(place / elf).removeprefix("/"), manifest.parent / elf)
     for run in sorted(runs):
         if (file := pool / "runs" / run[:2] / run).exists():
-            root.copy(str(HOME / "pool" / "runs" / run[:2] / run).removeprefix("/"), file)
+            root.copy(str(POOL / "runs" / run[:2] / run).removeprefix("/"), file)
 
 
 def missing_programs(host: Host) -> str | None:
@@ -198,15 +204,4 @@ def missing_programs(host: Host) -> str | None:
         host.emulator
     ]
     missing = [package for program, package in {**wanted, "busybox": "busybox-static"}.items() if shutil.which(program) is None]
-    if missing:
-        return f"apt-get install --no-install-recommends {' '.join(missing)}"
-    return None if os.cpu_count() else "no processor"
-
-
-def wait_for(path: Path, limit_s: float) -> None:
-    """Until a file is there."""
-    deadline = time.monotonic() + limit_s
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{path} did not come within {limit_s} s")
-        time.sleep(0.05)
+    return f"apt-get install --no-install-recommends {' '.join(missing)}" if missing else None

@@ -21,89 +21,7 @@ from unishare.pool.store import Pool
 from unishare.settings import Settings
 from unishare.toolchain.recipes.catalog import Catalog
 
-# Every place that a guest can leave a request in: heap, data, a mapping, a file, the stack, and all registers that C code leaves alone.
-# It answers with what it finds of a former request.
-MAIN = r"""
-#include <immintrin.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/random.h>
-#include <unistd.h>
-#include <unishare/function.h>
-
-static char in_data[64] = "nothing";
-static char *in_heap;
-static uint64_t drawn;
-
-static void draw(void) { getrandom(&drawn, sizeof drawn, 0); }
-
-__attribute__((noinline)) static void on_stack(const char *text)
-{
-    volatile char room[30000];
-    for (unsigned i = 0; i < sizeof room; i++)
-        room[i] = text[i % 32];
-}
-
-static int in_registers(void)
-{
-    uint64_t vectors[8][2], base, floats;
-    uint16_t status;
-    uint32_t mxcsr;
-    __asm__ volatile("movups %%xmm8, 0(%0)\nmovups %%xmm9, 16(%0)\nmovups %%xmm10, 32(%0)\nmovups %%xmm11, 48(%0)\n"
-                     "movups %%xmm12, 64(%0)\nmovups %%xmm13, 80(%0)\nmovups %%xmm14, 96(%0)\nmovups %%xmm15, 112(%0)"
-                     : : "r"(vectors) : "memory");
-    __asm__ volatile("rdgsbase %0" : "=r"(base));
-    __asm__ volatile("fnstsw %0" : "=a"(status));
-    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-    __asm__ volatile("movq %%mm3, %0\nemms" : "=r"(floats));
-    for (int i = 0; i < 8; i++)
-        if (vectors[i][0] || vectors[i][1])
-            return 1;
-    return base || floats || mxcsr != 0x1f80 || (status & 0x3f);
-}
-
-static void into_registers(const char *text)
-{
-    uint64_t word;
-    uint32_t mxcsr = 0x7f80;
-    memcpy(&word, text, 8);
-    __asm__ volatile("movups (%0), %%xmm8\nmovups (%0), %%xmm9\nmovups (%0), %%xmm10\nmovups (%0), %%xmm11\n"
-                     "movups (%0), %%xmm12\nmovups (%0), %%xmm13\nmovups (%0), %%xmm14\nmovups (%0), %%xmm15"
-                     : : "r"(text) : "memory");
-    __asm__ volatile("wrgsbase %0" : : "r"(word & 0x7fffffffffff));
-    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-    __asm__ volatile("movq %0, %%mm3" : : "r"(word));
-}
-
-static int handle(const unishare_request *request, unishare_answer *answer)
-{
-    int registers = in_registers();
-    char *mapping;
-    FILE *file;
-
-    unishare_answer_printf(answer, "%d %d %d %d %016llx", registers, strcmp(in_data, "nothing") != 0, in_heap != NULL,
-                           access("/tmp/note", F_OK) == 0, (unsigned long long)drawn);
-    if (request->size < 64)
-        return 0;
-    memcpy(in_data, request->data, 64);
-    in_heap = malloc(100000);
-    for (int i = 0; i < 100000; i++)
-        in_heap[i] = (char)request->data[i % 32];
-    mapping = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    memcpy(mapping + 500000, request->data, request->size);
-    file = fopen("/tmp/note", "w");
-    fwrite(request->data, 1, request->size, file);
-    fclose(file);
-    on_stack((const char *)request->data);
-    into_registers((const char *)request->data);
-    return 0;
-}
-
-int main(void) { unishare_on_resume(draw); return unishare_serve(handle); }
-"""
+FORGETFUL = Path(__file__).with_name("forgetful.c")
 # A guard page that is there before the snapshot; requests take it away, and set up another.
 GUARDED = r"""
 #include <sys/mman.h>
@@ -141,6 +59,8 @@ flags = ["-w", "-O1", "-mfsgsbase"]
 """
 LAYOUTS = ("aligned", "aslr")
 WINDOW = 8
+# Bits of what forgetful.c says of registers: MXCSR and the x87's, which C functions keep.
+WORDS_OF_CONTROL = 1 << 3 | 1 << 5
 PAGE = 4096
 ZEROS = bytes(PAGE)
 
@@ -157,7 +77,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for name, state in (("forgetful", 'state = "none"'), ("stateful", ""), ("guarded", 'state = "none"')):
         app = folder / "apps" / name
         app.mkdir(parents=True)
-        (app / "main.c").write_text(GUARDED if name == "guarded" else MAIN)
+        (app / "main.c").write_text(GUARDED if name == "guarded" else FORGETFUL.read_text())
         (app / "app.toml").write_text(RECIPE.format(name=name, state=state))
     settings = Settings(folder / "home")
     build(settings, Catalog([folder]), ("forgetful", "stateful", "guarded"), LAYOUTS)
@@ -291,6 +211,19 @@ def test_one_from_a_snapshot_parks_before_and_after_a_request(home: Settings, na
             return found
 
     assert asyncio.run(states()) == ["parked"] * 3
+
+
+@pytest.mark.kvm
+def test_one_that_parks_keeps_its_words_of_control(home: Settings) -> None:
+    async def kinds() -> int:
+        async with launcher.private(home) as (control, _):
+            wanted = request(home, "stateful", "aslr", "kvm").model_copy(update={"quiet_ms": 20, "park_ms": 20})
+            (started,) = await control.start(wanted)
+            await control.invoke(started.instance, bytes(64))
+            assert await _state_when_parked(control) == "parked"
+            return int((await control.invoke(started.instance, b"")).payload.split()[0])
+
+    assert asyncio.run(kinds()) & WORDS_OF_CONTROL == WORDS_OF_CONTROL
 
 
 async def _state_when_parked(control: Control) -> str:

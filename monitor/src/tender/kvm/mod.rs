@@ -4,7 +4,6 @@ mod departure;
 mod descriptor_tables;
 mod exits;
 mod fault;
-mod floating;
 mod host;
 mod hypercall_page;
 mod hypercalls;
@@ -15,6 +14,7 @@ pub mod page_tables;
 mod parking;
 mod resume;
 mod sandbox;
+mod states;
 
 use std::convert::Infallible;
 use std::fs::File;

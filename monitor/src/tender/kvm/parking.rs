@@ -8,9 +8,9 @@ use std::mem::ManuallyDrop;
 
 use kvm_bindings::{kvm_regs, kvm_sregs};
 
-use super::floating::Control;
 use super::hypercall_page;
 use super::machine::{Machine, failed};
+use super::states::Control;
 use crate::allocator;
 use crate::error::Error;
 use crate::placing::placement::Placement;
@@ -19,7 +19,7 @@ use crate::placing::placement::Placement;
 pub struct Parked {
     registers: kvm_regs,
     special: kvm_sregs,
-    floating: Control,
+    control: Control,
     /// The guest's time-stamp counter is the host's plus this.
     clock_offset: u64,
 }
@@ -34,7 +34,7 @@ pub fn park(machine: &mut Machine, placement: &Placement) -> Result<Parked, Erro
             ..machine.processor.sync_regs().regs
         },
         special: machine.processor.get_sregs().map_err(failed("reading registers"))?,
-        floating: Control::read(machine)?,
+        control: Control::of(machine)?,
         clock_offset: clock.wrapping_sub(host_clock()),
     };
     // SAFETY: neither is used again: the caller replaces both before anything else.
@@ -54,7 +54,7 @@ pub fn wake(machine: &mut Machine, placement: &Placement, parked: &Parked) -> Re
             .set_sregs(&parked.special)
             .map_err(failed("setting registers"))?;
         machine.set_states(placement)?;
-        parked.floating.set(machine)?;
+        parked.control.set(machine)?;
         machine
             .processor
             .set_regs(&parked.registers)

@@ -3,10 +3,10 @@
 use kvm_bindings::kvm_regs;
 use rustix::mm::{Advice, MprotectFlags, madvise, mprotect};
 
-use super::floating::Control;
 use super::hypercall_page::OUT_BYTES;
 use super::hypercalls::Service;
 use super::machine::{Machine, RFLAGS, failed};
+use super::states::Control;
 use crate::abi::Waiting;
 use crate::allocator;
 use crate::error::Error;
