@@ -24,7 +24,7 @@ EMULATORS := qemu-system-x86 busybox-static
 MORE_EMULATORS := bochs bochs-term bochsbios vgabios isolinux syslinux-common xorriso bsdutils
 HOSTS := amd-v amd-v-npt=0 vt-x vt-x-eptad=0 vt-x-ept=0
 
-.PHONY: help setup packages demo test emulators test-hardware hardware-costs lint format man c-reference clean distclean
+.PHONY: help setup packages demo test emulators test-hardware hardware-costs results lint format man c-reference clean distclean
 
 help:
 	@echo "make setup   Debian packages, .venv, Rust build (says what it installs)"
@@ -32,6 +32,7 @@ help:
 	echo "make test    all tests: Python, Rust, style"
 	echo "make test-hardware  the KVM tests on emulated AMD-V and VT-x hosts, all kinds: an hour or more"
 	echo "make hardware-costs  what an instance costs on each of them, as a table: half an hour"
+	echo "make results  what docs/results/ holds, measured anew on a quiet machine: hours (RESULTS='map sizes': only those)"
 	echo "make lint    ruff, mypy, rustfmt, clippy"
 	echo "make man     manual pages of all commands, in build/man/man1"
 	echo "make c-reference   docs/c-api.md, from the guest's headers"
@@ -81,6 +82,10 @@ hardware-costs: setup
 	@packaging/install-debian-packages $(EMULATORS) $(MORE_EMULATORS)
 	$(VENV)/bin/unishare build --layout aligned hello && $(VENV)/bin/unishare build --layout aslr hello
 	PYTHONPATH=tests $(VENV)/bin/python -m hardware.costs here $(HOSTS) </dev/null
+
+# The same; which file comes from which command is in the script.
+results: setup
+	@UNISHARE=$(VENV)/bin/unishare packaging/bench-results $(RESULTS)
 
 lint: setup
 	@$(CARGO_RUN)

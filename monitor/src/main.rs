@@ -16,6 +16,7 @@ mod memory;
 mod placing;
 mod signals;
 mod snapshot;
+mod stopwatch;
 mod tender;
 mod zygote;
 
@@ -58,6 +59,9 @@ enum Command {
         /// Put instances into this cgroup, a folder of a version 2 hierarchy.
         #[arg(long)]
         cgroup: Option<PathBuf>,
+        /// Note when starts and wakes reach each of their steps, for 'bench start --steps'.
+        #[arg(long, hide = true)]
+        stopwatch: bool,
     },
     /// Validate a manifest and the runs that it names.
     Check {
@@ -112,7 +116,8 @@ fn run(command: Command) -> Result<u8, Error> {
             pool,
             parent_pid,
             cgroup,
-        } => launcher::launch(&control, &pool, parent_pid, cgroup.as_deref())?,
+            stopwatch,
+        } => launcher::launch(&control, &pool, parent_pid, cgroup.as_deref(), stopwatch)?,
         Command::Check { manifest, pool } => {
             Image::load(&manifest, &Pool::open(&pool)?)?;
         }

@@ -15,9 +15,10 @@
 #include <unishare/platform.h>
 
 /* Of no account here: there is one allocator for the sanitizers and another in guests. */
-void unishare_malloc_give_back(void);
-void unishare_malloc_give_back(void)
+void unishare_malloc_give_back(int clear);
+void unishare_malloc_give_back(int clear)
 {
+    (void)clear;
 }
 
 enum { HEAP = 6 << 20, READY = 1 << 20, STACK_BELOW = 1 << 20 };

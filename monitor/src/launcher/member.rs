@@ -2,28 +2,22 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
-
-use rustix::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use super::ending::{Ending, Reason, State};
-use super::exchange::{Caller, Exchange, Job};
-use super::images::Known;
-use super::logs::Log;
-use super::poller::{Interest, Poller, Token};
-use super::queue::Queue;
+use super::exchange::{Caller, Job};
+use super::identity::Identity;
+use super::live::Live;
+use super::poller::Poller;
 use super::refusal::Refusal;
 use super::request::Start;
-use crate::channel::conversation::{ANSWER_MAX, Answer, Conversation, Heard, request_limit, too_large_request};
+use crate::channel::conversation::{ANSWER_MAX, Answer, Heard, request_limit, too_large_request};
 use crate::channel::{self, Incoming, Received};
-use crate::crash::{Evidence, Origin};
+use crate::crash::Evidence;
 use crate::error::Error;
-use crate::placing::draw::Draw;
-use crate::tender::{Sharing, Tender};
+use crate::stopwatch::{self, Step};
 use crate::zygote::{self, Exit};
 
-/// From fork to READY.
-const READY_LIMIT: Duration = Duration::from_secs(30);
 /// What an instance gets to end by itself when its channel was closed.
 const STOP_PATIENCE: Duration = Duration::from_millis(200);
 /// What an instance gets to answer when who asked is gone.
@@ -48,42 +42,6 @@ pub enum Event {
     Ended(u64),
 }
 
-/// What does not change.
-pub struct Identity {
-    pub number: u64,
-    pub name: Box<str>,
-    pub image: Rc<Known>,
-    /// Where it lies.
-    pub draw: Draw,
-    /// What the draw came from, when it is to be repeatable.
-    pub seed: Option<u64>,
-    pub tender: Tender,
-    pub sharing: Sharing,
-    pub heap: u64,
-    pub time_limit: Option<Duration>,
-    pub log: Option<Log>,
-    /// Its own until it is reaped, which happens here.
-    pub pid: i32,
-    pub started: SystemTime,
-    /// What it is started again from when it has failed, if it is to be.
-    pub request: Option<Rc<Start>>,
-    pub restarts: u32,
-    /// The last one of those before it.
-    pub last_crash: Option<Evidence>,
-}
-
-impl Identity {
-    /// What it is, for those who explain its crash.
-    pub fn origin(&self) -> Origin<'_> {
-        Origin {
-            image: &self.image.summary.name,
-            manifest: self.image.manifest.as_deref(),
-            digest: &self.image.summary.digest,
-            draw: &self.draw,
-        }
-    }
-}
-
 pub struct Member {
     pub identity: Identity,
     pub start_us: Option<u64>,
@@ -96,35 +54,10 @@ enum Phase {
     Ended(Ending),
 }
 
-/// What an instance has as long as it has a process.
-struct Live {
-    forked: Instant,
-    channel: Option<OwnedFd>,
-    interest: Interest,
-    conversation: Conversation,
-    reason: Option<Reason>,
-    /// What its tender said went wrong.
-    failure: Option<Refusal>,
-    queue: Queue,
-    exchange: Option<Exchange>,
-    deadline: Option<Instant>,
-}
-
 impl Member {
     /// A freshly forked one, with our end of its channel.
     pub fn new(identity: Identity, channel: OwnedFd, forked: Instant, poller: &Poller) -> Result<Self, Error> {
-        poller.add(&channel, Token::Channel(identity.number), Interest::READ)?;
-        let live = Live {
-            forked,
-            channel: Some(channel),
-            interest: Interest::READ,
-            conversation: Conversation::default(),
-            reason: None,
-            failure: None,
-            queue: Queue::default(),
-            exchange: None,
-            deadline: forked.checked_add(READY_LIMIT),
-        };
+        let live = Live::new(identity.number, channel, forked, poller)?;
         Ok(Self {
             identity,
             start_us: None,
@@ -314,6 +247,7 @@ impl Member {
         let number = self.identity.number;
         match live.conversation.hear(message) {
             Heard::Ready if live.reason.is_none() => {
+                stopwatch::mark(Step::Ready);
                 live.deadline = None;
                 self.start_us = Some(micros(live.forked.elapsed()));
                 events.push(Event::Ready(number));
@@ -327,6 +261,7 @@ impl Member {
     fn answered(&mut self, answer: Answer, poller: &Poller, events: &mut Vec<Event>) {
         let Phase::Live(live) = &mut self.phase else { return };
         let Some(exchange) = live.exchange.take() else { return };
+        stopwatch::mark(Step::Answered);
         self.invocations += 1;
         live.deadline = live.deadline.filter(|_| live.reason.is_some());
         let (caller, duration) = (exchange.caller, exchange.begun.elapsed());
@@ -350,45 +285,6 @@ impl Member {
             log.rotate();
         }
         live.next(self.identity.number, poller);
-    }
-}
-
-impl Live {
-    /// Begin with the next request, if there is one and nothing else to do.
-    fn next(&mut self, number: u64, poller: &Poller) {
-        if !self.conversation.is_free() || self.reason.is_some() {
-            return;
-        }
-        if let Some(job) = self.queue.pop() {
-            let begun = Instant::now();
-            let deadline = job.time_limit.and_then(|limit| begun.checked_add(limit));
-            self.conversation.ask(job.payload);
-            self.deadline = deadline;
-            self.exchange = Some(Exchange {
-                caller: job.caller,
-                begun,
-            });
-            self.send(number, poller);
-        }
-    }
-
-    /// Send what the channel takes, and wait for room if it does not take all.
-    fn send(&mut self, number: u64, poller: &Poller) {
-        let Some(channel) = &self.channel else { return };
-        // Sending fails when the process has ended: how, it is told when it is reaped.
-        let write = self.conversation.send(channel.as_fd()).unwrap_or(false);
-        let interest = Interest { read: true, write };
-        if interest != self.interest && poller.change(channel, Token::Channel(number), interest).is_ok() {
-            self.interest = interest;
-        }
-    }
-
-    fn close_channel(&mut self, poller: &Poller) {
-        if let Some(channel) = self.channel.take() {
-            poller.remove(&channel);
-            // A child that was forked just now may still hold a copy: closing ours alone would not tell the guest.
-            let _ = rustix::net::shutdown(&channel, Shutdown::Both);
-        }
     }
 }
 

@@ -8,7 +8,9 @@ mod exchange;
 mod fleet;
 mod frame;
 mod host;
+mod identity;
 mod images;
+mod live;
 mod logs;
 mod member;
 mod names;
@@ -28,14 +30,23 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit};
 
 use crate::error::Error;
+use crate::stopwatch::Stopwatch;
 use crate::zygote::Zygote;
 
 /// Serve the control socket until shut down.
-pub fn launch(control: &Path, pool: &Path, parent_pid: Option<u32>, cgroup: Option<&Path>) -> Result<(), Error> {
+pub fn launch(
+    control: &Path,
+    pool: &Path,
+    parent_pid: Option<u32>,
+    cgroup: Option<&Path>,
+    stopwatch: bool,
+) -> Result<(), Error> {
     raise_descriptor_limit();
+    // The zygote has it too.
+    let stopwatch = stopwatch.then(Stopwatch::start).transpose()?;
     // Before there is anything that instances must not have.
     let zygote = Zygote::fork(Some(pool), cgroup)?;
-    server::Server::new(control, pool, zygote, parent_pid)?.serve()
+    server::Server::new(control, pool, zygote, parent_pid, stopwatch)?.serve()
 }
 
 /// Each instance needs one descriptor here. Where the limit cannot be raised, starting says so.

@@ -16,6 +16,7 @@ use super::request::{Invoke, Request, Start, Stop};
 use super::server::Server;
 use super::start::{Progress, Step};
 use super::stats;
+use crate::stopwatch::{self, Step as Reached};
 
 /// So many instances end at a time.
 const ENDED_AT_ONCE: usize = 128;
@@ -37,6 +38,7 @@ impl Server {
                 self.answer(caller, found, Vec::new());
             }
             Request::Crash(named) => self.explain(caller, &named.instance)?,
+            Request::Steps => self.steps(caller)?,
             Request::Stop(stop) => self.stop(caller, &stop)?,
             Request::Shutdown => self.shut_down(Some(caller)),
         }
@@ -52,6 +54,7 @@ impl Server {
     }
 
     fn start(&mut self, caller: Caller, start: Start) -> Result<(), Refusal> {
+        stopwatch::mark(Reached::Asked);
         if self.ending {
             return Err(Refusal::new(
                 "ended",
@@ -108,6 +111,7 @@ impl Server {
     }
 
     fn invoke(&mut self, caller: Caller, invoke: &Invoke, payload: Vec<u8>) -> Result<(), Refusal> {
+        stopwatch::mark(Reached::Invoked);
         let member = self.fleet.find(&invoke.instance)?;
         let number = member.identity.number;
         let job = Job {
@@ -152,6 +156,15 @@ impl Server {
         };
         let fields = json!({"record": evidence});
         self.answer(caller, fields, Vec::new());
+        Ok(())
+    }
+
+    fn steps(&mut self, caller: Caller) -> Result<(), Refusal> {
+        let Some(stopwatch) = &self.stopwatch else {
+            return Err(Refusal::bad_request("steps: this launcher was started without --stopwatch"));
+        };
+        let steps = stopwatch.take();
+        self.answer(caller, json!({"steps": steps}), Vec::new());
         Ok(())
     }
 

@@ -31,6 +31,7 @@ pub enum Request {
     Stats(Named),
     Bases(Named),
     Crash(Named),
+    Steps,
     Stop(Stop),
     Shutdown,
 }
@@ -145,6 +146,7 @@ fn operation(mut fields: Map<String, Value>, payload: Vec<u8>) -> Result<Request
         "stats" => Request::Stats(decode(&op, fields)?),
         "bases" => Request::Bases(decode(&op, fields)?),
         "crash" => Request::Crash(decode(&op, fields)?),
+        "steps" => decode::<Nothing>(&op, fields).map(|_| Request::Steps)?,
         "stop" => Request::Stop(decode::<Stop>(&op, fields)?.check()?),
         "shutdown" => decode::<Nothing>(&op, fields).map(|_| Request::Shutdown)?,
         _ => {

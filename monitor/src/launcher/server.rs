@@ -23,6 +23,7 @@ use super::socket::ControlSocket;
 use super::start::Starter;
 use crate::error::Error;
 use crate::signals::Interruptions;
+use crate::stopwatch::Stopwatch;
 use crate::zygote::Zygote;
 
 const READ_BYTES: usize = 64 << 10;
@@ -39,6 +40,7 @@ pub struct Server {
     pub(super) images: Images,
     pub(super) zygote: Zygote,
     pub(super) pool: PathBuf,
+    pub(super) stopwatch: Option<Stopwatch>,
     /// Instances that are to be ended, and how many of them are at it (operations.rs).
     pub(super) to_end: VecDeque<u64>,
     pub(super) being_ended: BTreeSet<u64>,
@@ -62,7 +64,13 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(control: &Path, pool: &Path, zygote: Zygote, parent_pid: Option<u32>) -> Result<Self, Error> {
+    pub fn new(
+        control: &Path,
+        pool: &Path,
+        zygote: Zygote,
+        parent_pid: Option<u32>,
+        stopwatch: Option<Stopwatch>,
+    ) -> Result<Self, Error> {
         let poller = Poller::new()?;
         let signals = Interruptions::catch()?;
         poller.add(&signals, Token::Signals, Interest::READ)?;
@@ -82,6 +90,7 @@ impl Server {
             images: Images::default(),
             zygote,
             pool: pool.to_owned(),
+            stopwatch,
             to_end: VecDeque::new(),
             being_ended: BTreeSet::new(),
             starter: Starter::default(),

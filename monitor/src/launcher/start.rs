@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::fleet::Fleet;
 use super::host;
+use super::identity::Identity;
 use super::images::{Images, Known};
 use super::logs::{self, Log};
-use super::member::{Identity, Member};
+use super::member::Member;
 use super::names;
 use super::poller::Poller;
 use super::refusal::Refusal;

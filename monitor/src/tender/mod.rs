@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
+use seccompiler::BpfProgram;
 
 use crate::error::Error;
-use crate::image::Image;
 use crate::placing::Placed;
 
 /// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
@@ -101,18 +101,21 @@ pub struct Descriptors {
     pub kvm: Option<OwnedFd>,
 }
 
-/// What a tender made once for all instances of an image.
+/// What a tender made once for all instances of an image that lie at the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
-    /// The KVM tender's page tables for the manifest's own heap, in a fixed layout.
+    /// The KVM tender's page tables for the manifest's own heap.
     pub page_tables: Option<Arc<File>>,
+    /// The process tender's filter for the same.
+    pub filter: Option<Arc<BpfProgram>>,
 }
 
-/// Make what all instances of one parent share, before the first of them is forked. Says early what the host lacks.
-pub fn prepare(tender: Tender, image: &Arc<Image>) -> Result<Prepared, Error> {
+/// Make what all instances of one parent share, before the first of them is forked: more where it is known before where they lie. Says early
+/// what the host lacks.
+pub fn prepare(tender: Tender, place: Option<&Placed>) -> Result<Prepared, Error> {
     match tender {
-        Tender::Kvm => kvm::prepare(image),
-        Tender::Process => process::prepare(),
+        Tender::Kvm => kvm::prepare(place),
+        Tender::Process => process::prepare(place),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::placing::Placed;
 use crate::placing::draw::Draw;
+use crate::stopwatch::{self, Step};
 use crate::tender::{self, Beginning, Descriptors, Prepared, Spec, WORD_FD};
 
 /// All that an instance is made of.
@@ -57,21 +58,26 @@ impl Birth<'_> {
             arguments.flags |= CLONE_INTO_CGROUP;
             arguments.cgroup = cgroup.as_raw_fd() as u64;
         }
-        let apart = Apart::of_caller();
-        match self.place {
-            Place::Inherited { .. } => arguments.flags |= libc::CLONE_PARENT as u64,
+        let (pid, confinement) = match self.place {
+            Place::Inherited { launcher, own_pids } => {
+                arguments.flags |= libc::CLONE_PARENT as u64;
+                // A parent outside of the PID namespace has no number in it (pid_namespaces(7)).
+                let parent = Some(launcher).filter(|_| !own_pids);
+                (clone(&mut arguments), Confinement::Inherited(parent))
+            }
             Place::Own => {
+                let apart = Apart::of_caller();
                 arguments.flags |= apart.flags();
                 arguments.exit_signal = libc::SIGCHLD as u64;
+                match clone(&mut arguments) {
+                    Err(_) => {
+                        // The host refuses some namespace: it may still give others, one by one.
+                        arguments.flags &= !apart.flags();
+                        (clone(&mut arguments), Confinement::Piecewise)
+                    }
+                    pid => (pid, Confinement::Apart(apart)),
+                }
             }
-        }
-        let (pid, confinement) = match clone(&mut arguments) {
-            Err(_) if matches!(self.place, Place::Own) => {
-                // The host refuses some namespace: it may still give others, one by one.
-                arguments.flags &= !apart.flags();
-                (clone(&mut arguments), Confinement::Piecewise)
-            }
-            pid => (pid, Confinement::of(self.place, apart)),
         };
         match pid.map_err(|error| Error::io("forking an instance", error))? {
             0 => self.become_instance(confinement, channel, console),
@@ -81,6 +87,7 @@ impl Birth<'_> {
 
     /// The child. It never returns into the zygote's code.
     fn become_instance(&self, confinement: Confinement, channel: OwnedFd, console: OwnedFd) -> ! {
+        stopwatch::mark(Step::Forked);
         // The KVM tender gives up the zygote's heap, and this is told after that: it is copied now, whatever the compiler thinks of it.
         let number = std::hint::black_box(self.order.number);
         let ended = self.enter(confinement, channel, console);
@@ -122,6 +129,7 @@ impl Birth<'_> {
                 &drawn
             }
         };
+        stopwatch::mark(Step::Placed);
         let spec = Spec {
             placed,
             beginning: self.beginning,
@@ -157,14 +165,6 @@ enum Confinement {
 }
 
 impl Confinement {
-    fn of(place: Place, apart: Apart) -> Self {
-        match place {
-            // A parent outside of the PID namespace has no number in it (pid_namespaces(7)).
-            Place::Inherited { launcher, own_pids } => Self::Inherited(Some(launcher).filter(|_| !own_pids)),
-            Place::Own => Self::Apart(apart),
-        }
-    }
-
     /// Returns what `getppid` is as long as the parent lives.
     fn take(self) -> Result<Option<Pid>, Error> {
         match self {

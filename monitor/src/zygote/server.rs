@@ -1,6 +1,7 @@
 //! The zygote's own loop: images, and forks of instances. It does what the launcher asks and nothing by itself; it ends with the launcher.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,6 +20,7 @@ use crate::image::pool::Pool;
 use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
 use crate::snapshot;
+use crate::stopwatch::{self, Step};
 use crate::tender::{self, Prepared, Tender};
 
 /// What the zygote holds.
@@ -27,7 +29,7 @@ pub struct Nursery {
     kvm: Result<Option<OwnedFd>, Error>,
     images: HashMap<u64, Known>,
     last_image: u64,
-    snapshots: HashMap<u64, Arc<Placed>>,
+    snapshots: HashMap<u64, Snapshot>,
     last_snapshot: u64,
     /// Instances say through it why they could not start.
     word: OwnedFd,
@@ -41,6 +43,12 @@ struct Known {
     image: Arc<Image>,
     /// Where it lies, in a fixed layout.
     fixed: Option<Placed>,
+    prepared: HashMap<Tender, Prepared>,
+}
+
+/// The same of a snapshot, which always has a place.
+struct Snapshot {
+    placed: Placed,
     prepared: HashMap<Tender, Prepared>,
 }
 
@@ -117,7 +125,8 @@ impl Nursery {
             Request::Floor => Ok(self.keep(Image::empty()?)),
             Request::Forget { image } => {
                 if let Some(known) = self.images.remove(&image) {
-                    self.snapshots.retain(|_, placed| !Arc::ptr_eq(&placed.image, &known.image));
+                    self.snapshots
+                        .retain(|_, snapshot| !Arc::ptr_eq(&snapshot.placed.image, &known.image));
                 }
                 if let Some(pool) = &self.pool {
                     pool.forget_unused();
@@ -148,7 +157,8 @@ impl Nursery {
         };
         let placed = snapshot::load(File::from(file), path, &known.image, pool)?;
         self.last_snapshot += 1;
-        self.snapshots.insert(self.last_snapshot, Arc::new(placed));
+        let prepared = HashMap::new();
+        self.snapshots.insert(self.last_snapshot, Snapshot { placed, prepared });
         Ok(Reply::Snapshot(self.last_snapshot))
     }
 
@@ -181,6 +191,7 @@ impl Nursery {
     }
 
     fn start(&mut self, order: &Order, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
+        stopwatch::mark(Step::Ordered);
         let defect = |what: &str| Error::Defect { what: what.into() };
         let [channel, console] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| defect("an order without descriptors"))?;
         let known = self
@@ -192,9 +203,6 @@ impl Nursery {
             (Tender::Kvm, Ok(device)) => device.as_ref().map(AsFd::as_fd),
             (Tender::Kvm, Err(error)) => return Err(error.to_failure().into()),
         };
-        if let std::collections::hash_map::Entry::Vacant(entry) = known.prepared.entry(order.tender) {
-            entry.insert(tender::prepare(order.tender, &known.image)?);
-        }
         let mut source = match order.seed {
             Some(number) => {
                 seed::check(&known.image.name, known.image.is_random())?;
@@ -203,26 +211,33 @@ impl Nursery {
             None => Source::Kernel,
         };
         let heap = known.image.heap_for(order.memory)?;
-        let (placed, beginning) = match &order.beginning {
-            Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry),
-            Beginning::BeforeSnapshot { seed, .. } => (None, tender::Beginning::BeforeSnapshot { seed: *seed }),
+        let (placed, beginning, prepared) = match &order.beginning {
+            Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry, &mut known.prepared),
+            Beginning::BeforeSnapshot { seed, .. } => {
+                (None, tender::Beginning::BeforeSnapshot { seed: *seed }, &mut known.prepared)
+            }
             Beginning::Snapshot(snapshot) => {
-                let placed = self.snapshots.get(snapshot).map(AsRef::as_ref);
-                let placed = placed.filter(|placed| Arc::ptr_eq(&placed.image, &known.image));
-                let placed = placed.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
+                let found = self.snapshots.get_mut(snapshot);
+                let found = found.filter(|snapshot| Arc::ptr_eq(&snapshot.placed.image, &known.image));
+                let found = found.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
+                let reset = known.image.is_stateless;
                 (
-                    Some(placed),
-                    tender::Beginning::Snapshot {
-                        reset: known.image.is_stateless,
-                    },
+                    Some(&found.placed),
+                    tender::Beginning::Snapshot { reset },
+                    &mut found.prepared,
                 )
             }
+        };
+        let prepared = match prepared.entry(order.tender) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(tender::prepare(order.tender, placed.or(known.fixed.as_ref()))?),
         };
         let draw = match (&order.beginning, placed) {
             (Beginning::BeforeSnapshot { draw, .. }, _) => draw.clone(),
             (_, Some(placed)) => placed.draw.clone(),
             (_, None) => Draw::of(&known.image, heap, order.gaps, &mut source)?,
         };
+        stopwatch::mark(Step::Drawn);
         let birth = birth::Birth {
             order,
             image: &known.image,
@@ -230,7 +245,7 @@ impl Nursery {
             beginning,
             draw: &draw,
             heap,
-            prepared: &known.prepared[&order.tender],
+            prepared,
             kvm,
             word: self.word.as_fd(),
             place: self.place,

@@ -12,3 +12,4 @@ mod hostile_clients;
 mod lifetime;
 mod loading;
 mod restarts;
+mod steps;

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from unishare.cli.bench_options import built_functions, print_report, quick_option, rounds_option
+from unishare.cli.bench_start import start
 from unishare.cli.names import app_argument
 from unishare.cli.options import choose_tender, layout_option, tender_option
 from unishare.cli.progress import steps
-from unishare.cli.session import Session, bytes_text, json_option, pass_session, print_table
+from unishare.cli.session import Session, json_option, pass_session
 from unishare.formats.layouts import LAYOUTS
-
-if TYPE_CHECKING:
-    from unishare.evaluation.bench.report import BenchReport
-    from unishare.evaluation.bench.workload import Function
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-rounds_option = click.option("--rounds", type=click.IntRange(1, 1000), help="How often each configuration is measured.")
-quick_option = click.option("--quick", is_flag=True, help="Fewer and shorter rounds: a look, not a result.")
 
 
 @click.group()
@@ -34,6 +25,9 @@ def bench() -> None:
       unishare bench memory -n 1000 --tender process
       unishare bench start --json > start.json
     """
+
+
+bench.add_command(start)
 
 
 @bench.command()
@@ -50,13 +44,13 @@ def memory(
     """Memory of a mixed fleet with sharing, without, and of as many empty ones (the floor)."""
     from unishare.evaluation.bench.memory import bench_memory, bench_memory_rounds
 
-    functions = _functions(session, layout)
+    functions = built_functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
         report = asyncio.run(
             bench_memory(session.settings, functions, chosen, layout, count, rounds or bench_memory_rounds(quick), step)
         )
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -104,49 +98,7 @@ def idle(
             for layout in dict.fromkeys(layouts)
         }
         report = asyncio.run(bench_idle(session.settings, functions, chosen, rounds or (1 if quick else 3), step))
-    _print(report, as_json)
-
-
-@bench.command()
-@tender_option
-@layout_option
-@click.option(
-    "--scale", type=click.IntRange(10, 20_000), is_flag=False, flag_value=1000, metavar="[N]",
-    help="Instead: the time of each of N starts (default: 1000) of hello into one fleet, by place in it.",
-)  # fmt: skip
-@rounds_option
-@quick_option
-@json_option
-@pass_session
-def start(
-    session: Session, tender: str | None, layout: str, scale: int | None, rounds: int | None, quick: bool, as_json: bool
-) -> None:
-    """Time from the monitor's exec to the first answer, against an empty VM or process.
-
-    With --scale, whether the price of a start grows with the fleet. More than 1000 instances are a hazard on Linux 6.18: the end
-    of thousands of confined processes at one moment, as by a kill of the launcher, can lock up the kernel. They are ended in small
-    parts, also at Ctrl-C.
-
-    \b
-    Examples:
-      unishare bench start --tender process
-      unishare bench start --scale 500
-    """
-    chosen = choose_tender(tender)
-    if scale is not None:
-        from unishare.evaluation.bench.scale import bench_scale, check_host
-
-        check_host(scale)
-        (function,) = _functions(session, layout, ("hello",))
-        with steps() as step:
-            report = asyncio.run(bench_scale(session.settings, function, chosen, layout, scale, step))
-    else:
-        from unishare.evaluation.bench.start import bench_start
-
-        functions = _functions(session, layout)
-        with steps() as step:
-            report = bench_start(session.settings, functions, chosen, layout, rounds or (3 if quick else 20), step)
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -165,11 +117,11 @@ def reset(session: Session, tender: str | None, layout: str, rounds: int | None,
     """
     from unishare.evaluation.bench.reset import bench_reset
 
-    functions = _functions(session, layout)
+    functions = built_functions(session, layout)
     chosen = choose_tender(tender)
     with steps() as step:
         report = bench_reset(session.settings, functions, chosen, layout, rounds or (4 if quick else 20), step)
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -196,7 +148,7 @@ def speed(session: Session, tender: str | None, rounds: int | None, quick: bool,
         report = asyncio.run(
             bench_speed(session.settings, functions, chosen, count, QUICK_SLICE_US if quick else SLICE_US, step)
         )
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -212,7 +164,7 @@ def sizes(session: Session, as_json: bool) -> None:
     rows = compare(session.settings, Catalog().app_names())
     if not rows:
         raise NotFoundError("no app of the catalogue is built", "unishare build --all, with --layout default, dce and aligned")
-    _print(bench_sizes(rows), as_json)
+    print_report(bench_sizes(rows), as_json)
 
 
 @bench.command()
@@ -231,7 +183,7 @@ def placement(session: Session, apps: tuple[str, ...], as_json: bool) -> None:
     with steps() as step:
         names = apps or catalog.app_names()
         report = asyncio.run(bench_placement(session.settings, catalog, names, os.cpu_count() or 1, step))
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command("map")
@@ -247,7 +199,7 @@ def map_(_session: Session, versions: int, apps: int, rounds: int | None, quick:
 
     with steps() as step:
         report = bench_map(versions, apps, rounds or (3 if quick else 9), step)
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -277,13 +229,13 @@ def aslr(
     from unishare.toolchain.recipes.catalog import Catalog
 
     names = [app, *(recipe.name for recipe in Catalog().apps() if recipe.example and recipe.name != app)]
-    functions = {layout: _functions(session, layout, names) for layout in LAYOUTS}
+    functions = {layout: built_functions(session, layout, names) for layout in LAYOUTS}
     chosen = choose_tender(tender)
     with steps() as step:
         report = bench_aslr(
             session.settings, functions, chosen, rounds or (QUICK_ROUNDS if quick else ROUNDS), draws, seed, step
         )
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -296,7 +248,7 @@ def linkage(rounds: int | None, quick: bool, as_json: bool) -> None:
 
     with steps() as step:
         report = bench_linkage(rounds or (3 if quick else MINIMUM_ROUNDS), QUICK_SAMPLE_MS if quick else SAMPLE_MS, step)
-    _print(report, as_json)
+    print_report(report, as_json)
 
 
 @bench.command()
@@ -315,39 +267,10 @@ def javascript(session: Session, tender: str | None, layout: str, rounds: int | 
     """
     from unishare.evaluation.bench.javascript import APPS, bench_javascript
 
-    functions = _functions(session, layout, APPS)
+    functions = built_functions(session, layout, APPS)
     chosen = choose_tender(tender)
     with steps() as step:
         report = asyncio.run(
             bench_javascript(session.settings, functions, chosen, layout, rounds or (2 if quick else 10), step)
         )
-    _print(report, as_json)
-
-
-def _functions(session: Session, layout: str, names: Sequence[str] | None = None) -> list[Function]:
-    """The six functions, or those named, built if they are not yet."""
-    from unishare.cli.build import build_apps
-    from unishare.evaluation.bench.workload import FUNCTIONS, load_functions
-
-    build_apps(session, names or FUNCTIONS, layout)
-    return load_functions(session.settings, names or FUNCTIONS, layout)
-
-
-def _print(report: BenchReport, as_json: bool) -> None:
-    if as_json:
-        click.echo(report.model_dump_json(indent=2))
-        return
-    rows = [
-        [row.configuration, *(_value(value, row.unit) for value in (row.median, row.min, row.max)), row.n]
-        for row in report.rows
-    ]
-    print_table(["configuration", "median#", "min#", "max#", "n#"], rows, title=f"bench {report.bench}")
-    print_table(["ratio", "value#"], [[name, f"{value:.3f}"] for name, value in report.ratios.items()])
-
-
-def _value(value: float, unit: str) -> str:
-    if unit == "bytes":
-        return bytes_text(value)
-    if unit in ("ratio", "p", "share"):
-        return f"{value:.3f}" if unit == "ratio" else f"{value:.4f} {unit}"
-    return f"{value:,.0f} {unit}" if abs(value) >= 100_000 else f"{value:.2f} {unit}"
+    print_report(report, as_json)

@@ -168,6 +168,10 @@ class Control:
     async def crash(self, instance: str) -> messages.CrashEvidence:
         return _parse(messages.CrashEvidence, *await self.request("crash", {"instance": instance}))
 
+    async def steps(self) -> messages.Steps:
+        """What was reached since this was last asked; only of a launcher with a stopwatch."""
+        return _parse(messages.Steps, *await self.request("steps"))
+
     async def stop(self, instance: str) -> messages.Stopped:
         return _parse(messages.Stopped, *await self.request("stop", {"instance": instance}))
 

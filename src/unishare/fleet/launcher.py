@@ -73,11 +73,12 @@ async def running_or_none(settings: Settings) -> Control | None:
 
 
 @contextlib.asynccontextmanager
-async def private(settings: Settings) -> AsyncIterator[tuple[Control, int]]:
-    """A launcher of one's own and its pid; all it started is gone when the context ends, however it ends."""
+async def private(settings: Settings, *, stopwatch: bool = False) -> AsyncIterator[tuple[Control, int]]:
+    """A launcher of one's own and its pid; all it started is gone when the context ends, however it ends. `stopwatch`: it can tell
+    when a start reached each of its steps."""
     settings.run.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix="private-", dir=settings.run) as folder:
-        process = _spawn(settings, Path(folder), SOCKET, detached=False)
+        process = _spawn(settings, Path(folder), SOCKET, detached=False, stopwatch=stopwatch)
         try:
             control = await _connect_new(process, Path(folder), SOCKET)
             async with control:
@@ -89,7 +90,9 @@ async def private(settings: Settings) -> AsyncIterator[tuple[Control, int]]:
             _end(process)
 
 
-def _spawn(settings: Settings, folder: Path, socket: str, *, detached: bool) -> subprocess.Popen[bytes]:
+def _spawn(
+    settings: Settings, folder: Path, socket: str, *, detached: bool, stopwatch: bool = False
+) -> subprocess.Popen[bytes]:
     """Start a launcher whose socket is `folder/socket`. It is started *in* the folder: a relative name is never too long."""
     from unishare.pool.store import Pool
 
@@ -97,6 +100,8 @@ def _spawn(settings: Settings, folder: Path, socket: str, *, detached: bool) -> 
     command = [str(monitor_program()), "launch", "--control", socket, "--pool", str(settings.pool)]
     if not detached:
         command += ["--parent-pid", str(os.getpid())]
+    if stopwatch:
+        command.append("--stopwatch")
     with (folder / LOG).open("ab") as log:
         # A session of its own: Ctrl-C reaches this command first, which then stops instances in order.
         return subprocess.Popen(

@@ -147,5 +147,11 @@ class Crash(Message):
     record: dict[str, Any]
 
 
+class Steps(Message):
+    """Steps of starts and wakes, each with nanoseconds of CLOCK_MONOTONIC when it was last reached, in order of time."""
+
+    steps: list[tuple[str, int]]
+
+
 class Stopped(Message):
     stopped: list[str]

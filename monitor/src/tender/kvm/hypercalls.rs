@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::image::PAGE;
 use crate::memory::address::pointer;
 use crate::placing::placement::Placement;
+use crate::stopwatch::{self, Step};
 
 /// The heap is grown at least by this, and then doubled: few memory slots.
 const HEAP_STEP: u64 = 128 << 10;
@@ -137,7 +138,9 @@ impl Service {
         let parked = parking::park(machine, &self.placement)?;
         channel::send_parked(self.channel.as_fd());
         let result = self.poll(1, u64::MAX);
+        stopwatch::mark(Step::Woken);
         parking::wake(machine, &self.placement, &parked)?;
+        stopwatch::mark(Step::Entered);
         Ok(result)
     }
 

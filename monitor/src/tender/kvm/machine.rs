@@ -13,6 +13,7 @@ use super::host::{self, Host};
 use super::hypercall_page::{self, SYSTEM_CALL};
 use crate::error::Error;
 use crate::placing::placement::Placement;
+use crate::stopwatch::{self, Step};
 
 // Intel SDM vol. 3, 2.5: protection, monitor, extension type, numeric error, write protect, alignment mask, paging.
 const CR0: u64 = 0x8005_0033;
@@ -82,6 +83,7 @@ fn make(kvm: &Kvm, features: &CpuId) -> Result<(VmFd, VcpuFd), Error> {
     let mut processor = retried(|| vm.create_vcpu(0)).map_err(failed("creating a processor"))?;
     processor.set_cpuid2(features).map_err(failed("setting CPUID"))?;
     processor.set_sync_valid_reg(SyncReg::Register);
+    stopwatch::mark(Step::Machine);
     Ok((vm, processor))
 }
 

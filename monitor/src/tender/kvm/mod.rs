@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::memory::sealed;
 use crate::placing::Placed;
-use crate::placing::draw::Draw;
+use crate::stopwatch::{self, Step};
 use crate::tender::boot_page::{self, Clock};
 use departure::Left;
 pub use departure::remember;
@@ -48,21 +48,24 @@ pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
     host::host(device).map(drop)
 }
 
-/// Make what all instances of an image share, in the parent: the hypercall page, the sandbox's filter, and page tables, which are
-/// compared with what they should be before anything trusts them.
-pub fn prepare(image: &Arc<Image>) -> Result<Prepared, Error> {
+/// Make what all instances share, in the parent: the hypercall page, the sandbox's filter, and page tables of those at `place`. The pool's
+/// are compared with what they should be before anything trusts them.
+pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
     hypercall_page::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
-    let Some(draw) = Draw::fixed(image) else {
+    let Some(placed) = place else {
         return Ok(Prepared::default());
     };
-    let built = Layout::new(&Placed::new(image, &draw), image.heap).page_tables();
-    let file = match pooled_tables(image, &built)? {
+    let built = Layout::new(placed, placed.image.heap).page_tables();
+    let file = match pooled_tables(&placed.image, &built)? {
         Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
-    Ok(Prepared { page_tables: Some(file) })
+    Ok(Prepared {
+        page_tables: Some(file),
+        ..Prepared::default()
+    })
 }
 
 /// The pool's page tables, if they are what they must be. A pool that an older monitor filled has others: they are not used.
@@ -104,7 +107,9 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         None => layout.first_heap(machine.slots_are_cheap()),
     };
     let boot = boot_page(spec, &layout, &machine, heap_ready)?;
+    stopwatch::mark(Step::LaidOut);
     let memory = map(spec, &layout, &boot)?;
+    stopwatch::mark(Step::Mapped);
     machine.add_memory(layout.base, memory.base, layout.size + heap_ready)?;
     let mut service = Service {
         memory,
@@ -126,6 +131,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
     machine.set_start(spec.placed.entry, layout.base, &layout.placement)?;
+    stopwatch::mark(Step::Set);
     take_name(&spec.placed.image.name)?;
     super::limit_files(spec.log_bytes)?;
     if service.resume.is_some() {
@@ -142,10 +148,13 @@ impl Guest {
         super::limit_descriptors()?;
         // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
         let filter = unsafe { left.leave(arena, &mut self) }?;
+        stopwatch::mark(Step::Stripped);
         sandbox::enter(&filter)?;
+        stopwatch::mark(Step::Confined);
         if let Some(resume) = self.service.resume {
             resume::wait(&mut self.machine, &self.service, &resume)?;
         }
+        stopwatch::mark(Step::Entered);
         let code = run(&mut self.machine, &mut self.service)?;
         // SAFETY: ends the process without the parent's exit handlers.
         unsafe { libc::_exit(code) }

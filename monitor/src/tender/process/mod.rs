@@ -14,61 +14,59 @@ mod sandbox;
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use seccompiler::BpfProgram;
 
 use super::{Beginning, Descriptors, Prepared, Spec};
-use crate::abi;
 use crate::channel;
 use crate::error::Error;
 use crate::image::{PAGE, Rights};
+use crate::placing::Placed;
 use crate::placing::placement::Placement;
+use crate::stopwatch::{self, Step};
 use crate::tender::boot_page::{self, Clock};
 use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label, WORD_FD};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
 
-static FILTER: OnceLock<BpfProgram> = OnceLock::new();
-
-/// Make the hypercall page and the filter, which all instances share.
-pub fn prepare() -> Result<Prepared, Error> {
+/// Make the hypercall page, which all instances share, and the filter of those at `place`.
+pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    filter()?;
-    Ok(Prepared::default())
+    let filter = place.map(|placed| filter(placed, placed.image.heap)).transpose()?;
+    Ok(Prepared {
+        filter: filter.map(Arc::new),
+        ..Prepared::default()
+    })
 }
 
-/// The fixed layouts': their heaps begin behind stacks of any size.
-fn filter() -> Result<&'static BpfProgram, Error> {
-    match FILTER.get() {
-        Some(filter) => Ok(filter),
-        None => {
-            let heaps = abi::INSTANCE_BASE + abi::STACK_OFFSET..abi::INSTANCE_END;
-            let filter = sandbox::filter(abi::INSTANCE_BASE, &heaps)?;
-            Ok(FILTER.get_or_init(|| filter))
-        }
-    }
+fn filter(placed: &Placed, heap: u64) -> Result<BpfProgram, Error> {
+    let placement = &placed.placement;
+    sandbox::filter(placement.hypercall, &(placement.heap_start..placement.heap_start + heap))
 }
 
 /// Become the guest.
 pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
     let placement = &spec.placed.placement;
-    // Drawn addresses need a filter of their own.
-    let random = spec.placed.image.is_random();
-    let heap = placement.heap_start..placement.heap_start + spec.heap;
-    let own = random.then(|| sandbox::filter(placement.hypercall, &heap)).transpose()?;
-    let filter = match &own {
-        Some(filter) => filter,
-        None => filter()?,
+    // Fresh addresses, and another heap, need a filter of their own.
+    let own;
+    let filter = match &spec.prepared.filter {
+        Some(filter) if spec.heap == spec.placed.image.heap => &**filter,
+        _ => {
+            own = filter(spec.placed, spec.heap)?;
+            &own
+        }
     };
     let is_reset = matches!(spec.beginning, Beginning::Snapshot { reset: true });
     let resets = if is_reset { written_ranges(spec) } else { Vec::new() };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
     let boot = boot_page::build(spec, Clock::default(), spec.heap, &resets)?;
+    stopwatch::mark(Step::Filtered);
     memory::map(spec, placement, &boot)?;
+    stopwatch::mark(Step::Mapped);
     limit(&spec.placed.image.name)?;
     faults::install(placement)?;
     departure::forget_rseq()?;
@@ -84,7 +82,9 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     keep_only(descriptors)?;
     super::limit_descriptors()?;
     super::limit_files(spec.log_bytes)?;
+    stopwatch::mark(Step::Stripped);
     sandbox::enter(filter)?;
+    stopwatch::mark(Step::Confined);
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
     unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
 }

@@ -1,11 +1,14 @@
 """`bench javascript`: one idle function in JavaScript, on this project's engine, on MuJS, and in a Node process where there is one.
 
+On this project's engine twice: from the image's entry, where the engine starts first, and from a snapshot.
+
 In one run, in turns: some instances of each are started, asked once and left idle, and their private memory is read (smaps_rollup: the
 pages that end with the process); and a whole process is started for one request, from exec to the first byte of its answer.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -21,6 +24,7 @@ from unishare.evaluation.bench.measured_fleet import MeasuredFleet
 from unishare.evaluation.bench.report import BenchReport, Row, environment, ratio
 from unishare.evaluation.bench.start import one_start, request_file
 from unishare.evaluation.bench.workload import Function
+from unishare.evaluation.run.preparation import take_snapshots
 from unishare.fleet import launcher
 from unishare.fleet.messages import Tender
 from unishare.host.memory import read_processes
@@ -28,9 +32,12 @@ from unishare.settings import Settings
 
 # The app on this project's engine, and the same work on an engine of ES5 embedded in C.
 APPS = ("javascript", "mujs")
+SNAPSHOT = "javascript from a snapshot"
 NODE = "node"
 INSTANCES = 20
 LIMIT_S = 60.0
+# Several times what an instance waits until it gives memory back.
+QUIET_S = 1.0
 # The same work as the apps': a line is a request.
 NODE_PROGRAM = """
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
@@ -46,18 +53,22 @@ async def bench_javascript(
     settings: Settings, functions: Sequence[Function], tender: Tender, layout: str, rounds: int, progress: Progress
 ) -> BenchReport:
     """Measure `rounds` times. Node is left out where it is not installed."""
-    names = [function.name for function in functions] + ([NODE] if shutil.which(NODE) else [])
+    take_snapshots(settings, [functions[0].image], layout, progress)
+    begun = {function.name: (function, False) for function in functions}
+    begun[SNAPSHOT] = (functions[0], True)
+    names = [*begun, *([NODE] if shutil.which(NODE) else [])]
     private: dict[str, list[float]] = {name: [] for name in names}
     starts: dict[str, list[float]] = {name: [] for name in names}
     with TemporaryDirectory(prefix="unishare-bench-") as folder:
         requests = {function.name: request_file(Path(folder), function) for function in functions}
         for number in range(rounds + 1):  # the first round warms the page cache and is thrown away
-            for function in functions:
-                memory = await _idle_instances(settings, function, tender)
-                taken = one_start(settings, function, tender, "pool", requests[function.name])
+            for name, (function, from_snapshot) in begun.items():
+                memory = await _idle_instances(settings, function, tender, from_snapshot)
+                configuration = "snapshot" if from_snapshot else "pool"
+                taken = one_start(settings, function, tender, configuration, requests[function.name])
                 if number:
-                    private[function.name].append(memory)
-                    starts[function.name].append(taken)
+                    private[name].append(memory)
+                    starts[name].append(taken)
             if NODE in names:
                 memory, taken = (
                     _idle_nodes(functions[0].expectations[0].request),
@@ -76,12 +87,13 @@ async def bench_javascript(
     return BenchReport(bench="javascript", environment=facts, rows=rows, ratios=ratios)
 
 
-async def _idle_instances(settings: Settings, function: Function, tender: Tender) -> float:
+async def _idle_instances(settings: Settings, function: Function, tender: Tender, from_snapshot: bool) -> float:
     """Private bytes of one of some idle instances that have answered."""
     async with launcher.private(settings) as (control, _):
-        fleet = MeasuredFleet(control, tender, "pool")
+        fleet = MeasuredFleet(control, tender, "pool", from_snapshot)
         await fleet.start_mixed([function], INSTANCES, lambda _: None)
         await fleet.ask_all(lambda _: None)
+        await asyncio.sleep(QUIET_S)
         return read_processes(fleet.pids).private / INSTANCES
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+# Fewer have no 99th percentile but their greatest one.
+PERCENTILE_SAMPLES = 100
+
 
 class Row(BaseModel):
-    """One configuration's samples: the middle, the spread, how many there are."""
+    """One configuration's samples: the middle, the spread, how many there are; the 99th percentile where that means something."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +26,7 @@ class Row(BaseModel):
     max: float
     unit: str
     n: int
+    p99: float | None = None
 
     @classmethod
     def of(cls, configuration: str, samples: Sequence[float], unit: str) -> Row:
@@ -34,6 +38,7 @@ class Row(BaseModel):
             max=max(samples),
             unit=unit,
             n=len(samples),
+            p99=statistics.quantiles(samples, n=100)[98] if len(samples) >= PERCENTILE_SAMPLES else None,
         )
 
 

@@ -8,7 +8,6 @@ the next request, so the difference of two round trips is the reset, with the fa
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import tempfile
 import time
@@ -16,10 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from unishare.evaluation.bench.report import BenchReport, Row, environment
+from unishare.evaluation.bench.snapshot_copies import State, copy
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet import launcher
 from unishare.fleet.messages import StartRequest, Tender
-from unishare.formats.image import MANIFEST_NAME
 from unishare.pool import snapshots
 from unishare.pool.store import Pool
 from unishare.settings import Settings
@@ -59,7 +58,8 @@ async def _round_trips(settings: Settings, function: Function, tender: Tender, r
     request = function.expectations[0].request if function.expectations else b""
     settings.run.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.run, prefix="bench-reset-") as folder:
-        manifests = {state: _copy(function.image.manifest, Path(folder) / state, state) for state in ("kept", "none")}
+        states: tuple[State, ...] = ("kept", "none")
+        manifests = {state: copy(function.image.manifest, Path(folder) / state, state) for state in states}
         pool = Pool.open(settings.pool)
         found: dict[str, list[float]] = {state: [] for state in manifests}
         async with launcher.private(settings) as (control, _):
@@ -77,14 +77,3 @@ async def _round_trips(settings: Settings, function: Function, tender: Tender, r
                         await control.invoke(instance, request)
                         found[state] += [(time.perf_counter() - begun) * 1e6] if turn else []
         return found["kept"], found["none"]
-
-
-def _copy(manifest: Path, folder: Path, state: str) -> Path:
-    """An image folder with the same runs, whose function says that it keeps nothing, or does not."""
-    folder.mkdir()
-    fields = json.loads(manifest.read_bytes())
-    fields.pop("state", None)
-    if state == "none":
-        fields["state"] = "none"
-    (folder / MANIFEST_NAME).write_text(json.dumps(fields), encoding="utf-8")
-    return folder / MANIFEST_NAME

@@ -20,6 +20,7 @@ from unishare.evaluation.bench.report import BenchReport, Row, environment, rati
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet.foreground import foreground_command
 from unishare.fleet.messages import Sharing, StartRequest, Tender
+from unishare.formats.snapshot import snapshots_of
 from unishare.settings import Settings
 
 LIMIT_S = 60.0
@@ -73,13 +74,17 @@ def request_file(folder: Path, function: Function) -> Path:
 
 
 def one_start(settings: Settings, function: Function, tender: Tender, configuration: str, request: Path) -> float:
-    """Milliseconds of one start: of a whole monitor process, from its exec to the first byte of the answer."""
+    """Milliseconds of one start: of a whole monitor process, from its exec to the first byte of the answer; `snapshot` begins
+    from one of the image's snapshots."""
     sharing: Sharing = "copy" if configuration == "copy" else "pool"
     empty = configuration == "empty"
     wanted = function.expectations[0].status if function.expectations and not empty else 0
     manifest = None if empty else str(function.image.manifest)
+    snapshots = [str(file) for file in snapshots_of(function.image.manifest)] if configuration == "snapshot" else None
     command = foreground_command(
-        settings, StartRequest(manifest=manifest, empty=empty, tender=tender, sharing=sharing), invoke=str(request)
+        settings,
+        StartRequest(manifest=manifest, empty=empty, tender=tender, sharing=sharing, snapshots=snapshots),
+        invoke=str(request),
     )
     # close_fds=False lets Python use vfork: the cost of a big parent is not the monitor's.
     started = time.perf_counter()

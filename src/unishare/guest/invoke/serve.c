@@ -20,7 +20,7 @@
 #include "snapshot.h"
 
 /* The C library's allocator (musl-malloc-overlay/give_back.h). */
-void unishare_malloc_give_back(void);
+void unishare_malloc_give_back(int clear);
 
 enum { HEADER = sizeof(struct unishare_message), PAYLOAD_MAX = UNISHARE_MESSAGE_MAX - HEADER, OVERFLOWN = 255 };
 
@@ -124,9 +124,10 @@ static void give_back(struct buffer *request, struct buffer *answer)
 
     if (collect_garbage)
         collect_garbage();
+    unishare_malloc_give_back(snapshot_is_wanted() || unishare_boot_page->generation);
+    unishare_pages_drop_unchanged(request->data, request->room);
     unishare_pages_discard(request->data, request->room);
     unishare_pages_discard(answer->data, answer->room);
-    unishare_malloc_give_back();
     unishare_pages_give_back();
     unishare_pages_discard((void *)unishare_boot_page->stack_bottom, live - unishare_boot_page->stack_bottom);
 }
@@ -237,6 +238,8 @@ int unishare_serve(unishare_function function)
     int got;
 
     flush_output();
+    if (snapshot_is_wanted())
+        snapshot_make_room();
     /* Address space only. Were it taken for the first request, that would write to a page that is a snapshot's until then. */
     reserve(&answer.buffer, HEADER);
     if (snapshot_is_wanted())

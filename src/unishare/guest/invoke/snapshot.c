@@ -10,7 +10,7 @@
 
 #include "snapshot.h"
 
-enum { HOOKS = 16, LARGEST = 1 << 20, SMALLEST = 16 };
+enum { HOOKS = 16, LARGEST = 1 << 20, SMALLEST = 16, ROOM = 64 << 10 };
 
 struct hooks {
     void (*run[HOOKS])(void);
@@ -55,12 +55,12 @@ int snapshot_is_wanted(void)
 }
 
 /*
- * Take all free memory from the allocator, whatever its inside looks like, overwrite it, and give it back. While the heap may
- * not grow, malloc has nothing but what was freed; halving the size finds every piece of it.
+ * Take all free memory from the allocator, whatever its inside looks like, and overwrite it: a list of pieces. While the heap
+ * may not grow, malloc has nothing but what was freed; halving the size finds every piece of it.
  */
-static void overwrite_free_memory(void)
+static void *take_free_memory(void)
 {
-    void *taken = NULL, *next;
+    void *taken = NULL;
 
     unishare_pages_hold(1);
     for (size_t size = LARGEST; size >= SMALLEST; size /= 2) {
@@ -72,12 +72,36 @@ static void overwrite_free_memory(void)
             taken = piece;
         }
     }
-    for (; taken; taken = next) {
+    unishare_pages_hold(0);
+    return taken;
+}
+
+/* Pieces of less than a page are never used again: what a request allocates and frees would leave other links of free pieces in
+ * pages that are a snapshot's. */
+static void overwrite_free_memory(void)
+{
+    void *next;
+
+    for (void *taken = take_free_memory(); taken; taken = next) {
         next = *(void **)taken;
         *(void **)taken = NULL;
-        free(taken);
+        if (malloc_usable_size(taken) >= UNISHARE_PAGE_SIZE)
+            free(taken);
     }
-    unishare_pages_hold(0);
+}
+
+/* What is taken is never freed. Whole pages of it cost nothing: they are zeros. */
+void unishare_part_heap(void)
+{
+    if (snapshot_is_wanted())
+        take_free_memory();
+}
+
+/* Free pages that nobody has written to cost nothing; the allocator would begin a heap elsewhere for a request that needs more
+ * than is free. */
+void snapshot_make_room(void)
+{
+    free(malloc(ROOM));
 }
 
 void snapshot_prepare(void)

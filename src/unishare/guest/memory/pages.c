@@ -88,6 +88,11 @@ void *unishare_pages_break(void *wanted)
     return pages_heap() + end;
 }
 
+size_t pages_break_end(void)
+{
+    return break_end;
+}
+
 /* Take pages of one free range again. */
 static void *reuse(page first, page end, enum state state)
 {

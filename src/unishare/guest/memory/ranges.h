@@ -29,8 +29,10 @@ struct range ranges_at(page at, page limit);
 /* The first FREE or CLEAN range of at least that many pages; `end` is 0 if there is none. */
 struct range ranges_free(page count);
 
-/* Of pages.c: the heap's start, and pages from its untouched end; NULL at its limit. */
+/* Of pages.c: the heap's start, the end of the range that grows in place, in bytes from there, and pages from the heap's
+ * untouched end; NULL at its limit. */
 char *pages_heap(void);
+size_t pages_break_end(void);
 void *pages_advance(size_t size);
 
 #endif

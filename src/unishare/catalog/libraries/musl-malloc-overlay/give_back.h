@@ -3,21 +3,43 @@
  * host.
  *
  * Called when the instance has nothing to do (guest/invoke). malloc.c itself does this only for what it frees in chunks of more
- * than RECLAIM bytes. A chunk's head, with its sizes and its links, stays; so does what lies in the page of the next one.
+ * than RECLAIM bytes. A chunk's head, with its sizes and its links, stays; so does what lies in the page of the next one. With
+ * `clear`, that becomes zeros: as it is in a snapshot, so that the page may be the same again.
  */
 int unishare_pages_discard(void *start, size_t size);
 
-void unishare_malloc_give_back(void)
+/* Every request writes to the heads of the lists of free chunks, 1552 bytes: they shall lie in one page, not across two. */
+extern __typeof__(mal) mal __attribute__((aligned(2048)));
+
+/* A page that is clear already is not written to: it may be the snapshot's. */
+static void clear_words(uintptr_t at, uintptr_t end)
 {
-    for (int i = bin_index(PAGE_SIZE); i < 64; i++) {
+    for (; at < end; at += sizeof(size_t))
+        if (*(size_t *)at)
+            *(size_t *)at = 0;
+}
+
+static void give_back_chunk(struct chunk *c, int clear)
+{
+    uintptr_t begin = (uintptr_t)(c + 1), end = (uintptr_t)NEXT_CHUNK(c);
+    uintptr_t first = begin + PAGE_SIZE - 1 & -PAGE_SIZE, last = end & -PAGE_SIZE;
+
+    if (first < last)
+        unishare_pages_discard((void *)first, last - first);
+    else
+        first = last = end;
+    if (!clear)
+        return;
+    clear_words(begin, first);
+    clear_words(last, end);
+}
+
+void unishare_malloc_give_back(int clear)
+{
+    for (int i = clear ? 0 : bin_index(PAGE_SIZE); i < 64; i++) {
         if (!(mal.binmap & 1ULL << i))
             continue;
-        for (struct chunk *c = mal.bins[i].head; c != BIN_TO_CHUNK(i); c = c->next) {
-            uintptr_t start = (uintptr_t)(c + 1) + PAGE_SIZE - 1 & -PAGE_SIZE;
-            uintptr_t end = (uintptr_t)NEXT_CHUNK(c) & -PAGE_SIZE;
-
-            if (start < end)
-                unishare_pages_discard((void *)start, end - start);
-        }
+        for (struct chunk *c = mal.bins[i].head; c != BIN_TO_CHUNK(i); c = c->next)
+            give_back_chunk(c, clear);
     }
 }

@@ -40,6 +40,16 @@ static JSValue load(JSContext *context, enum part part)
     return parts[part];
 }
 
+void builtins_load(JSContext *context)
+{
+    JSValue global = JS_GetGlobalObject(context);
+
+    load(context, INSPECT);
+    for (size_t i = 0; i < COUNT(lazy); i++)
+        JS_FreeValue(context, JS_GetPropertyStr(context, global, lazy[i].name));
+    JS_FreeValue(context, global);
+}
+
 JSValue builtin_format(JSContext *context)
 {
     JSValue part = load(context, INSPECT);

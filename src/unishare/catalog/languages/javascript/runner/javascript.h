@@ -75,6 +75,12 @@ void jobs_define(JSContext *context);
 JSValue jobs_settle(JSContext *context, JSValue value);
 void jobs_forget(JSContext *context);
 
+/* allocation.c */
+extern const JSMallocFunctions allocation;
+/* Whether the engine found no memory for something in this request. */
+int allocation_has_failed(void);
+void allocation_new_request(void);
+
 /* timers.c */
 void timers_define(JSContext *context);
 /* Sleep until the next timer is due, and run it. 0 if there is none, -1 with an exception. */
@@ -91,13 +97,21 @@ void random_new_request(void);
 #define BUILTIN_FILE "<built-in>"
 void builtins_define(JSContext *context);
 void builtins_forget(JSContext *context);
+/* Compile all of them now. */
+void builtins_load(JSContext *context);
 /* A function of the built-in part that formats values for the console. */
 JSValue builtin_format(JSContext *context);
 
 /* request.c and answer.c */
 void request_define(JSContext *context);
-void request_begin(const unishare_request *request);
-void request_end(void);
+struct request {
+    const unishare_request *received;
+    JSValue object; /* what stands for it, once there is that */
+};
+
+/* The current request of a context, until request_end. */
+void request_begin(JSContext *context, struct request *request, const unishare_request *received);
+void request_end(JSContext *context);
 /* What a module's function gets. */
 JSValue request_object(JSContext *context);
 /* What a script's function gets: text, and a Uint8Array. */
@@ -119,6 +133,10 @@ const char *handler_path(void);
 /* A context with everything that a function finds. NULL without memory. */
 JSContext *surroundings_new(void);
 void surroundings_free(JSContext *context);
+
+/* complete.c */
+/* Make all that would be made when it is first used. */
+void surroundings_complete(JSContext *context);
 
 #define NO_FUNCTION_IN_MODULE                                                                                                  \
     "%s exports no function: write `export default function (request) {...}` or `export function handle(request) {...}`"

@@ -94,7 +94,10 @@ static int run_until_settled(JSContext *context, JSValueConst value)
         if (timers < 0)
             return -1;
         if (!timers) {
-            JS_ThrowTypeError(context, "the promise is never settled: no timer and no job is left that could do it");
+            if (allocation_has_failed())
+                JS_ThrowOutOfMemory(context);
+            else
+                JS_ThrowTypeError(context, "the promise is never settled: no timer and no job is left that could do it");
             return -1;
         }
     }

@@ -14,7 +14,8 @@
 
 #include "javascript.h"
 
-enum { RESERVE = 32 << 10 };
+/* A heap that is smaller is the function's: what it may never use is then not made in it. */
+enum { RESERVE = 32 << 10, AMPLE = 4 << 20 };
 
 static JSContext *context;
 static JSValue function;
@@ -35,10 +36,20 @@ static void to_both(void *answer, const char *text, size_t size)
     unishare_answer_write(answer, text, size);
 }
 
-/* Bytes that the engine has allocated: now, and after the last whole collection of garbage; from how much more on another one
- * is worth what it costs. */
-static size_t collected;
+/* From how much more memory on than after the last whole collection of garbage another one is worth what it costs, in bytes. */
 enum { WORTH = 256 << 10 };
+
+/* Bytes that the engine had allocated after the last whole collection. In the runtime itself: who writes this has changed its
+ * page already. */
+static size_t collected(void)
+{
+    return (size_t)JS_GetRuntimeOpaque(JS_GetRuntime(context));
+}
+
+static void set_collected(size_t bytes)
+{
+    JS_SetRuntimeOpaque(JS_GetRuntime(context), (void *)bytes);
+}
 
 static size_t allocated(void)
 {
@@ -55,7 +66,7 @@ static int fail(unishare_answer *answer)
     unishare_answer_clear(answer);
     error_write(context, to_both, answer);
     /* What memory ran out of may be garbage in circles. A collection writes to every object, so not after each mistake. */
-    if (allocated() > collected + WORTH)
+    if (allocated() > collected() + WORTH)
         JS_RunGC(JS_GetRuntime(context));
     return FAILED;
 }
@@ -75,15 +86,17 @@ static JSValue call(void)
     return result;
 }
 
-static int handle(const unishare_request *request, unishare_answer *answer)
+static int handle(const unishare_request *received, unishare_answer *answer)
 {
+    struct request request;
     JSValue value;
     int status;
 
     if (!reserve)
         reserve = malloc(RESERVE);
-    request_begin(request);
+    request_begin(context, &request, received);
     random_new_request();
+    allocation_new_request();
     value = jobs_settle(context, call());
     status = JS_IsException(value) ? -1 : answer_write(context, value, answer);
     JS_FreeValue(context, value);
@@ -91,7 +104,7 @@ static int handle(const unishare_request *request, unishare_answer *answer)
         status = fail(answer);
     timers_forget(context);
     jobs_forget(context);
-    request_end();
+    request_end(context);
     return status;
 }
 
@@ -182,17 +195,24 @@ static int load(void)
     return 1;
 }
 
-/* Circles of garbage that loading left shall not be in every copy. Between requests there is no such collection: it would write
- * to each object of the heap, and so make pages of a snapshot private; what is in no circle is freed at once anyway. */
+/* Circles of garbage that loading left shall not be in every copy. */
 static void collect_garbage(void)
 {
     JSRuntime *runtime = JS_GetRuntime(context);
     size_t threshold = JS_GetGCThreshold(runtime);
 
     JS_RunGC(runtime);
-    collected = allocated();
+    set_collected(allocated());
     /* Else the first request of a large function would begin with another one. */
-    JS_SetGCThreshold(runtime, threshold > 2 * collected ? threshold : 2 * collected);
+    JS_SetGCThreshold(runtime, threshold > 2 * collected() ? threshold : 2 * collected());
+}
+
+/* What requests left in circles; what is in none was freed at once. A collection writes to every object, so not if there is
+ * nothing more than before; most of these pages are the snapshot's again after it. */
+static void collect_when_quiet(void)
+{
+    if (allocated() > collected())
+        collect_garbage();
 }
 
 int main(int argc, char **argv)
@@ -205,9 +225,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "javascript: there is not enough memory to begin; give the instance more (--memory)\n");
         return FAILED;
     }
+    if (unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT && unishare_boot_page->heap_limit >= AMPLE)
+        surroundings_complete(context);
+    unishare_part_heap();
     unishare_on_snapshot(collect_garbage);
+    unishare_when_quiet(collect_when_quiet);
     if (!load())
         return FAILED;
-    collected = allocated();
+    set_collected(allocated());
     return unishare_serve(handle);
 }

@@ -16,7 +16,8 @@ static int is_seeded;
 
 void random_new_request(void)
 {
-    is_seeded = 0;
+    if (is_seeded) /* else nothing is written, and no page becomes this instance's */
+        is_seeded = 0;
 }
 
 static int fill(uint8_t *into, size_t size)

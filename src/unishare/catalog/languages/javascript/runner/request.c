@@ -1,46 +1,64 @@
 /*
  * The request, as a module's function gets it: an object that decodes what it is asked for. Where text is wanted it stands for
  * its text, methods of texts included. It is over when its answer is there; what was taken from it stays.
+ *
+ * The current request is known to the context, and nowhere else: a variable that each request changes would be a page of each
+ * instance.
  */
 #include <stdlib.h>
 
 #include "javascript.h"
 
-static const unishare_request *current;
-static uintptr_t number; /* of the current request: what an object of an earlier one is known by */
 static JSClassID request_class;
 static const JSClassDef definition = {.class_name = "Request"};
+/* What the object of an earlier request leads to. */
+static const struct request over;
 
-void request_begin(const unishare_request *request)
+void request_begin(JSContext *context, struct request *request, const unishare_request *received)
 {
-    current = request;
-    number++;
+    *request = (struct request){received, JS_UNDEFINED};
+    JS_SetContextOpaque(context, request);
 }
 
-void request_end(void)
+void request_end(JSContext *context)
 {
-    current = NULL;
+    struct request *request = JS_GetContextOpaque(context);
+
+    if (JS_IsObject(request->object))
+        JS_SetOpaque(request->object, (void *)&over);
+    JS_FreeValue(context, request->object);
+    JS_SetContextOpaque(context, NULL);
+}
+
+static const unishare_request *received(JSContext *context)
+{
+    const struct request *request = JS_GetContextOpaque(context);
+
+    return request->received;
 }
 
 JSValue request_text(JSContext *context)
 {
-    return JS_NewStringLen(context, (const char *)current->data, current->size);
+    const unishare_request *request = received(context);
+
+    return JS_NewStringLen(context, (const char *)request->data, request->size);
 }
 
 JSValue request_bytes(JSContext *context)
 {
-    return JS_NewUint8ArrayCopy(context, current->data, current->size);
+    const unishare_request *request = received(context);
+
+    return JS_NewUint8ArrayCopy(context, request->data, request->size);
 }
 
+/* Outside a request there is none but those that are over. */
 static int is_over(JSContext *context, JSValueConst this)
 {
     void *opaque = JS_GetOpaque2(context, this, request_class);
 
-    if (opaque && current && (uintptr_t)opaque == number)
-        return 0;
-    if (opaque)
+    if (opaque == &over)
         JS_ThrowTypeError(context, "the request is over: keep its text or bytes, not the request");
-    return 1;
+    return !opaque || opaque == &over;
 }
 
 static JSValue text(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
@@ -51,9 +69,13 @@ static JSValue text(JSContext *context, JSValueConst this, int count, JSValueCon
 
 static JSValue json(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
 {
+    const unishare_request *request;
+
     (void)count, (void)arguments;
-    return is_over(context, this) ? JS_EXCEPTION
-                                  : JS_ParseJSON(context, (const char *)current->data, current->size, "<request>");
+    if (is_over(context, this))
+        return JS_EXCEPTION;
+    request = received(context);
+    return JS_ParseJSON(context, (const char *)request->data, request->size, "<request>");
 }
 
 static JSValue bytes(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
@@ -64,13 +86,18 @@ static JSValue bytes(JSContext *context, JSValueConst this, int count, JSValueCo
 
 static JSValue array_buffer(JSContext *context, JSValueConst this, int count, JSValueConst *arguments)
 {
+    const unishare_request *request;
+
     (void)count, (void)arguments;
-    return is_over(context, this) ? JS_EXCEPTION : JS_NewArrayBufferCopy(context, current->data, current->size);
+    if (is_over(context, this))
+        return JS_EXCEPTION;
+    request = received(context);
+    return JS_NewArrayBufferCopy(context, request->data, request->size);
 }
 
 static JSValue size(JSContext *context, JSValueConst this)
 {
-    return is_over(context, this) ? JS_EXCEPTION : JS_NewInt64(context, (int64_t)current->size);
+    return is_over(context, this) ? JS_EXCEPTION : JS_NewInt64(context, (int64_t)received(context)->size);
 }
 
 /* As a text has it: in UTF-16 units. */
@@ -95,10 +122,13 @@ static const JSCFunctionListEntry members[] = {
 
 JSValue request_object(JSContext *context)
 {
+    struct request *request = JS_GetContextOpaque(context);
     JSValue object = JS_NewObjectClass(context, request_class);
 
-    if (!JS_IsException(object))
-        JS_SetOpaque(object, (void *)number);
+    if (!JS_IsException(object)) {
+        JS_SetOpaque(object, request);
+        request->object = JS_DupValue(context, object);
+    }
     return object;
 }
 

@@ -25,7 +25,7 @@ static size_t usable_stack(void)
 
 JSContext *surroundings_new(void)
 {
-    JSRuntime *runtime = JS_NewRuntime();
+    JSRuntime *runtime = JS_NewRuntime2(&allocation, NULL);
     JSContext *context = runtime ? JS_NewContext(runtime) : NULL;
 
     if (!context)

@@ -15,7 +15,7 @@
 
 #define MODULES "/app/?.lua;/app/?/init.lua"
 
-enum { TRACEBACK = 1, FUNCTION, STACK_BASE = FUNCTION, FAILED = 1 };
+enum { TRACEBACK = 1, NOTHING, FUNCTION, STACK_BASE = FUNCTION, DEAD_SLOTS = LUA_MINSTACK - 1, FAILED = 1 };
 
 static lua_State *state;
 
@@ -96,20 +96,40 @@ static void resumed(void)
         seed(drawn[0], drawn[1]);
 }
 
-/* What the state held after the last whole collection, and from how much more on another one is worth what it costs. */
-static int collected_kib;
-enum { WORTH_KIB = 64 };
-
-static void collect_garbage(void)
+/* Bytes that the state held after the last whole collection. In the state itself: who writes this has changed its page already.
+ */
+static size_t *collected(void)
 {
-    lua_gc(state, LUA_GCCOLLECT);
-    collected_kib = lua_gc(state, LUA_GCCOUNT);
+    return lua_getextraspace(state);
 }
 
-/* A collection marks every object, and so makes every page of a snapshot private that one lies in. */
+static size_t held(void)
+{
+    return (size_t)lua_gc(state, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(state, LUA_GCCOUNTB);
+}
+
+/* Dead slots of the stack, and the frame that the interpreter keeps for the next call, hold what the last call left there. */
+static void call_nothing(void)
+{
+    lua_pushvalue(state, NOTHING);
+    for (int i = 0; i < DEAD_SLOTS; i++)
+        lua_pushinteger(state, 0);
+    lua_call(state, DEAD_SLOTS, 0);
+}
+
+/* A collection marks each object that it leaves, with one of two marks in turn. Two of them leave what a snapshot holds as it
+ * was there, so that its pages are the snapshot's again. */
+static void collect_garbage(void)
+{
+    call_nothing();
+    lua_gc(state, LUA_GCCOLLECT);
+    lua_gc(state, LUA_GCCOLLECT);
+    *collected() = held();
+}
+
 static void collect_when_quiet(void)
 {
-    if (!unishare_boot_page->generation || lua_gc(state, LUA_GCCOUNT) >= collected_kib + WORTH_KIB)
+    if (held() > *collected())
         collect_garbage();
 }
 
@@ -139,7 +159,10 @@ int main(int argc, char **argv)
     lua_setfield(state, -2, "path");
     lua_settop(state, 0);
     lua_pushcfunction(state, explain);
+    if (luaL_loadstring(state, "") != LUA_OK)
+        return FAILED;
     seed(unishare_seed(UNISHARE_SEED_RANDOM), unishare_seed(UNISHARE_SEED_RANDOM + 1));
+    unishare_part_heap();
     unishare_on_resume(resumed);
     unishare_on_snapshot(collect_garbage);
     unishare_when_quiet(collect_when_quiet);

@@ -52,6 +52,13 @@ void unishare_answer_printf(unishare_answer *answer, const char *format, ...) __
 int unishare_on_resume(void (*hook)(void));
 int unishare_on_snapshot(void (*hook)(void));
 
+/*
+ * For the runtime of a language, between its own start and the function's: from here on no memory is allocated in pages that
+ * hold memory now. Functions share what the start wrote, and an allocation beside it would change the page for one of them.
+ * Does nothing where no snapshot will be taken.
+ */
+void unishare_part_heap(void);
+
 /* Throw away what was appended so far: for an error message in place of half an answer. */
 void unishare_answer_clear(unishare_answer *answer);
 

@@ -24,6 +24,11 @@ int unishare_pages_discard(void *start, size_t size);
 /* Discard what was given back. For an instance that has nothing to do: taking it again costs a page fault a page. */
 void unishare_pages_give_back(void);
 
+/* Let pages of the C library's heap that hold again what they held in the instance's snapshot be the snapshot's. `room`,
+ * outside that heap, is overwritten: from a page-aligned address on, the more the fewer calls. For an instance that has nothing
+ * to do. */
+void unishare_pages_drop_unchanged(void *room, size_t size);
+
 /* Change what may be done with pages that are taken: -ENOMEM if some are not, -EACCES outside the heap, -ENOSYS where the
  * tender cannot do it. */
 int unishare_pages_protect(void *start, size_t size, enum unishare_rights rights);
