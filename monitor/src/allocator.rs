@@ -6,17 +6,18 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::error::Error;
 
-/// Addresses, not memory: pages come when they are touched.
-const ARENA_BYTES: usize = 64 << 20;
+const PAGE: usize = crate::memory::PAGE as usize;
 
 /// The arena's next free address and its end; 0 while the C library serves. A child has one thread: these are atomic only because a
 /// static has to be.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 static END: AtomicUsize = AtomicUsize::new(0);
+/// Up to here the arena has been written: what it hands out above are zeros.
+static WRITTEN: AtomicUsize = AtomicUsize::new(0);
 
 pub struct Allocator;
 
@@ -48,7 +49,16 @@ unsafe impl GlobalAlloc for Allocator {
             return unsafe { System.alloc_zeroed(layout) };
         }
         // SAFETY: the caller's promise.
-        unsafe { self.alloc(layout) }
+        let start = unsafe { self.alloc(layout) };
+        let written = WRITTEN
+            .load(Ordering::Relaxed)
+            .saturating_sub(start.expose_provenance())
+            .min(layout.size());
+        if !start.is_null() {
+            // SAFETY: it was handed out just now, and is at least so long.
+            unsafe { start.write_bytes(0, written) };
+        }
+        start
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -76,27 +86,50 @@ unsafe impl GlobalAlloc for Allocator {
 /// An arena of a child. It stays until it is given back.
 pub struct Arena {
     start: usize,
+    bytes: usize,
+}
+
+/// Give back what the arena has behind all that is allocated.
+pub fn trim() -> Result<(), Error> {
+    let (start, end) = (
+        NEXT.load(Ordering::Relaxed).next_multiple_of(PAGE),
+        END.load(Ordering::Relaxed),
+    );
+    WRITTEN.store(start, Ordering::Relaxed);
+    // SAFETY: pages of the arena in which nothing is allocated.
+    unsafe {
+        madvise(
+            std::ptr::with_exposed_provenance_mut(start),
+            end - start,
+            Advice::LinuxDontNeed,
+        )
+    }
+    .map_err(|error| Error::io("giving back unused memory", error))
 }
 
 /// Do something whose allocations are all freed when it returns, in a child that allocates from an arena: which frees nothing by itself.
 pub fn scratch<T>(act: impl FnOnce() -> T) -> T {
     let before = NEXT.load(Ordering::Relaxed);
     let result = act();
+    WRITTEN.fetch_max(NEXT.load(Ordering::Relaxed), Ordering::Relaxed);
     NEXT.store(before, Ordering::Relaxed);
     result
 }
 
 impl Arena {
-    /// Allocate from a fresh arena from now on. Only for a forked child.
-    pub fn switch() -> Result<Self, Error> {
+    /// Allocate from a fresh arena from now on: addresses of so many bytes, and pages when they are touched. It lies at `wish`
+    /// if nothing else does. Only for a forked child.
+    pub fn switch(bytes: usize, wish: Option<u64>) -> Result<Self, Error> {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping at an address that the kernel chooses.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), ARENA_BYTES, ProtFlags::READ | ProtFlags::WRITE, flags) }
+        let wish = crate::memory::address::pointer(wish.unwrap_or(0));
+        // SAFETY: a new mapping at an address that the kernel chooses: it replaces nothing.
+        let start = unsafe { mmap_anonymous(wish, bytes, ProtFlags::READ | ProtFlags::WRITE, flags) }
             .map_err(|error| Error::io("mapping an instance's arena", error))?;
         let start = start.expose_provenance();
-        END.store(start + ARENA_BYTES, Ordering::Relaxed);
+        END.store(start + bytes, Ordering::Relaxed);
+        WRITTEN.store(0, Ordering::Relaxed);
         NEXT.store(start, Ordering::Relaxed);
-        Ok(Self { start })
+        Ok(Self { start, bytes })
     }
 
     /// Give the arena back.
@@ -105,7 +138,7 @@ impl Arena {
     /// Nothing that was allocated from it is used any more, and another arena has taken its place.
     pub unsafe fn give_back(self) -> Result<(), Error> {
         // SAFETY: the mapping is this arena's alone; the caller's promise.
-        unsafe { munmap(std::ptr::with_exposed_provenance_mut(self.start), ARENA_BYTES) }
+        unsafe { munmap(std::ptr::with_exposed_provenance_mut(self.start), self.bytes) }
             .map_err(|error| Error::io("giving an instance's arena back", error))
     }
 }

@@ -1,12 +1,13 @@
 //! Tenders: what confines an instance. Both run the same guest bits and are entered in a freshly forked, single-threaded child.
 
 pub mod boot_page;
+pub mod descriptor_table;
 pub mod kvm;
 pub mod process;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ pub struct Descriptors {
     pub channel: OwnedFd,
     pub console: OwnedFd,
     pub kvm: Option<OwnedFd>,
+    /// One that its parent had, of the highest: how large the table is that it was given.
+    pub highest: RawFd,
 }
 
 /// What a tender made once for all instances of an image that lie at the same place.

@@ -17,7 +17,7 @@ use crate::image::Image;
 use crate::placing::Placed;
 use crate::placing::draw::Draw;
 use crate::stopwatch::{self, Step};
-use crate::tender::{self, Beginning, Descriptors, Prepared, Spec, WORD_FD};
+use crate::tender::{self, Beginning, Descriptors, Prepared, Spec, WORD_FD, descriptor_table};
 
 /// All that an instance is made of.
 pub struct Birth<'a> {
@@ -88,17 +88,10 @@ impl Birth<'_> {
     /// The child. It never returns into the zygote's code.
     fn become_instance(&self, confinement: Confinement, channel: OwnedFd, console: OwnedFd) -> ! {
         stopwatch::mark(Step::Forked);
-        // The KVM tender gives up the zygote's heap, and this is told after that: it is copied now, whatever the compiler thinks of it.
-        let number = std::hint::black_box(self.order.number);
-        let ended = self.enter(confinement, channel, console);
-        let error = match ended {
+        match self.enter(confinement, channel, console) {
             Ok(never) => match never {},
-            Err(error) => error,
-        };
-        // SAFETY: the socket lies there since `enter` began, or the zygote's stderr does, which is no socket.
-        word::say(unsafe { BorrowedFd::borrow_raw(WORD_FD) }, number, &error);
-        // SAFETY: ends the process without the zygote's exit handlers, which are not the child's to run.
-        unsafe { libc::_exit(error.exit_code().into()) }
+            Err(error) => fail(self.order.number, &error),
+        }
     }
 
     fn enter(&self, confinement: Confinement, channel: OwnedFd, console: OwnedFd) -> Result<Infallible, Error> {
@@ -109,10 +102,14 @@ impl Birth<'_> {
                 std::io::Error::last_os_error(),
             ));
         }
+        if matches!(self.place, Place::Inherited { .. }) {
+            // SAFETY: the zygote's own sockets, which its children do not use.
+            unsafe { descriptor_table::take_reserved() }?;
+        }
         let parent = confinement.take()?;
         tie_to_parent(parent)?;
         limit(&self.order.limits, matches!(self.place, Place::Own))?;
-        let arena = Arena::switch()?;
+        let arena = Arena::switch(SET_UP, None)?;
         let (argv, mut env) = (self.order.argv.as_ref().unwrap_or(&self.image.argv), BTreeMap::new());
         env.extend(
             self.image
@@ -149,9 +146,23 @@ impl Birth<'_> {
             channel: duplicate(channel.as_fd())?,
             console: duplicate(console.as_fd())?,
             kvm: self.kvm.map(duplicate).transpose()?,
+            highest: channel.as_raw_fd().max(console.as_raw_fd()),
         };
-        tender::enter(self.order.tender, &spec, descriptors)?.run(arena)
+        // The KVM tender gives up all that the zygote made: what is told after that is copied now, whatever the compiler thinks of it.
+        let number = std::hint::black_box(self.order.number);
+        tender::enter(self.order.tender, &spec, descriptors)?.run(arena, move |error| fail(number, &error))
     }
+}
+
+/// What placing the largest image takes, many times over.
+const SET_UP: usize = 64 << 20;
+
+/// Say what an instance that never ran, or cannot go on, died of.
+fn fail(number: u64, error: &Error) -> ! {
+    // SAFETY: the socket lies there since `enter` began, or the zygote's stderr does, which is no socket.
+    word::say(unsafe { BorrowedFd::borrow_raw(WORD_FD) }, number, error);
+    // SAFETY: ends the process without the zygote's exit handlers, which are not the child's to run.
+    unsafe { libc::_exit(error.exit_code().into()) }
 }
 
 /// What a freshly forked instance has to do for its confinement.

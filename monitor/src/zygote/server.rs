@@ -21,7 +21,7 @@ use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
 use crate::snapshot;
 use crate::stopwatch::{self, Step};
-use crate::tender::{self, Prepared, Tender};
+use crate::tender::{self, Prepared, Tender, descriptor_table};
 
 /// What the zygote holds.
 pub struct Nursery {
@@ -64,6 +64,10 @@ pub fn serve(
         .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
     let _ = rustix::thread::set_name(c"unishare-zygote");
     confine::reset_signals()?;
+    // All that it allocates is to lie in its heap, which instances give up as one.
+    // SAFETY: a setting of the C library's allocator.
+    unsafe { libc::mallopt(libc::M_MMAP_MAX, 0) };
+    descriptor_table::reserve(word.as_fd())?;
     let pool = pool.as_deref().map(Pool::open).transpose();
     let kvm = tender::device(Tender::Kvm);
     tender::kvm::remember()?;

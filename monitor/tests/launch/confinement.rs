@@ -165,6 +165,23 @@ fn an_instance_has_no_rights_when_its_launcher_is_an_ordinary_users() {
     }
 }
 
+#[test]
+fn a_descriptor_table_is_as_large_as_the_instance_needs_not_as_its_launchers() {
+    let mut crowded = Command::new("bash");
+    crowded
+        .arg("-c")
+        .arg("for n in {10..300}; do eval \"exec $n</dev/null\"; done; exec \"$@\"")
+        .arg("bash")
+        .arg(MONITOR);
+    let launcher = Launcher::through(crowded, &[]);
+    let mut client = launcher.connect();
+    for tender in tenders() {
+        let pid = client.start_empty(tender, 1)[0]["pid"].as_u64().expect("a pid");
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
+        assert_eq!(field(&status, "FDSize"), "64", "{tender}");
+    }
+}
+
 fn rustix_is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|found| found.uid() == 0)
 }

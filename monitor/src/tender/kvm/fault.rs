@@ -69,7 +69,9 @@ struct Frame {
     ss: u64,
 }
 
-/// Report what the guest did to the parent; the process's exit code. `None`: it is not what a guest can do.
+/// Report what the guest did to the parent; the process's exit code. `None`: it is not what a guest can do. Not inlined: its records are no part
+/// of the run loop's frame.
+#[inline(never)]
 pub fn report(machine: &mut Machine, service: &Service, exit: &Exit) -> Option<i32> {
     let registers = machine.processor.get_regs().unwrap_or_default();
     let mut crash = of_registers(&registers);

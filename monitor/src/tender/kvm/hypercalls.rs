@@ -3,12 +3,14 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
+use super::departure;
 use super::machine::Machine;
 use super::memory::Memory;
 use super::page_tables::LARGE_PAGE;
 use super::parking;
 use super::resume::{self, Resume};
 use crate::abi::{self, Message};
+use crate::allocator;
 use crate::channel;
 use crate::error::Error;
 use crate::image::PAGE;
@@ -127,7 +129,7 @@ impl Service {
     }
 
     /// Wait for the channel without a limit; for long without a machine.
-    fn wait_long(&self, machine: &mut Machine) -> Result<i64, Error> {
+    fn wait_long(&mut self, machine: &mut Machine) -> Result<i64, Error> {
         let Some(limit) = self.park_after else {
             return Ok(self.poll(1, u64::MAX));
         };
@@ -136,9 +138,12 @@ impl Service {
             other => return Ok(other),
         }
         let parked = parking::park(machine, &self.placement)?;
+        self.memory.give_up()?;
+        departure::trim()?;
         channel::send_parked(self.channel.as_fd());
         let result = self.poll(1, u64::MAX);
         stopwatch::mark(Step::Woken);
+        allocator::scratch(|| self.memory.restore());
         parking::wake(machine, &self.placement, &parked)?;
         stopwatch::mark(Step::Entered);
         Ok(result)
@@ -179,7 +184,7 @@ impl Service {
     }
 
     /// The same, for long without a machine.
-    pub fn receive_long(&self, machine: &mut Machine, address: u64, room: u64) -> Result<i64, Error> {
+    pub fn receive_long(&mut self, machine: &mut Machine, address: u64, room: u64) -> Result<i64, Error> {
         loop {
             match self.receive_soon(address, room) {
                 got if got == -i64::from(libc::EAGAIN) => {}

@@ -6,11 +6,13 @@
 //! first, and the piece ends where the heap begins. A heap of random address is mapped by one table and large pages from there on: so even
 //! a very large one costs a page directory for each GiB.
 
+use std::sync::Arc;
+
 use super::descriptor_tables;
-use super::page_tables::{self, Access, LARGE_PAGE, LargePages, Mapping};
+use super::page_tables::{Access, LARGE_PAGE, LargePages, Mapping, Plan};
 use crate::image::{Content, PAGE, Rights};
-use crate::placing;
 use crate::placing::placement::Placement;
+use crate::placing::{self, Extent};
 
 /// Pages that the first slot has at least, if the heap is large enough: up to here its bookkeeping takes the same few pages.
 const FIRST_SLOT_PAGES: u64 = 512;
@@ -65,24 +67,37 @@ impl Layout {
     pub fn new(placed: &placing::Placed, heap: u64) -> Self {
         let (image, placement) = (&*placed.image, placed.placement);
         let mut plot = Plot::default();
-        plot.show(Part::Hypercall, placement.hypercall, 1, Rights::ReadExecute);
+        let is_random = image.is_random();
+        if !is_random {
+            plot.show(Part::Hypercall, placement.hypercall, 1, Rights::ReadExecute);
+        }
         let boot = plot.show(Part::Boot, placement.boot, 1, Rights::Read);
         plot.view(descriptor_tables::page(&placement), boot, 1, Access::Processor);
         plot.show(Part::FaultStack, placement.tender_page, 1, Rights::ReadWrite);
         let framed = !image.frames.is_empty() && placed.resumption.is_none();
         let frames = framed.then(|| plot.add(Part::Frames, image.frames.len() as u64));
-        for (number, extent) in placed.extents.iter().enumerate() {
-            match (&extent.content, frames) {
-                (Content::Frames { first }, Some(frames)) => {
-                    plot.view(extent.address, frames + first, extent.pages, Access::Guest(extent.rights));
-                }
-                _ => {
-                    plot.show(Part::Extent(number), extent.address, extent.pages, extent.rights);
-                }
-            }
+        if is_random {
+            plot.show(Part::Hypercall, placement.hypercall, 1, Rights::ReadExecute);
+        }
+        let order = if is_random {
+            order(placed)
+        } else {
+            (0..placed.extents.len()).collect()
+        };
+        let mut before: Option<(&Extent, u64)> = None;
+        for number in order {
+            let extent = &placed.extents[number];
+            let at = match (&extent.content, frames, before) {
+                (Content::Frames { first }, Some(frames), _) => frames + first,
+                // A snapshot's page that is seen at several addresses.
+                (_, _, Some((same, at))) if is_random && shows_same(extent, same) => at,
+                _ => plot.add(Part::Extent(number), extent.pages),
+            };
+            plot.view(extent.address, at, extent.pages, Access::Guest(extent.rights));
+            before = Some((extent, at));
         }
         plot.show(Part::Stack, placement.stack_bottom, image.stack / PAGE, Rights::ReadWrite);
-        plot.finish(placement, heap, image.is_random())
+        plot.finish(placement, heap, is_random)
     }
 
     /// Bytes of the heap that the first memory slot holds.
@@ -103,9 +118,13 @@ impl Layout {
             .map_or(0, |located| located.pages)
     }
 
-    /// The page tables' bytes.
-    pub fn page_tables(&self) -> Vec<u8> {
-        page_tables::build(&self.mappings(), self.large_pages(), self.base)
+    /// The page tables.
+    pub fn tables(&self) -> Plan {
+        Plan {
+            mappings: self.mappings(),
+            large: self.large_pages(),
+            base: self.base,
+        }
     }
 
     /// What is mapped page by page; of the heap, if the rest is large pages, what its first table reaches.
@@ -140,6 +159,56 @@ impl Layout {
                 0
             },
         }
+    }
+}
+
+/// The extents in an order that takes few mappings of the kernel's, where the pool has no page tables that fix one: first what is shared,
+/// by file and place in it, so that what follows each other in a file does so here; then what is the instance's own. Pieces of what was one
+/// extent stay together, for a guest may name them as one.
+fn order(placed: &placing::Placed) -> Vec<usize> {
+    let extents = &placed.extents;
+    let mut files = Vec::new();
+    let mut groups: Vec<((bool, usize, u64), std::ops::Range<usize>)> = Vec::new();
+    for (number, extent) in extents.iter().enumerate() {
+        match groups.last_mut() {
+            Some((_, group)) if extents[group.start].source == extent.source => group.end = number + 1,
+            _ => {
+                let key = match &extent.content {
+                    Content::Run { file, first } if extent.rights != Rights::ReadWrite => {
+                        let file = Arc::as_ptr(file);
+                        let known = files.iter().position(|known| *known == file);
+                        let place = known.unwrap_or_else(|| {
+                            files.push(file);
+                            files.len() - 1
+                        });
+                        (false, place, *first)
+                    }
+                    _ => (true, number, 0),
+                };
+                groups.push((key, number..number + 1));
+            }
+        }
+    }
+    groups.sort_by_key(|(key, _)| *key);
+    groups.into_iter().flat_map(|(_, group)| group).collect()
+}
+
+/// Whether two extents are the same pages of a file, which nobody changes.
+fn shows_same(extent: &Extent, other: &Extent) -> bool {
+    match (&extent.content, &other.content) {
+        (
+            Content::Run { file, first },
+            Content::Run {
+                file: other_file,
+                first: other_first,
+            },
+        ) => {
+            let rights = [extent.rights, other.rights];
+            Arc::ptr_eq(file, other_file)
+                && (first, extent.pages) == (other_first, other.pages)
+                && !rights.contains(&Rights::ReadWrite)
+        }
+        _ => false,
     }
 }
 
@@ -180,7 +249,7 @@ impl Plot {
             heap,
             large,
         };
-        let tables = page_tables::count(&layout.mappings(), layout.large_pages());
+        let tables = layout.tables().count();
         layout.size = (tables + self.next) * PAGE;
         if large {
             layout.base = HEAP_PHYSICAL + placement.heap_start % LARGE_PAGE - layout.size;

@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use rustix::mm::{MapFlags, ProtFlags};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise};
 
 use super::hypercall_page;
 use super::layout::{Layout, Part};
-use super::page_tables::Access;
+use super::page_tables::{Access, Plan, Table};
 use crate::error::Error;
 use crate::image::{Content, PAGE, Rights};
+use crate::memory::address::pointer;
 use crate::memory::mapping::{self, Over, READ_WRITE};
 use crate::placing::Placed;
 use crate::placing::frames;
@@ -24,6 +25,11 @@ pub struct Memory {
     pub heap: u64,
     pub fault_stack: u64,
     regions: Vec<Region>,
+    /// Of what is mapped shared, which comes again by itself: host address and bytes.
+    shared: Vec<(u64, u64)>,
+    /// Page tables of this instance's own, to be built again; those of a file come again by themselves.
+    tables: Option<Plan>,
+    table_bytes: u64,
 }
 
 /// Guest virtual addresses that lie together in host memory too.
@@ -36,7 +42,7 @@ struct Region {
 }
 
 impl Memory {
-    /// Map everything. `tables` is the file of shared page tables, or their bytes.
+    /// Map everything.
     pub fn map(
         placed: &Placed,
         layout: &Layout,
@@ -46,21 +52,29 @@ impl Memory {
     ) -> Result<Self, Error> {
         let base =
             mapping::reserve(layout.size + layout.heap).map_err(|error| Error::io("reserving the guest's memory", error))?;
-        let mut fault_stack = 0;
-        for located in &layout.parts {
-            let (host, pages) = (base + (located.physical_address - layout.base), located.pages);
-            if located.part == Part::FaultStack {
-                fault_stack = host;
-            }
-            let map = Map { host, pages, sharing };
-            map.part(located.part, placed, tables, boot)?;
-        }
         let mut memory = Self {
             base,
             heap: base + layout.size,
-            fault_stack,
+            fault_stack: 0,
             regions: Vec::with_capacity(layout.views.len() + 1),
+            shared: Vec::new(),
+            tables: None,
+            table_bytes: layout.table_pages() * PAGE,
         };
+        for located in &layout.parts {
+            let (host, pages) = (base + (located.physical_address - layout.base), located.pages);
+            if located.part == Part::FaultStack {
+                memory.fault_stack = host;
+            }
+            let map = Map { host, pages, sharing };
+            if map.part(located.part, placed, &tables, boot)? == Mapped::Shared {
+                memory.add_shared(host, pages * PAGE);
+            }
+        }
+        if let Tables::Own(plan) = tables {
+            memory.tables = Some(plan);
+            memory.build_tables();
+        }
         if layout.heap > 0 {
             anonymous(memory.heap, layout.heap / PAGE).map_err(|error| Error::io("mapping the guest's heap", error))?;
         }
@@ -113,6 +127,39 @@ impl Memory {
         let mut fresh = Vec::with_capacity(self.regions.len() + 1);
         fresh.append(&mut self.regions);
         self.regions = fresh;
+        self.shared = self.shared.clone();
+        self.tables = self.tables.clone();
+    }
+
+    /// Give up all that a guest without a processor does not need and that comes again: shared pages by themselves, page tables by
+    /// `restore`. Nothing of it can have been changed: the guest has no right to write it.
+    pub fn give_up(&self) -> Result<(), Error> {
+        for &(host, bytes) in self.shared.iter().chain(&[(self.base, self.table_bytes)]) {
+            // SAFETY: memory of the guest, which does not run now; nothing of the tender's refers into it.
+            unsafe { madvise(pointer(host), bytes as usize, Advice::LinuxDontNeed) }
+                .map_err(|error| Error::io("giving up what a parked guest does not need", error))?;
+        }
+        Ok(())
+    }
+
+    /// Have what was given up again.
+    pub fn restore(&mut self) {
+        self.build_tables();
+    }
+
+    fn build_tables(&mut self) {
+        if let Some(plan) = &self.tables {
+            let tables = (self.table_bytes / PAGE) as usize;
+            // SAFETY: pages of zeros that were mapped writable for the tables, as many as the plan takes; no processor uses them now.
+            plan.build(unsafe { std::slice::from_raw_parts_mut(pointer(self.base).cast::<Table>(), tables) });
+        }
+    }
+
+    fn add_shared(&mut self, host: u64, bytes: u64) {
+        match self.shared.last_mut() {
+            Some((start, length)) if *start + *length == host => *length += bytes,
+            _ => self.shared.push((host, bytes)),
+        }
     }
 
     fn add_region(&mut self, start: u64, pages: u64, host: u64, writable: bool) {
@@ -151,10 +198,17 @@ impl Memory {
 }
 
 /// Where an instance's page tables come from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Tables<'a> {
     Shared(&'a File),
-    Own(&'a [u8]),
+    Own(Plan),
+}
+
+/// Whether what was mapped is a file's own pages, which nothing here can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mapped {
+    Shared,
+    Private,
 }
 
 /// Where one part goes, and how it is filled.
@@ -165,7 +219,7 @@ struct Map {
 }
 
 impl Map {
-    fn part(&self, part: Part, placed: &Placed, tables: Tables<'_>, boot: &boot_page::Page) -> Result<(), Error> {
+    fn part(&self, part: Part, placed: &Placed, tables: &Tables<'_>, boot: &boot_page::Page) -> Result<Mapped, Error> {
         let &Self { host, pages, sharing } = self;
         let (what, mapped) = match part {
             Part::PageTables => ("page tables", self.tables(tables)),
@@ -177,7 +231,7 @@ impl Map {
                     Ok(())
                 }),
             ),
-            Part::Frames => return self.frames(placed),
+            Part::Frames => return self.frames(placed).map(|()| Mapped::Private),
             Part::Extent(number) => {
                 let extent = &placed.extents[number];
                 let what = || {
@@ -194,14 +248,10 @@ impl Map {
         mapped.map_err(|error| Error::io(format!("mapping the guest's {what}"), error))
     }
 
-    fn tables(&self, tables: Tables<'_>) -> std::io::Result<()> {
+    fn tables(&self, tables: &Tables<'_>) -> std::io::Result<Mapped> {
         match tables {
-            Tables::Shared(file) if self.sharing == Sharing::Pool => copy_on_write(self.host, self.pages, file, 0),
-            Tables::Shared(file) => private(self.host, self.pages, file, 0),
-            Tables::Own(bytes) => fill(self.host, self.pages, |room| {
-                room.copy_from_slice(bytes);
-                Ok(())
-            }),
+            Tables::Shared(file) => copy_on_write(self.host, self.pages, file, 0),
+            Tables::Own(_) => anonymous(self.host, self.pages),
         }
     }
 
@@ -222,11 +272,11 @@ impl Map {
     }
 }
 
-fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing: Sharing) -> std::io::Result<()> {
+fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing: Sharing) -> std::io::Result<Mapped> {
     match (content, sharing) {
         (Content::Zero, _) => anonymous(host, pages),
         // Shown from the frames' own part.
-        (Content::Frames { .. }, _) => Ok(()),
+        (Content::Frames { .. }, _) => Ok(Mapped::Private),
         (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, *first),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
             copy_on_write(host, pages, file, *first)
@@ -235,26 +285,26 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
     }
 }
 
-fn shared(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
-    of_file(host, pages, ProtFlags::READ, MapFlags::SHARED, file, first)
+fn shared(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<Mapped> {
+    of_file(host, pages, ProtFlags::READ, MapFlags::SHARED, file, first).map(|()| Mapped::Shared)
 }
 
 /// Shared until someone writes: the guest, or nested paging that walks page tables.
-fn copy_on_write(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
-    of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, first)
+fn copy_on_write(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<Mapped> {
+    of_file(host, pages, READ_WRITE, MapFlags::PRIVATE, file, first).map(|()| Mapped::Private)
 }
 
 /// A private copy of a file's pages, made now, as stock monitors do.
-fn private(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<()> {
+fn private(host: u64, pages: u64, file: &File, first: u64) -> std::io::Result<Mapped> {
     fill(host, pages, |room| file.read_exact_at(room, first * PAGE))
 }
 
-fn fill(host: u64, pages: u64, write: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> std::io::Result<()> {
-    mapping::filled(host, pages, Over::Reservation, write)
+fn fill(host: u64, pages: u64, write: impl FnOnce(&mut [u8]) -> std::io::Result<()>) -> std::io::Result<Mapped> {
+    mapping::filled(host, pages, Over::Reservation, write).map(|()| Mapped::Private)
 }
 
-fn anonymous(host: u64, pages: u64) -> std::io::Result<()> {
-    mapping::anonymous(host, pages, Over::Reservation)
+fn anonymous(host: u64, pages: u64) -> std::io::Result<Mapped> {
+    mapping::anonymous(host, pages, Over::Reservation).map(|()| Mapped::Private)
 }
 
 fn of_file(host: u64, pages: u64, rights: ProtFlags, flags: MapFlags, file: &File, first: u64) -> std::io::Result<()> {

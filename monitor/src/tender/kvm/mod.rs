@@ -19,13 +19,14 @@ mod states;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use kvm_ioctls::SyncReg;
+use seccompiler::BpfProgram;
 
-use super::{Beginning, Descriptors, Prepared, Spec, WORD_FD};
+use super::{Beginning, Descriptors, Prepared, Spec, WORD_FD, descriptor_table};
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
@@ -57,7 +58,7 @@ pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
     let Some(placed) = place else {
         return Ok(Prepared::default());
     };
-    let built = Layout::new(placed, placed.image.heap).page_tables();
+    let built = Layout::new(placed, placed.image.heap).tables().bytes();
     let file = match pooled_tables(&placed.image, &built)? {
         Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
@@ -89,11 +90,18 @@ pub fn own_table_pages(placed: &Placed) -> u64 {
 pub struct Guest {
     machine: Machine,
     service: Service,
+    /// One of the highest descriptors that the parent had.
+    highest: RawFd,
 }
 
 /// Make a guest's machine. The image is not needed any more after this.
 pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error> {
-    let Descriptors { channel, console, kvm } = descriptors;
+    let Descriptors {
+        channel,
+        console,
+        kvm,
+        highest,
+    } = descriptors;
     let device = kvm.ok_or_else(|| Error::Defect {
         what: "the KVM tender was not given /dev/kvm".into(),
     })?;
@@ -137,27 +145,39 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     if service.resume.is_some() {
         channel::send_ready(service.channel.as_fd())?;
     }
-    Ok(Guest { machine, service })
+    Ok(Guest {
+        machine,
+        service,
+        highest,
+    })
 }
 
 impl Guest {
-    /// Become the tender of this guest. `arena` is where its set-up was allocated.
-    pub fn run(mut self, arena: Arena) -> Result<Infallible, Error> {
+    /// Become the tender of this guest. `arena` is where its set-up was allocated; `fail` says what went wrong and ends the process.
+    pub fn run(self, arena: Arena, fail: impl FnOnce(Error) -> Infallible) -> Result<Infallible, Error> {
         let left = Left::find();
-        keep_only(&self.service, &self.machine)?;
+        keep_only(&self.service, &self.machine, self.highest)?;
         super::limit_descriptors()?;
-        // SAFETY: from here on there is only `self`, which holds nothing that is allocated but the regions, the filter, and the run loop.
-        let filter = unsafe { left.leave(arena, &mut self) }?;
+        // SAFETY: from here on there is only the guest, whose memory's lists are all that it has allocated, the filter, and the run loop.
+        unsafe {
+            left.leave(arena, self, |guest, filter| match guest.serve(filter) {
+                // SAFETY: ends the process without the parent's exit handlers.
+                Ok(code) => libc::_exit(code),
+                Err(error) => fail(error),
+            })
+        }
+    }
+
+    /// Run confined to the end; the process's exit code.
+    fn serve(&mut self, filter: &BpfProgram) -> Result<i32, Error> {
         stopwatch::mark(Step::Stripped);
-        sandbox::enter(&filter)?;
+        sandbox::enter(filter)?;
         stopwatch::mark(Step::Confined);
         if let Some(resume) = self.service.resume {
-            resume::wait(&mut self.machine, &self.service, &resume)?;
+            resume::wait(&mut self.machine, &mut self.service, &resume)?;
         }
         stopwatch::mark(Step::Entered);
-        let code = run(&mut self.machine, &mut self.service)?;
-        // SAFETY: ends the process without the parent's exit handlers.
-        unsafe { libc::_exit(code) }
+        run(&mut self.machine, &mut self.service)
     }
 }
 
@@ -173,17 +193,13 @@ fn boot_page(spec: &Spec<'_>, layout: &Layout, machine: &Machine, heap_ready: u6
     Ok(page)
 }
 
-/// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own.
+/// Map the guest. Shared tables serve the manifest's own heap; another heap has tables of its own, and so has who shares nothing.
 fn map(spec: &Spec<'_>, layout: &Layout, boot: &boot_page::Page) -> Result<Memory, Error> {
-    match &spec.prepared.page_tables {
-        Some(file) if spec.heap == spec.placed.image.heap => {
-            Memory::map(spec.placed, layout, spec.sharing, Tables::Shared(file), boot)
-        }
-        _ => {
-            let own = layout.page_tables();
-            Memory::map(spec.placed, layout, spec.sharing, Tables::Own(&own), boot)
-        }
-    }
+    let tables = match &spec.prepared.page_tables {
+        Some(file) if spec.heap == spec.placed.image.heap && !spec.sharing.copies() => Tables::Shared(file),
+        _ => Tables::Own(layout.tables()),
+    };
+    Memory::map(spec.placed, layout, spec.sharing, tables, boot)
 }
 
 /// So that ps shows the image.
@@ -194,40 +210,17 @@ fn take_name(name: &str) -> Result<(), Error> {
 }
 
 /// Give up descriptors that the run loop does not need.
-fn keep_only(service: &Service, machine: &Machine) -> Result<(), Error> {
-    close_others([
+fn keep_only(service: &Service, machine: &Machine, highest: RawFd) -> Result<(), Error> {
+    let mut kept = [
         service.channel.as_raw_fd(),
         service.console.as_raw_fd(),
         machine.vm.as_raw_fd(),
         machine.processor.as_raw_fd(),
         machine.device.as_raw_fd(),
         WORD_FD,
-    ])
-}
-
-/// Close every descriptor but those kept, range by range.
-fn close_others(mut kept: [i32; 6]) -> Result<(), Error> {
-    kept.sort_unstable();
-    let mut from = 0_u32;
-    for descriptor in kept {
-        let descriptor = descriptor as u32;
-        if descriptor > from {
-            close_range(from, descriptor - 1)?;
-        }
-        from = descriptor + 1;
-    }
-    close_range(from, u32::MAX)
-}
-
-fn close_range(first: u32, last: u32) -> Result<(), Error> {
-    // SAFETY: the child uses none of these any more: files were mapped, and their owners are never dropped, as it ends by _exit.
-    if unsafe { libc::close_range(first, last, 0) } < 0 {
-        return Err(Error::io(
-            "closing the monitor's descriptors",
-            std::io::Error::last_os_error(),
-        ));
-    }
-    Ok(())
+    ];
+    // SAFETY: the child uses no other any more: files were mapped, and their owners are never dropped, as it ends by _exit.
+    unsafe { descriptor_table::keep_only(&mut kept, highest) }
 }
 
 /// Let the guest run to its end; the process's exit code.

@@ -16,6 +16,8 @@ use crate::placing::Placed;
 /// Entries of a table, and the bits of an address that index one.
 const ENTRIES: usize = 512;
 const INDEX_BITS: u32 = 9;
+/// A page of them.
+pub type Table = [u64; ENTRIES];
 const PAGE_BITS: u32 = 12;
 const LEVELS: u32 = 4;
 
@@ -58,45 +60,63 @@ pub struct LargePages {
 /// Bytes of a large page.
 pub const LARGE_PAGE: u64 = PAGE << INDEX_BITS;
 
-/// How many pages the tables for these virtual pages take.
-pub fn count(mappings: &[Mapping], large: LargePages) -> u64 {
-    let mut tables = std::collections::BTreeSet::new();
-    for mapping in mappings {
-        let last = mapping.virtual_address + mapping.pages * PAGE - 1;
-        for level in 1..LEVELS {
-            tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
-        }
-    }
-    if let Some(further) = large.count.checked_sub(1) {
-        let last = large.virtual_address + further * LARGE_PAGE;
-        for level in 2..LEVELS {
-            tables.extend((large.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
-        }
-    }
-    tables.len() as u64 + 1
+/// All that the tables say, and where they lie: guest physical address `base`, the root first.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub mappings: Vec<Mapping>,
+    pub large: LargePages,
+    pub base: u64,
 }
 
-/// The tables' bytes, for tables that lie at guest physical address `base`; the root comes first.
-pub fn build(mappings: &[Mapping], large: LargePages, base: u64) -> Vec<u8> {
-    let mut tables = Tables {
-        pages: vec![[0; ENTRIES]],
-        known: BTreeMap::new(),
-        base,
-    };
-    for mapping in mappings {
-        for page in 0..mapping.pages {
-            let address = mapping.virtual_address + page * PAGE;
-            let table = tables.find(address, 1);
-            tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.access);
+impl Plan {
+    /// How many pages the tables take.
+    pub fn count(&self) -> u64 {
+        let mut tables = std::collections::BTreeSet::new();
+        for mapping in &self.mappings {
+            let last = mapping.virtual_address + mapping.pages * PAGE - 1;
+            for level in 1..LEVELS {
+                tables.extend((mapping.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
+            }
+        }
+        let large = self.large;
+        if let Some(further) = large.count.checked_sub(1) {
+            let last = large.virtual_address + further * LARGE_PAGE;
+            for level in 2..LEVELS {
+                tables.extend((large.virtual_address >> shift(level)..=last >> shift(level)).map(|index| (level, index)));
+            }
+        }
+        tables.len() as u64 + 1
+    }
+
+    /// Write the tables into as many pages of zeros. They are a processor's, which is this host's: little-endian.
+    pub fn build(&self, pages: &mut [Table]) {
+        let mut tables = Tables {
+            pages,
+            count: 1,
+            known: BTreeMap::new(),
+            base: self.base,
+        };
+        for mapping in &self.mappings {
+            for page in 0..mapping.pages {
+                let address = mapping.virtual_address + page * PAGE;
+                let table = tables.find(address, 1);
+                tables.pages[table][index(address, 0)] = entry(mapping.physical_address + page * PAGE, mapping.access);
+            }
+        }
+        for offset in (0..self.large.count).map(|number| number * LARGE_PAGE) {
+            let address = self.large.virtual_address + offset;
+            let table = tables.find(address, 2);
+            tables.pages[table][index(address, 1)] =
+                LARGE | entry(self.large.physical_address + offset, Access::Guest(Rights::ReadWrite));
         }
     }
-    for offset in (0..large.count).map(|number| number * LARGE_PAGE) {
-        let address = large.virtual_address + offset;
-        let table = tables.find(address, 2);
-        tables.pages[table][index(address, 1)] =
-            LARGE | entry(large.physical_address + offset, Access::Guest(Rights::ReadWrite));
+
+    /// The tables' bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut pages = vec![[0; ENTRIES]; self.count() as usize];
+        self.build(&mut pages);
+        bytemuck::cast_slice(&pages).to_vec()
     }
-    tables.pages.iter().flatten().flat_map(|entry| entry.to_le_bytes()).collect()
 }
 
 fn entry(physical_address: u64, access: Access) -> u64 {
@@ -109,14 +129,15 @@ fn entry(physical_address: u64, access: Access) -> u64 {
     physical_address | PRESENT | ACCESSED | DIRTY | rights
 }
 
-/// Tables in the making.
-struct Tables {
-    pages: Vec<[u64; ENTRIES]>,
+/// Tables in the making, of which the first `count` pages are in use.
+struct Tables<'a> {
+    pages: &'a mut [Table],
+    count: usize,
     known: BTreeMap<(u32, u64), usize>,
     base: u64,
 }
 
-impl Tables {
+impl Tables<'_> {
     /// The number of the table of a level that holds an address's entry; missing ones are made on the way down.
     fn find(&mut self, address: u64, level: u32) -> usize {
         let mut table = 0;
@@ -125,8 +146,8 @@ impl Tables {
             table = match self.known.get(&key) {
                 Some(known) => *known,
                 None => {
-                    let fresh = self.pages.len();
-                    self.pages.push([0; ENTRIES]);
+                    let fresh = self.count;
+                    self.count += 1;
                     self.pages[table][index(address, level)] = (self.base + fresh as u64 * PAGE) | INNER;
                     self.known.insert(key, fresh);
                     fresh
@@ -149,7 +170,7 @@ fn index(address: u64, level: u32) -> usize {
 /// Write an image's tables for its own heap into a file, as pool content. The file appears as a whole.
 pub fn write(placed: &Placed, path: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::io(format!("writing {}", path.display()), error);
-    let bytes = Layout::new(placed, placed.image.heap).page_tables();
+    let bytes = Layout::new(placed, placed.image.heap).tables().bytes();
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let written = std::fs::File::create(&fresh).and_then(|mut file| file.write_all(&bytes));
     written.and_then(|()| std::fs::rename(&fresh, path)).map_err(|error| {

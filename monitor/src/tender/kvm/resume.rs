@@ -8,6 +8,7 @@ use super::hypercalls::Service;
 use super::machine::{Machine, RFLAGS, failed};
 use super::states::Control;
 use crate::abi::Waiting;
+use crate::allocator;
 use crate::error::Error;
 use crate::memory::address::pointer;
 
@@ -23,11 +24,11 @@ pub struct Resume {
 
 /// Wait with the guest where it waits, for long without a machine: it runs again with the next message in its memory. No code of its own
 /// has run.
-pub fn wait(machine: &mut Machine, service: &Service, resume: &Resume) -> Result<(), Error> {
+pub fn wait(machine: &mut Machine, service: &mut Service, resume: &Resume) -> Result<(), Error> {
     let waiting = &resume.waiting;
     let received = service.receive_long(machine, waiting.receive_address, waiting.receive_bytes)?;
     // Only now: it may be another machine.
-    machine.set_mode(resume.root, &service.placement, waiting.fs_base)?;
+    allocator::scratch(|| machine.set_mode(resume.root, &service.placement, waiting.fs_base))?;
     let control = Control {
         x87: waiting.x87_control as u16,
         mxcsr: waiting.mxcsr,

@@ -1,7 +1,8 @@
 //! Floating-point and vector registers of a guest that waits in a hypercall. That is a call of a C function to the guest, which may change
 //! all of them but two words of control: the x87's and MXCSR.
 //!
-//! They go through the XSAVE area, because `KVM_GET_FPU` and `KVM_SET_FPU` leave MXCSR out, though their structure has room for it.
+//! They go through the XSAVE area, because `KVM_GET_FPU` and `KVM_SET_FPU` leave MXCSR out, though their structure has room for it. Nothing here
+//! is inlined: the area's 4 KiB are no part of the frame of who waits.
 
 use kvm_bindings::kvm_xsave;
 
@@ -25,6 +26,7 @@ pub struct Control {
 
 impl Control {
     /// What the processor has.
+    #[inline(never)]
     pub fn of(machine: &Machine) -> Result<Self, Error> {
         let area = machine.processor.get_xsave().map_err(failed("reading registers"))?;
         Ok(Self {
@@ -34,6 +36,7 @@ impl Control {
     }
 
     /// Set them, and every other floating-point and vector register as in a new process.
+    #[inline(never)]
     pub fn set(self, machine: &Machine) -> Result<(), Error> {
         let mut area = kvm_xsave::default();
         area.region[X87_CONTROL] = u32::from(self.x87);

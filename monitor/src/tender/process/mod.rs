@@ -5,7 +5,6 @@
 //! pages: there is nothing of the monitor to read, to overwrite, or to pay for.
 
 mod departure;
-mod descriptor_table;
 mod faults;
 mod frames;
 mod hypercall_page;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 
 use seccompiler::BpfProgram;
 
-use super::{Beginning, Descriptors, Prepared, Spec};
+use super::{Beginning, Descriptors, Prepared, Spec, descriptor_table};
 use crate::channel;
 use crate::error::Error;
 use crate::image::{PAGE, Rights};
@@ -141,11 +140,10 @@ fn keep_only(descriptors: Descriptors) -> Result<(), Error> {
             ));
         }
     }
-    let highest = channel.as_raw_fd().max(console.as_raw_fd());
     // They are closed below; their owners must not do it again.
     for descriptor in [descriptors.channel, descriptors.console, channel, console] {
         let _ = descriptor.into_raw_fd();
     }
     // SAFETY: the child knows of no other descriptors, but for the pool's runs, which it never uses again.
-    unsafe { descriptor_table::close_from(WORD_FD as u32 + 1, highest) }
+    unsafe { descriptor_table::keep_only(&mut [CHANNEL_FD, CONSOLE_FD, WORD_FD], descriptors.highest) }
 }

@@ -2,15 +2,15 @@
 
 In: a population's images by layout. Each configuration is one fleet from nothing to nothing: start, ask every example, wait until the
 instances have given back what they could, read. Functions of a population keep nothing, so those from a snapshot are reset after each
-answer. `own` is anonymous memory and `page tables` those of the processes, both counted in them, and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
+answer. Under KVM the pool's configurations are measured twice: with a machine each, and parked. `own` is anonymous memory and `page tables` those of the processes, both counted in them, and of virtual machines; `kernel` is what /proc/meminfo says that the fleet added otherwise. `total` is the fall of MemAvailable, plus the
 pages of the pool that the fleet maps (host/memory.py says why): on a machine that does something else only the counted ones mean much.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unishare.evaluation.bench.measured_fleet import MeasuredFleet
@@ -25,17 +25,38 @@ from unishare.host.mappings import page_tables
 from unishare.host.memory import kilobyte_fields, pool_in_use, settle
 from unishare.settings import Settings
 
+
+@dataclass(frozen=True)
+class IdleConfiguration:
+    """How one fleet is started. No layout: as many empty instances."""
+
+    layout: str | None
+    sharing: Sharing = "pool"
+    from_snapshots: bool = False
+    parked: bool = False
+
+    @property
+    def name(self) -> str:
+        """As rows call it."""
+        if self.layout is None:
+            return "floor"
+        return f"{self.layout} {self.sharing}{' snapshot' * self.from_snapshots}{' parked' * self.parked}"
+
+
+FLOOR = IdleConfiguration(None)
 # What stock monitors do with stock and with small images, aligned images without the pool, the pool, and its snapshots.
-CONFIGURATIONS: tuple[tuple[str, Sharing, bool], ...] = (
-    ("default", "copy", False),
-    ("dce", "copy", False),
-    ("aligned", "copy", False),
-    ("aligned", "pool", False),
-    ("aligned", "pool", True),
-    ("aslr", "pool", False),
-    ("aslr", "pool", True),
+CONFIGURATIONS = (
+    IdleConfiguration("default", "copy"),
+    IdleConfiguration("dce", "copy"),
+    IdleConfiguration("aligned", "copy"),
+    IdleConfiguration("aligned"),
+    IdleConfiguration("aligned", from_snapshots=True),
+    IdleConfiguration("aslr"),
+    IdleConfiguration("aslr", from_snapshots=True),
 )
-FLOOR = "floor"
+# 0: an instance keeps its machine; soon: it is parked when it is read.
+KEEP_MACHINES_MS = 0
+PARK_SOON_MS = 100
 # Several times what an instance waits until it gives memory back.
 QUIET_S = 1.0
 
@@ -58,31 +79,33 @@ async def bench_idle(
 ) -> BenchReport:
     """Measure each configuration whose layout is among `functions`, and the floor; a wrong answer raises."""
     count = len(next(iter(functions.values())))
-    chosen = [configuration for configuration in CONFIGURATIONS if configuration[0] in functions]
-    for layout in {layout for layout, _, from_snapshots in chosen if from_snapshots}:
+    fleets = [FLOOR, *configurations(functions, tender)]
+    for layout in {fleet.layout for fleet in fleets if fleet.layout is not None and fleet.from_snapshots}:
         take_snapshots(settings, [function.image for function in functions[layout]], layout, progress)
     samples: dict[str, list[IdleSample]] = {}
     for number in range(rounds):
-        turn = number % (len(chosen) + 1)
-        fleets: list[tuple[str, Sequence[Function], Sharing, bool]] = [(FLOOR, (), "pool", False)]
-        fleets += [
-            (f"{layout} {sharing}{' snapshot' * from_snapshots}", functions[layout], sharing, from_snapshots)
-            for layout, sharing, from_snapshots in chosen
-        ]
-        for name, members, sharing, from_snapshots in fleets[turn:] + fleets[:turn]:
-            sample = await _fleet(settings, name, members, count, tender, sharing, from_snapshots, progress)
-            samples.setdefault(name, []).append(sample)
+        turn = number % len(fleets)
+        for fleet in fleets[turn:] + fleets[:turn]:
+            members = functions[fleet.layout] if fleet.layout is not None else ()
+            sample = await _fleet(settings, fleet, members, count, tender, progress)
+            samples.setdefault(fleet.name, []).append(sample)
     return _report(samples, count, tender)
+
+
+def configurations(layouts: Container[str], tender: Tender) -> list[IdleConfiguration]:
+    """Those of these layouts. A machine can be given back under KVM only."""
+    chosen = [configuration for configuration in CONFIGURATIONS if configuration.layout in layouts]
+    if tender != "kvm":
+        return chosen
+    return chosen + [replace(configuration, parked=True) for configuration in chosen if configuration.sharing == "pool"]
 
 
 async def _fleet(
     settings: Settings,
-    name: str,
+    configuration: IdleConfiguration,
     functions: Sequence[Function],
     count: int,
     tender: Tender,
-    sharing: Sharing,
-    from_snapshots: bool,
     progress: Progress,
 ) -> IdleSample:
     done = 0
@@ -90,20 +113,23 @@ async def _fleet(
     def step(batch: int) -> None:
         nonlocal done
         done += batch
-        progress(f"{tender} {name}", done, count)
+        progress(f"{tender} {configuration.name}", done, count)
 
     before, kernel_before = settle(), read_kernel_memory()
     async with launcher.private(settings) as (control, _):
-        fleet = MeasuredFleet(control, tender, sharing, from_snapshots)
+        park_ms = PARK_SOON_MS if configuration.parked else KEEP_MACHINES_MS
+        fleet = MeasuredFleet(control, tender, configuration.sharing, configuration.from_snapshots, park_ms)
         if functions:
             await fleet.start_mixed(functions, count, step)
             await fleet.ask_all(lambda _: None)
         else:
             await fleet.start_empty(count, step)
         await asyncio.sleep(QUIET_S)
+        if configuration.parked:
+            await fleet.all_parked()
         after, kernel = settle(), read_kernel_memory() - kernel_before
-        pooled = [function.image.manifest for function in functions] if sharing == "pool" else []
-        runs = runs_of(pooled) | runs_of_snapshots(pooled if from_snapshots else ())
+        pooled = [function.image.manifest for function in functions] if configuration.sharing == "pool" else []
+        runs = runs_of(pooled) | runs_of_snapshots(pooled if configuration.from_snapshots else ())
         resident = pool_in_use(settings.pool, runs)
         own = sum(kilobyte_fields(Path(f"/proc/{pid}/smaps_rollup"))["Anonymous"] for pid in fleet.pids)
         tables = sum(page_tables(pid) for pid in fleet.pids)
@@ -117,13 +143,13 @@ async def _fleet(
 
 
 def _report(samples: Mapping[str, Sequence[IdleSample]], count: int, tender: Tender) -> BenchReport:
-    floor = samples[FLOOR]
+    floor = samples[FLOOR.name]
     rows, above = [], {}
     for name, fleets in samples.items():
         for kind in ("total", "pool", "own", "page_tables", "kernel"):
             values = [float(getattr(fleet, kind)) for fleet in fleets]
             rows.append(Row.of(f"{name}: {kind.replace('_', ' ')}", values, "bytes"))
-        if name != FLOOR:
+        if name != FLOOR.name:
             values = [float(fleet.total - empty.total) for fleet, empty in zip(fleets, floor, strict=True)]
             without_pool = [(value - fleet.pool) / count for value, fleet in zip(values, fleets, strict=True)]
             counted = [

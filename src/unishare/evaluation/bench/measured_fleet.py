@@ -17,6 +17,7 @@ from unishare.formats.snapshot import snapshots_of
 BATCH = 50
 ASKING = 16
 TIME_LIMIT_MS = 60_000
+PARKING_LIMIT_S = 60
 
 Step = Callable[[int], None]
 
@@ -29,12 +30,14 @@ class InstanceLostError(UnishareError):
 
 @dataclass
 class MeasuredFleet:
-    """Running instances and what they are; grows by `start_mixed` and `start_empty`. `from_snapshots`: each from one of its image's."""
+    """Running instances and what they are; grows by `start_mixed` and `start_empty`. `from_snapshots`: each from one of its image's. `park_ms`: how
+    long they wait until they give their machines back (None: as long as any does)."""
 
     control: Control
     tender: Tender
     sharing: Sharing
     from_snapshots: bool = False
+    park_ms: int | None = None
     members: list[tuple[StartedInstance, Function | None]] = field(default_factory=list)
 
     @property
@@ -72,6 +75,7 @@ class MeasuredFleet:
                     count=batch,
                     name=function.name,
                     snapshots=[str(file) for file in snapshots_of(function.image.manifest)] if self.from_snapshots else None,
+                    park_ms=self.park_ms,
                 )
                 await self._start(request, function)
                 step(batch)
@@ -94,6 +98,12 @@ class MeasuredFleet:
                 if function is not None
             ]
         return sum(task.result() for task in tasks)
+
+    async def all_parked(self) -> None:
+        """Wait until no instance has a machine; TimeoutError after long patience."""
+        async with asyncio.timeout(PARKING_LIMIT_S):
+            while any(row.state != "parked" for row in await self.control.list()):
+                await asyncio.sleep(0.1)
 
     async def _start(self, request: StartRequest, function: Function | None) -> None:
         for started in await self.control.start(request):

@@ -32,7 +32,7 @@ fn tables(layout: &Layout) -> HashMap<u64, Vec<u8>> {
     let mut pages = HashMap::new();
     for placed in &layout.parts {
         let bytes = match placed.part {
-            Part::PageTables => layout.page_tables(),
+            Part::PageTables => layout.tables().bytes(),
             _ => continue,
         };
         assert_eq!(bytes.len() as u64, placed.pages * PAGE);

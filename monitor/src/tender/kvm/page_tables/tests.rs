@@ -55,8 +55,13 @@ fn every_page_is_mapped_as_asked_and_no_other() {
             address += (pages + 1) * PAGE;
             physical += pages * PAGE;
         }
-        let bytes = build(&mappings, NONE, 0);
-        assert_eq!(bytes.len() as u64, count(&mappings, NONE) * PAGE);
+        let plan = Plan {
+            mappings: mappings.clone(),
+            large: NONE,
+            base: 0,
+        };
+        let bytes = plan.bytes();
+        assert_eq!(bytes.len() as u64, plan.count() * PAGE);
         for mapping in &mappings {
             for page in 0..mapping.pages {
                 let entry = walk(&bytes, mapping.virtual_address + page * PAGE).expect("mapped");
