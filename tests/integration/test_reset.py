@@ -62,6 +62,7 @@ WINDOW = 8
 # Bits of what forgetful.c says of registers: MXCSR and the x87's, which C functions keep.
 WORDS_OF_CONTROL = 1 << 3 | 1 << 5
 PAGE = 4096
+LIMIT_S = 20
 ZEROS = bytes(PAGE)
 
 
@@ -120,15 +121,18 @@ async def ask_twice(home: Settings, wanted: StartRequest, secret: bytes) -> tupl
         (started,) = await control.start(wanted)
         before = (await control.invoke(started.instance, b"")).payload.decode().split()
         await control.invoke(started.instance, secret)
-        await _waits(control)
+        await _waits(control, parks=wanted.park_ms is not None)
         memory = memory_of(started.pid)
         found = any(secret[at : at + WINDOW] in memory for at in range(len(secret) - WINDOW))
         after = (await control.invoke(started.instance, b"")).payload.decode().split()
         return before, " ".join(after), found
 
 
-async def _waits(control: Control) -> None:
-    """An instance resets itself after its answer is out; answering something else takes longer."""
+async def _waits(control: Control, *, parks: bool) -> None:
+    """An instance resets itself after its answer is out; answering something else takes longer. One that parks says so itself."""
+    async with asyncio.timeout(LIMIT_S):
+        while parks and (await control.list())[0].state != "parked":
+            await asyncio.sleep(0.02)
     for _ in range(3):
         await control.list()
         await asyncio.sleep(0.05)
@@ -146,6 +150,15 @@ def test_no_byte_of_a_request_is_there_in_the_next(home: Settings, tender: str, 
     assert before[4] != after.split()[4]
 
 
+@pytest.mark.kvm
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_byte_of_a_request_is_there_while_the_function_is_parked(home: Settings, layout: str) -> None:
+    wanted = request(home, "forgetful", layout, "kvm", reset=True).model_copy(update={"park_ms": 20})
+    before, after, found = asyncio.run(ask_twice(home, wanted, os.urandom(4096)))
+    assert before[:4] == after.split()[:4] == ["0", "0", "0", "0"]
+    assert not found
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_test_finds_what_a_function_keeps(home: Settings, tender: str, layout: str) -> None:
     secret = os.urandom(4096)
@@ -161,7 +174,7 @@ def test_guard_pages_are_those_of_the_snapshot(home: Settings, reset: bool) -> N
             (started,) = await control.start(request(home, "guarded", "aslr", "process", reset=reset))
             for data in (b"o", b"u", b"p", b"o") if reset else (b"o",):
                 assert (await control.invoke(started.instance, data)).payload == b"0"
-                await _waits(control)
+                await _waits(control, parks=False)
             await control.invoke(started.instance, b"w")
 
     with pytest.raises(UnishareError, match="crashed"):
@@ -176,7 +189,7 @@ def test_private_memory_is_where_it_was_after_many_requests(home: Settings, tend
             for _ in range(4):
                 for _ in range(25):
                     await control.invoke(started.instance, os.urandom(4096))
-                await _waits(control)
+                await _waits(control, parks=False)
                 found.append((await control.stats(started.instance)).private)
             return found
 
@@ -191,7 +204,7 @@ def test_an_idle_one_has_the_boot_page_and_nothing_else(home: Settings, layout: 
         async with launcher.private(home) as (control, _):
             (started,) = await control.start(request(home, "forgetful", layout, "process").model_copy(update={"quiet_ms": 20}))
             await control.invoke(started.instance, os.urandom(4096))
-            await _waits(control)
+            await _waits(control, parks=False)
             return kilobyte_fields(Path(f"/proc/{started.pid}/smaps_rollup"))["Anonymous"]
 
     assert asyncio.run(own()) == PAGE

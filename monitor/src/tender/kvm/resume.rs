@@ -26,14 +26,15 @@ pub struct Resume {
 /// has run.
 pub fn wait(machine: &mut Machine, service: &mut Service, resume: &Resume) -> Result<(), Error> {
     let waiting = &resume.waiting;
-    let received = service.receive_long(machine, waiting.receive_address, waiting.receive_bytes)?;
-    // Only now: it may be another machine.
-    allocator::scratch(|| machine.set_mode(resume.root, &service.placement, waiting.fs_base))?;
     let control = Control {
         x87: waiting.x87_control as u16,
         mxcsr: waiting.mxcsr,
     };
+    // Before it waits: parking reads these registers, and nothing of the last request shall be in them. Waking sets the same.
     control.set(machine)?;
+    let received = service.receive_long(machine, waiting.receive_address, waiting.receive_bytes)?;
+    // Only now: it may be another machine.
+    allocator::scratch(|| machine.set_mode(resume.root, &service.placement, waiting.fs_base))?;
     let registers = kvm_regs {
         rax: received as u64,
         rip: service.placement.hypercall + OUT_BYTES,
