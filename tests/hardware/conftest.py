@@ -30,6 +30,11 @@ NAMED = os.environ.get("UNISHARE_HARDWARE")
 CHOSEN = ["amd-v"] if NAMED is None else NAMED.split()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """These come last: an emulator runs until the session ends, and no other test shall share memory and processors with it."""
+    items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
+
+
 @pytest.fixture(scope="session")
 def guests(bare_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the guests that go wrong."""
