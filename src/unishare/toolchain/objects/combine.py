@@ -43,6 +43,8 @@ def combine(
         must_combine(unit, tools, [compiler.assembler, "-o", str(handle), str(source)])
         must_combine(unit, tools, [*command, *objects, str(handle)])
         must_combine(unit, tools, [compiler.objcopy, f"--localize-symbol={HANDLE}", str(output)])
-    if variant is not Variant.DCE:  # there each function is a section, and is dropped or packed alone
+    # Without dead code each function is a section, and is dropped or packed alone. Some code wants more than a line, and keeps it.
+    sections = [] if variant is Variant.DCE else ElfFile.read(output).sections
+    if any(section.name == ".text" and section.alignment < CACHE_LINE_BYTES for section in sections):
         must_combine(unit, tools, [compiler.objcopy, f"--set-section-alignment=.text={CACHE_LINE_BYTES}", str(output)])
     elf.normalise_symbols(output, expose=variant is Variant.PIC)
