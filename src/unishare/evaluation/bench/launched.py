@@ -6,14 +6,13 @@ virtual machine back. All cases take turns; an instance ends before the next one
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from unishare.errors import TimeLimitError
-from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS
+from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS, until_parked
 from unishare.evaluation.bench.report import BenchReport, Row, environment
 from unishare.evaluation.bench.snapshot_copies import Snapshotted, snapshotted
 from unishare.evaluation.bench.workload import FUNCTIONS, Function
@@ -31,6 +30,8 @@ WARMING = 3
 PARK_MS = 1
 PARK_LIMIT_S = 10.0
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -46,7 +47,7 @@ class Case:
         (started,) = await control.start(self.request)
         if self.parked:
             await self.ask(control, started.instance)
-            await until_parked(control, started.instance)
+            await until_parked(control, {started.instance}, PARK_LIMIT_S)
         return started.instance
 
     async def ask(self, control: Control, instance: str) -> None:
@@ -71,6 +72,30 @@ def cases(copies: Sequence[Snapshotted], tender: Tender) -> list[Case]:
     return found
 
 
+async def in_turns(
+    settings: Settings,
+    functions: Sequence[Function],
+    tender: Tender,
+    rounds: int,
+    measure: Callable[[Control, Case], Awaitable[T]],
+    progress: Callable[[str, int, int], None],
+    *,
+    stopwatch: bool = False,
+) -> dict[str, list[T]]:
+    """What `measure` finds of every case in each round, under one launcher, the functions' images with snapshots of their own."""
+    with snapshotted(settings, functions) as copies:
+        all_cases = cases(copies, tender)
+        found: dict[str, list[T]] = {case.name: [] for case in all_cases}
+        async with launcher.private(settings, stopwatch=stopwatch) as (control, _pid):
+            for number in range(-WARMING, rounds):
+                for case in all_cases:
+                    taken = await measure(control, case)
+                    if number >= 0:
+                        found[case.name].append(taken)
+                progress("start", max(number, 0), rounds)
+    return found
+
+
 async def bench_launched(
     settings: Settings,
     functions: Sequence[Function],
@@ -80,16 +105,7 @@ async def bench_launched(
     progress: Callable[[str, int, int], None],
 ) -> BenchReport:
     """Measure each case `rounds` times."""
-    with snapshotted(settings, functions) as copies:
-        all_cases = cases(copies, tender)
-        samples: dict[str, list[float]] = {case.name: [] for case in all_cases}
-        async with launcher.private(settings) as (control, _pid):
-            for number in range(-WARMING, rounds):
-                for case in all_cases:
-                    taken = await _first_answer(control, case)
-                    if number >= 0:
-                        samples[case.name].append(taken)
-                progress("start", max(number, 0), rounds)
+    samples = await in_turns(settings, functions, tender, rounds, _first_answer, progress)
     names = [function.name for function in functions]
     return report(samples, {"tender": tender, "layout": layout, "rounds": rounds, "functions": names})
 
@@ -104,15 +120,6 @@ async def _first_answer(control: Control, case: Case) -> float:
     taken = (time.perf_counter() - begun) * 1000
     await control.stop(instance)
     return taken
-
-
-async def until_parked(control: Control, instance: str) -> None:
-    """Wait for an instance to give its machine back; TimeLimitError if it does not."""
-    deadline = time.monotonic() + PARK_LIMIT_S
-    while not any(found.instance == instance and found.state == "parked" for found in await control.list()):
-        if time.monotonic() > deadline:
-            raise TimeLimitError(f"{instance} was not parked within {PARK_LIMIT_S:.0f} s", "see 'unishare ps'")
-        await asyncio.sleep(PARK_MS / 1000)
 
 
 def report(samples: Mapping[str, Sequence[float]], facts: dict[str, object]) -> BenchReport:

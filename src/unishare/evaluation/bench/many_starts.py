@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from unishare.errors import UnishareError
-from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS
+from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS, in_equal_parts
 from unishare.evaluation.bench.report import BenchReport, Row, environment
 from unishare.evaluation.bench.scale import end
 from unishare.evaluation.bench.snapshot_copies import Snapshotted, snapshotted
@@ -64,19 +64,15 @@ async def bench_many_starts(
 
 def requests(copies: Sequence[Snapshotted], tender: Tender, count: int) -> list[tuple[StartRequest, Function]]:
     """What starts `count` instances, the functions in equal parts and in turns, a batch a request."""
-    shares = [count // len(copies) + (index < count % len(copies)) for index in range(len(copies))]
-    wanted = []
-    while any(shares):
-        for index, item in enumerate(copies):
-            batch = min(BATCH, shares[index])
-            if batch == 0:
-                continue
-            shares[index] -= batch
-            request = StartRequest(
+    return [
+        (
+            StartRequest(
                 manifest=str(item.manifest), tender=tender, name=item.function.name, count=batch, snapshots=item.snapshots
-            )
-            wanted.append((request, item.function))
-    return wanted
+            ),
+            item.function,
+        )
+        for item, batch in in_equal_parts(copies, count, BATCH)
+    ]
 
 
 async def _round(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import statistics
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from unishare.errors import UnishareError
+from unishare.errors import TimeLimitError, UnishareError
 from unishare.evaluation.bench.workload import Function
 from unishare.fleet.control import Control
 from unishare.fleet.crash import explain
@@ -18,7 +20,9 @@ BATCH = 50
 ASKING = 16
 TIME_LIMIT_MS = 60_000
 PARKING_LIMIT_S = 60
+PARKING_POLL_S = 0.01
 
+T = TypeVar("T")
 Step = Callable[[int], None]
 
 
@@ -61,24 +65,18 @@ class MeasuredFleet:
 
     async def start_mixed(self, functions: Sequence[Function], count: int, step: Step) -> None:
         """Start `count` instances, the functions in equal parts, batch by batch so that all kinds grow together."""
-        shares = [count // len(functions) + (index < count % len(functions)) for index in range(len(functions))]
-        while any(shares):
-            for index, function in enumerate(functions):
-                batch = min(BATCH, shares[index])
-                if batch == 0:
-                    continue
-                shares[index] -= batch
-                request = StartRequest(
-                    manifest=str(function.image.manifest),
-                    tender=self.tender,
-                    sharing=self.sharing,
-                    count=batch,
-                    name=function.name,
-                    snapshots=[str(file) for file in snapshots_of(function.image.manifest)] if self.from_snapshots else None,
-                    park_ms=self.park_ms,
-                )
-                await self._start(request, function)
-                step(batch)
+        for function, batch in in_equal_parts(functions, count, BATCH):
+            request = StartRequest(
+                manifest=str(function.image.manifest),
+                tender=self.tender,
+                sharing=self.sharing,
+                count=batch,
+                name=function.name,
+                snapshots=[str(file) for file in snapshots_of(function.image.manifest)] if self.from_snapshots else None,
+                park_ms=self.park_ms,
+            )
+            await self._start(request, function)
+            step(batch)
 
     async def ask_all(self, step: Step, first: int = 0) -> int:
         """Ask every function instance from member `first` on all its examples; how many answers were right. A wrong one raises."""
@@ -100,10 +98,8 @@ class MeasuredFleet:
         return sum(task.result() for task in tasks)
 
     async def all_parked(self) -> None:
-        """Wait until no instance has a machine; TimeoutError after long patience."""
-        async with asyncio.timeout(PARKING_LIMIT_S):
-            while any(row.state != "parked" for row in await self.control.list()):
-                await asyncio.sleep(0.1)
+        """Wait until no member has a machine; TimeLimitError after long patience."""
+        await until_parked(self.control, {started.instance for started, _ in self.members}, PARKING_LIMIT_S)
 
     async def _start(self, request: StartRequest, function: Function | None) -> None:
         for started in await self.control.start(request):
@@ -115,6 +111,25 @@ class MeasuredFleet:
         if started.state != "crashed":
             return "run it in the foreground with 'unishare run' to see its console"
         return explain((await self.control.crash(started.instance)).record).report
+
+
+def in_equal_parts(kinds: Sequence[T], count: int, most: int) -> Iterator[tuple[T, int]]:
+    """`count` instances, the kinds in equal parts and in turns: what is started next, and how many of it (at most `most`)."""
+    shares = [count // len(kinds) + (index < count % len(kinds)) for index in range(len(kinds))]
+    while any(shares):
+        for index, kind in enumerate(kinds):
+            if batch := min(most, shares[index]):
+                shares[index] -= batch
+                yield kind, batch
+
+
+async def until_parked(control: Control, instances: Container[str], limit_s: float) -> None:
+    """Wait for instances to give their machines back; TimeLimitError if one does not within `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    while late := [row.instance for row in await control.list() if row.instance in instances and row.state != "parked"]:
+        if time.monotonic() > deadline:
+            raise TimeLimitError(f"{late[0]} was not parked within {limit_s:.0f} s", "see 'unishare ps'")
+        await asyncio.sleep(PARKING_POLL_S)
 
 
 def _batches(count: int) -> list[int]:

@@ -11,11 +11,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from unishare.evaluation.bench.launched import WARMING, Case, cases
+from unishare.evaluation.bench.launched import Case, in_turns
 from unishare.evaluation.bench.report import BenchReport, Row, environment
-from unishare.evaluation.bench.snapshot_copies import snapshotted
 from unishare.evaluation.bench.workload import Function
-from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.messages import Tender
 from unishare.settings import Settings
@@ -38,16 +36,7 @@ async def bench_start_steps(
     progress: Callable[[str, int, int], None],
 ) -> BenchReport:
     """Follow each case `rounds` times."""
-    with snapshotted(settings, functions) as copies:
-        all_cases = cases(copies, tender)
-        courses: dict[str, list[Course]] = {case.name: [] for case in all_cases}
-        async with launcher.private(settings, stopwatch=True) as (control, _pid):
-            for number in range(-WARMING, rounds):
-                for case in all_cases:
-                    course = await _follow(control, case)
-                    if number >= 0:
-                        courses[case.name].append(course)
-                progress("start", max(number, 0), rounds)
+    courses = await in_turns(settings, functions, tender, rounds, _follow, progress, stopwatch=True)
     rows = [row for name, found in courses.items() for row in step_rows(name, found)]
     names = [function.name for function in functions]
     return BenchReport(
