@@ -37,14 +37,18 @@ def combine(
     """Combine objects into `output`."""
     command = [compiler.ld, "-r", "--force-group-allocation", "-o", str(output)]
     must_combine(unit, tools, [*command, *objects])
-    if any(symbol.name == HANDLE and not symbol.defined for symbol in ElfFile.read(output).symbols()):
+    combined = ElfFile.read(output)
+    changes = []
+    if any(symbol.name == HANDLE and not symbol.defined for symbol in combined.symbols()):
         source, handle = work / "handle.s", work / "handle.o"
         source.write_text(_HANDLE_SOURCE)
         must_combine(unit, tools, [compiler.assembler, "-o", str(handle), str(source)])
         must_combine(unit, tools, [*command, *objects, str(handle)])
-        must_combine(unit, tools, [compiler.objcopy, f"--localize-symbol={HANDLE}", str(output)])
+        changes.append(f"--localize-symbol={HANDLE}")
     # Without dead code each function is a section, and is dropped or packed alone. Some code wants more than a line, and keeps it.
-    sections = [] if variant is Variant.DCE else ElfFile.read(output).sections
+    sections = [] if variant is Variant.DCE else combined.sections
     if any(section.name == ".text" and section.alignment < CACHE_LINE_BYTES for section in sections):
-        must_combine(unit, tools, [compiler.objcopy, f"--set-section-alignment=.text={CACHE_LINE_BYTES}", str(output)])
+        changes.append(f"--set-section-alignment=.text={CACHE_LINE_BYTES}")
+    if changes:
+        must_combine(unit, tools, [compiler.objcopy, *changes, str(output)])
     elf.normalise_symbols(output, expose=variant is Variant.PIC)
