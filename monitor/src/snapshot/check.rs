@@ -136,9 +136,7 @@ pub fn heap_ready(bytes: u64, stretches: &[Stretch], waiting: &Waiting, placed: 
 fn replaceable(placed: &Placed) -> Vec<(u64, u64)> {
     let written = |rights: Rights, content: &Content| rights == Rights::ReadWrite || matches!(content, Content::Frames { .. });
     let extents = placed.extents.iter().filter(|extent| written(extent.rights, &extent.content));
-    let mut places: Vec<(u64, u64)> = extents
-        .map(|extent| (extent.address, extent.address + extent.pages * PAGE))
-        .collect();
+    let mut places: Vec<(u64, u64)> = extents.map(|extent| (extent.address, extent.end())).collect();
     let Placement {
         stack_bottom,
         stack_top,
