@@ -65,7 +65,7 @@ impl Image {
             env: manifest.env.clone(),
             is_stateless: manifest.state.is_some(),
             extents: Vec::new(),
-            page_tables: None,
+            page_tables: manifest.page_tables.clone(),
             elf: Some(manifest.elf.file.clone()),
             modules,
             frames: Vec::new(),
@@ -99,19 +99,6 @@ impl Image {
             };
             extents.push(extent_of(extent, content));
         }
-        let page_tables = match &manifest.page_tables {
-            None => None,
-            Some(tables) => {
-                let run = pool.run(&tables.run)?;
-                if run.pages != tables.pages {
-                    return Err(lies(
-                        "page_tables.pages".into(),
-                        format!("is {}, the run has {}", tables.pages, run.pages),
-                    ));
-                }
-                Some(run.file)
-            }
-        };
         let mut frames = frames(manifest, pool, &extents)?;
         let relocations = match &manifest.relocations {
             None => None,
@@ -123,7 +110,6 @@ impl Image {
         };
         Ok(Self {
             extents,
-            page_tables,
             frames,
             relocations,
             ..Self::bare(manifest, identity)

@@ -86,8 +86,8 @@ pub struct Image {
     /// It says that it keeps nothing between requests, so it may be reset after each.
     pub is_stateless: bool,
     pub extents: Vec<Extent>,
-    /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
-    pub page_tables: Option<Arc<File>>,
+    /// The KVM tender's page tables as pool content: neither opened nor verified, for only that tender needs them, and compares them.
+    pub page_tables: Option<manifest::PageTables>,
     /// The ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.

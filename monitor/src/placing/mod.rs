@@ -8,6 +8,7 @@ pub mod seed;
 use std::sync::Arc;
 
 use crate::abi::Waiting;
+use crate::image::manifest::PageTables;
 use crate::image::{self, Content, Image, PAGE, Rights};
 use draw::Draw;
 use placement::Placement;
@@ -39,6 +40,8 @@ pub struct Placed {
     pub placement: Placement,
     /// Where each module lies: one base of 0 in fixed layouts.
     pub draw: Draw,
+    /// The pool's page tables for these places, if it has some.
+    pub page_tables: Option<PageTables>,
     /// Of a snapshot: where it goes on.
     pub resumption: Option<Resumption>,
 }
@@ -47,6 +50,8 @@ pub struct Placed {
 #[derive(Clone, Debug)]
 pub struct Resumption {
     pub waiting: Waiting,
+    /// Bytes of the heap that the guest takes for usable.
+    pub heap_ready: u64,
     pub own: Vec<Extent>,
 }
 
@@ -73,6 +78,7 @@ impl Placed {
             extents,
             placement: draw.placement,
             draw: draw.clone(),
+            page_tables: image.page_tables.clone(),
             resumption: None,
         }
     }

@@ -78,15 +78,19 @@ pub fn load(file: File, path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<
             first: stretch.first,
         });
     }
-    let placed = Placed::new(image, &draw);
+    let mut placed = Placed::new(image, &draw);
+    // Where addresses are fixed, the image's serve its snapshots too.
+    placed.page_tables = text.page_tables.or(placed.page_tables);
     check::stretches(&stretches, &placed).map_err(named)?;
+    let heap_ready = text.heap_ready.unwrap_or(image.heap);
     check::waiting(&waiting, &placed).map_err(named)?;
-    Ok(with_pages(placed, waiting, &stretches))
+    check::heap_ready(heap_ready, &stretches, &waiting, &placed).map_err(named)?;
+    Ok(with_pages(placed, waiting, heap_ready, &stretches))
 }
 
 /// The image with the snapshot's pages in place of its own. Frames are plain pages from now on: what shows the same frame at several
 /// addresses shows the same page of a run, and nothing reaches a library's data but through the library's own address.
-fn with_pages(placed: Placed, waiting: Waiting, stretches: &[Stretch]) -> Placed {
+fn with_pages(placed: Placed, waiting: Waiting, heap_ready: u64, stretches: &[Stretch]) -> Placed {
     let mut extents = Vec::with_capacity(placed.extents.len() + stretches.len());
     for extent in &placed.extents {
         cut(extent, stretches, &mut extents);
@@ -113,7 +117,11 @@ fn with_pages(placed: Placed, waiting: Waiting, stretches: &[Stretch]) -> Placed
         .collect();
     Placed {
         extents,
-        resumption: Some(Resumption { waiting, own }),
+        resumption: Some(Resumption {
+            waiting,
+            heap_ready,
+            own,
+        }),
         ..placed
     }
 }

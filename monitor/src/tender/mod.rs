@@ -16,6 +16,7 @@ use rustix::process::{Resource, Rlimit};
 use seccompiler::BpfProgram;
 
 use crate::error::Error;
+use crate::image::pool::Pool;
 use crate::placing::Placed;
 
 /// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
@@ -107,7 +108,7 @@ pub struct Descriptors {
 /// What a tender made once for all instances of an image that lie at the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
-    /// The KVM tender's page tables for the manifest's own heap.
+    /// The KVM tender's page tables for the manifest's own heap: the pool's where it has them.
     pub page_tables: Option<Arc<File>>,
     /// The process tender's filter for the same.
     pub filter: Option<Arc<BpfProgram>>,
@@ -115,9 +116,9 @@ pub struct Prepared {
 
 /// Make what all instances of one parent share, before the first of them is forked: more where it is known before where they lie. Says early
 /// what the host lacks.
-pub fn prepare(tender: Tender, place: Option<&Placed>) -> Result<Prepared, Error> {
+pub fn prepare(tender: Tender, place: Option<&Placed>, pool: Option<&Pool>) -> Result<Prepared, Error> {
     match tender {
-        Tender::Kvm => kvm::prepare(place),
+        Tender::Kvm => kvm::prepare(place, pool),
         Tender::Process => process::prepare(place),
     }
 }

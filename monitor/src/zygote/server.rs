@@ -234,7 +234,11 @@ impl Nursery {
         };
         let prepared = match prepared.entry(order.tender) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(tender::prepare(order.tender, placed.or(known.fixed.as_ref()))?),
+            Entry::Vacant(entry) => entry.insert(tender::prepare(
+                order.tender,
+                placed.or(known.fixed.as_ref()),
+                self.pool.as_ref(),
+            )?),
         };
         let draw = match (&order.beginning, placed) {
             (Beginning::BeforeSnapshot { draw, .. }, _) => draw.clone(),

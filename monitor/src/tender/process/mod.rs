@@ -25,7 +25,7 @@ use crate::placing::Placed;
 use crate::placing::placement::Placement;
 use crate::stopwatch::{self, Step};
 use crate::tender::boot_page::{self, Clock};
-use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label, WORD_FD};
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD, HEAP_GROWN_OFFSET, HEAP_STEP, Label, WORD_FD};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
@@ -62,7 +62,7 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     let is_reset = matches!(spec.beginning, Beginning::Snapshot { reset: true });
     let resets = if is_reset { written_ranges(spec) } else { Vec::new() };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
-    let boot = boot_page::build(spec, Clock::default(), spec.heap, &resets)?;
+    let boot = boot_page::build(spec, Clock::default(), heap_ready(spec), &resets)?;
     stopwatch::mark(Step::Filtered);
     memory::map(spec, placement, &boot)?;
     stopwatch::mark(Step::Mapped);
@@ -86,6 +86,21 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     stopwatch::mark(Step::Confined);
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
     unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
+}
+
+/// All of the heap, which is address space only. Before a snapshot little, so that it is known how much the snapshot's guest takes for
+/// usable: under KVM its instances pay for that.
+fn heap_ready(spec: &Spec<'_>) -> u64 {
+    match spec.beginning {
+        Beginning::BeforeSnapshot { .. } => HEAP_STEP.min(spec.heap),
+        _ => spec.heap,
+    }
+}
+
+/// How much of its heap an instance before its snapshot takes for usable; `read` gives a word of its memory.
+pub fn heap_taken(placed: &Placed, read: impl FnOnce(u64) -> Result<u64, Error>) -> Result<u64, Error> {
+    let grown = read(placed.placement.tender_page + HEAP_GROWN_OFFSET)?;
+    Ok(grown.max(HEAP_STEP).min(placed.image.heap))
 }
 
 /// Whether a guest that was stopped at `rip`, in the system call of that number, waits for its next request.
