@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -181,6 +182,36 @@ def test_a_parked_machine_costs_little_more_memory_than_a_process(home: Settings
         with_instance(home, "forgetful", layout, "snapshot", act, tender)
     # The run loop's stack, heap, data, and what the C library has written: nothing of the guest's, no page tables of its own, no parent's.
     assert found["kvm"] - found["process"] <= 48 * KIB, found
+
+
+def rseq_area(pid: int) -> int:
+    """Where the kernel writes a process's processor to each time that it changes (ptrace(2), PTRACE_GET_RSEQ_CONFIGURATION); 0: nowhere."""
+    seize, interrupt, detach, get_rseq = 0x4206, 0x4207, 17, 0x420F
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    area = (ctypes.c_uint64 * 3)()
+
+    def trace(request: int, address: int = 0, data: int = 0) -> None:
+        if libc.ptrace(request, pid, address, data) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    trace(seize)
+    trace(interrupt)
+    os.waitpid(pid, 0x40000000)  # __WALL
+    try:
+        trace(get_rseq, ctypes.sizeof(area), ctypes.addressof(area))
+    finally:
+        trace(detach)
+    return area[0]
+
+
+def test_no_page_of_an_instance_is_written_by_the_scheduler(home: Settings) -> None:
+    async def act(control: Control, started: StartedInstance) -> None:
+        assert rseq_area(started.pid) == 0
+
+    for tender in ("process", "kvm"):
+        with_instance(home, "forgetful", "aligned", "snapshot", act, tender)
 
 
 @pytest.mark.parametrize("begin", ["image", "snapshot"])

@@ -6,6 +6,7 @@ mod birth;
 mod child;
 mod confine;
 mod protocol;
+mod rseq;
 mod server;
 mod word;
 
@@ -97,6 +98,7 @@ impl Zygote {
     /// Without a process of its own, for one instance of this tender. The calling process has one thread only.
     pub fn here(pool: Option<&Path>, tender: Tender) -> Result<Self, Error> {
         let pool = pool.map(Pool::open).transpose()?;
+        rseq::forget()?;
         if tender == Tender::Kvm {
             tender::kvm::remember()?;
         }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use rustix::process::{Pid, Signal};
 
 use super::birth::{self, Place};
-use super::confine;
 use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
+use super::{confine, rseq};
 use crate::error::Error;
 use crate::image::Image;
 use crate::image::names::{self, Name};
@@ -68,6 +68,7 @@ pub fn serve(
         .map_err(|error| Error::io("PR_SET_PDEATHSIG", error))?;
     let _ = rustix::thread::set_name(c"unishare-zygote");
     confine::reset_signals()?;
+    rseq::forget()?;
     // All that it allocates is to lie in its heap, which instances give up as one.
     // SAFETY: a setting of the C library's allocator.
     unsafe { libc::mallopt(libc::M_MMAP_MAX, 0) };

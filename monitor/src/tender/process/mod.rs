@@ -56,7 +56,6 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     stopwatch::mark(Step::Mapped);
     limit(&spec.placed.image.name)?;
     faults::install(placement)?;
-    departure::forget_rseq()?;
     // A guest that goes on where a snapshot was taken said READY before.
     let resumed = spec.placed.resumption.is_some();
     if resumed {
@@ -72,7 +71,7 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     stopwatch::mark(Step::Stripped);
     sandbox::enter(&filter)?;
     stopwatch::mark(Step::Confined);
-    // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
+    // SAFETY: all of it was mapped above; the parent has no rseq, and the handlers and their stack are in the guest's pages.
     unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
 }
 
