@@ -53,6 +53,8 @@ pub struct Resumption {
     /// Bytes of the heap that the guest takes for usable.
     pub heap_ready: u64,
     pub own: Vec<Extent>,
+    /// Address and bytes of what every first request writes: an instance gets its copies of these pages at once (tender/kvm/working_set.rs).
+    pub first_writes: Vec<[u64; 2]>,
 }
 
 impl Placed {
