@@ -207,6 +207,31 @@ def test_page_tables_of_a_snapshot_are_the_pools_and_another_heap_has_its_own(ho
     assert snapshots.are_current(Pool.open(home.pool), file.parent.parent)
 
 
+def test_what_only_a_start_at_the_entry_needs_is_open_from_the_first_one_on(home: Settings, tender: str) -> None:
+    take(home, "draws", "aslr", count=2)
+    manifest = json.loads((image(home, "draws", "aslr") / "manifest.json").read_text())
+    entry_only = {run for run in (manifest["relocations"]["run"], *manifest["frames"]) if run}
+    from_snapshots = request(home, "draws", "aslr", 1, tender)
+
+    async def opened() -> list[bool]:
+        async with launcher.private(home) as (control, pid):
+            found = []
+            for wanted in (from_snapshots, from_snapshots.model_copy(update={"snapshots": None}), from_snapshots):
+                started = await control.start(wanted)
+                assert (await control.invoke(started[0].instance, b"")).status == 0
+                files = {file.readlink().name for file in zygote_of(pid).glob("fd/*")}
+                found.append(bool(files & entry_only))
+            return found
+
+    assert asyncio.run(opened()) == [False, True, True]
+
+
+def zygote_of(launcher_pid: int) -> Path:
+    """The folder in /proc of a launcher's zygote."""
+    children = Path(f"/proc/{launcher_pid}/task/{launcher_pid}/children").read_text().split()
+    return next(Path("/proc") / pid for pid in children if Path(f"/proc/{pid}/comm").read_text() == "unishare-zygote\n")
+
+
 def test_a_collection_keeps_page_tables_as_long_as_their_snapshot(home: Settings) -> None:
     pool = Pool.open(home.pool)
     tables = Snapshot.read(take(home, "draws", "aslr", count=1)[0]).page_tables

@@ -43,10 +43,10 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
         if extent.rights != Rights::ReadWrite && !is_frame {
             continue;
         }
-        for number in 0..extent.pages {
+        for number in 0..extent.pages() {
             let address = extent.address + number * PAGE;
             let original = match &extent.content {
-                Content::Run { file, first } => Some((file.as_ref(), first + number)),
+                Content::Run { file, first } => Some((file.as_ref(), u64::from(*first) + number)),
                 Content::Zero | Content::Frames { .. } => None,
             };
             // A frame's own content is nowhere in the image; tables must be there even where they are zeros.

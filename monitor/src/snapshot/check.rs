@@ -175,9 +175,7 @@ pub fn writable(placed: &Placed) -> Vec<(u64, u64)> {
 
 fn places(placed: &Placed, is_meant: impl Fn(&Extent) -> bool) -> Vec<(u64, u64)> {
     let extents = placed.extents.iter().filter(|extent| is_meant(extent));
-    let mut places: Vec<(u64, u64)> = extents
-        .map(|extent| (extent.address, extent.address + extent.pages * PAGE))
-        .collect();
+    let mut places: Vec<(u64, u64)> = extents.map(|extent| (extent.address, extent.end())).collect();
     let Placement {
         stack_bottom,
         stack_top,

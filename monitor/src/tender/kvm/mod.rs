@@ -64,10 +64,7 @@ pub fn prepare(place: Option<&Placed>, pool: Option<&Pool>) -> Result<Prepared, 
         Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
-    Ok(Prepared {
-        page_tables: Some(file),
-        ..Prepared::default()
-    })
+    Ok(Prepared { page_tables: Some(file) })
 }
 
 /// The pool's page tables, if they are what they must be. A pool that an older monitor filled has others: they are not used.
