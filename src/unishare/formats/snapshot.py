@@ -118,8 +118,8 @@ class Snapshot(_Model):
         stretches = ",\n  ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.pages)
         lines.append(f' "pages": [\n  {stretches}\n ]')
         if self.first_writes:
-            written = ", ".join(json.dumps(one.model_dump(mode="json")) for one in self.first_writes)
-            lines.append(f' "first_writes": [{written}]')
+            ranges = ", ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.first_writes)
+            lines.append(f' "first_writes": [{ranges}]')
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod

@@ -38,5 +38,5 @@ def add(pool: Pool, manifest: Path, files: Sequence[Path], requests: Sequence[by
         raise BadInputError(f"{manifest}: its instances were not asked: {done.stderr.strip()}")
     for file, snapshot, written in zip(files, snapshots, json.loads(done.stdout), strict=True):
         if written and Snapshot.read(file) == snapshot:
-            ranges = [PageRange.model_validate(one) for one in written]
+            ranges = [PageRange.model_validate(stretch) for stretch in written]
             replace_file(file, snapshot.model_copy(update={"first_writes": ranges}).to_text().encode())
