@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from integration.conftest import ROOT, build
+from integration.conftest import build, second_home
 from unishare.errors import BadInputError, InputOutputError, TimeLimitError, UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.messages import Started, StartRequest
@@ -99,12 +98,7 @@ def write_guests(folder: Path) -> Catalog:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home of its own with all of them, and objects from the one that `make` uses."""
     folder = tmp_path_factory.mktemp("snapshots")
-    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-    (folder / "home").mkdir()
-    for name in ("sources", "objects"):
-        (warm / name).mkdir(parents=True, exist_ok=True)
-        (folder / "home" / name).symlink_to(warm / name)
-    settings = Settings(folder / "home")
+    settings = second_home(folder)
     build(settings, write_guests(folder), (*GUESTS, "dice", "tumbler"), LAYOUTS)
     return settings
 
