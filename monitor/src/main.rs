@@ -20,7 +20,7 @@ mod stopwatch;
 mod tender;
 mod zygote;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -69,11 +69,14 @@ enum Command {
         #[arg(long)]
         pool: PathBuf,
     },
-    /// Write the page tables that the KVM tender would use for a manifest.
+    /// Write the page tables that the KVM tender would use for a manifest, or for snapshots of it.
     PageTables {
         manifest: PathBuf,
         #[arg(long)]
         pool: PathBuf,
+        /// A snapshot of the image; each has tables of its own, OUTPUT.0, OUTPUT.1 and so on.
+        #[arg(long)]
+        snapshot: Vec<PathBuf>,
         #[arg(short, long)]
         output: PathBuf,
     },
@@ -119,21 +122,40 @@ fn run(command: Command) -> Result<u8, Error> {
             stopwatch,
         } => launcher::launch(&control, &pool, parent_pid, cgroup.as_deref(), stopwatch)?,
         Command::Check { manifest, pool } => {
-            Image::load(&manifest, &Pool::open(&pool)?)?;
+            let pool = Pool::open(&pool)?;
+            let image = Image::load(&manifest, &pool)?;
+            image.page_tables.map(|tables| pool.run(&tables.run)).transpose()?;
         }
         Command::ExplainCrash { json } => crash::run(json)?,
         Command::Snapshot(arguments) => capture::run(&arguments)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
-        Command::PageTables { manifest, pool, output } => {
-            let image = Arc::new(Image::load(&manifest, &Pool::open(&pool)?)?);
-            let draw = Draw::fixed(&image).ok_or_else(|| Error::BadRequest {
-                what: format!(
-                    "{}: its addresses are drawn at every start, and its page tables with them",
-                    image.name
-                ),
-            })?;
-            tender::kvm::page_tables::write(&Placed::new(&image, &draw), &output)?;
-        }
+        Command::PageTables {
+            manifest,
+            pool,
+            snapshot,
+            output,
+        } => write_page_tables(&manifest, &Pool::open(&pool)?, &snapshot, &output)?,
     }
     Ok(0)
+}
+
+/// Into `output`, or for snapshots into `output.0` and so on.
+fn write_page_tables(manifest: &Path, pool: &Pool, snapshots: &[PathBuf], output: &Path) -> Result<(), Error> {
+    let image = Arc::new(Image::load(manifest, pool)?);
+    for (number, path) in snapshots.iter().enumerate() {
+        let placed = snapshot::load(zygote::open_snapshot(path)?, path, &image, pool)?;
+        let mut name = output.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        tender::kvm::page_tables::write(&placed, Path::new(&name))?;
+    }
+    if !snapshots.is_empty() {
+        return Ok(());
+    }
+    let draw = Draw::fixed(&image).ok_or_else(|| Error::BadRequest {
+        what: format!(
+            "{}: its addresses are drawn at every start, and its page tables with them",
+            image.name
+        ),
+    })?;
+    tender::kvm::page_tables::write(&Placed::new(&image, &draw), output)
 }

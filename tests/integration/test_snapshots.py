@@ -13,7 +13,7 @@ from integration.conftest import build, second_home
 from unishare.errors import BadInputError, InputOutputError, TimeLimitError, UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.messages import Started, StartRequest
-from unishare.formats.snapshot import snapshots_of
+from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.pool import snapshots
 from unishare.pool.store import Pool
 from unishare.settings import Settings
@@ -40,6 +40,14 @@ GUESTS = {
         ' unishare_answer_printf(answer, "%016llx %016llx %lld %d", (unsigned long long)fresh, (unsigned long long)drawn,'
         " (long long)now.tv_sec, ++asked); return 0;",
         "draw(); unishare_on_resume(draw);",
+    ),
+    # Keeps three MiB from before, and takes eight more for each request.
+    "grows": (
+        "static char *kept;",
+        "size_t size = 8 << 20; char *more = malloc(size); size_t found = 0; (void)request; if (!more) return 1;"
+        " for (size_t i = 0; i < size; i += 4096) more[i] = 1; for (size_t i = 0; i < size; i += 4096) found += 4096 * more[i];"
+        ' unishare_answer_printf(answer, "%zu", kept[(3 << 20) - 1] == 5 ? found : 0); free(more); return 0;',
+        "kept = malloc(3 << 20); memset(kept, 5, 3 << 20);",
     ),
     "prints": ("", "(void)request; (void)answer; return 0;", 'puts("hello there"); fflush(stdout);'),
     "writes": ("", "(void)request; (void)answer; return 0;", 'FILE *f = fopen("/tmp/note", "w"); fputs("x", f); fclose(f);'),
@@ -160,22 +168,99 @@ def test_a_start_picks_one_of_several_draws(home: Settings) -> None:
 
 
 @pytest.mark.kvm
-def test_instances_of_one_snapshot_have_the_zygotes_page_tables_and_another_heap_its_own(home: Settings) -> None:
-    take(home, "draws", "aslr", count=1)
+def test_page_tables_of_a_snapshot_are_the_pools_and_another_heap_has_its_own(home: Settings) -> None:
+    file = take(home, "draws", "aslr", count=1)[0]
 
-    async def maps_of(wanted: StartRequest) -> list[str]:
-        async with launcher.private(home) as (control, _):
-            started = await control.start(wanted)
-            return [Path(f"/proc/{one.pid}/maps").read_text() for one in started]
+    run = Snapshot.read(file).page_tables
+    assert run is not None
 
-    def tables(maps: str) -> list[str]:
-        return [line.split()[4] for line in maps.splitlines() if "unishare-tables" in line]  # the file's inode
+    def tables(wanted: StartRequest) -> list[str]:
+        """Which file each of two instances has its page tables from."""
+
+        async def maps() -> list[str]:
+            async with launcher.private(home) as (control, _):
+                started = await control.start(wanted)
+                assert [(await control.invoke(one.instance, b"")).status for one in started] == [0, 0]
+                return [Path(f"/proc/{one.pid}/maps").read_text() for one in started]
+
+        names = (run.run, "unishare-tables")
+        return [name for found in asyncio.run(maps()) for name in names if name in found]
 
     wanted = request(home, "draws", "aslr", 2, "kvm")
-    first, second = map(tables, asyncio.run(maps_of(wanted)))
-    assert first and first == second
-    fresh = wanted.model_copy(update={"snapshots": None, "memory": 8 << 20})
-    assert [tables(maps) for maps in asyncio.run(maps_of(fresh))] == [[], []]
+    assert tables(wanted) == [run.run] * 2
+    assert tables(wanted.model_copy(update={"snapshots": None, "memory": 8 << 20})) == []
+
+    # The tables of other addresses are not believed, and those that are not there are made: by the zygote, for all of them.
+    truth, other = file.read_bytes(), take(home, "dice", "aslr", count=1)[0]
+    lying, lost = Snapshot.read(other).page_tables, run.model_copy(update={"run": "ab" * 32})
+    for named in (lying, lost, None):
+        file.write_text(Snapshot.parse(truth, "").model_copy(update={"page_tables": named}).to_text())
+        assert tables(request(home, "draws", "aslr", 2, "kvm")) == ["unishare-tables"] * 2
+    assert not snapshots.are_current(Pool.open(home.pool), file.parent.parent)  # one of before is taken again by the next build
+    file.write_bytes(truth)
+    assert snapshots.are_current(Pool.open(home.pool), file.parent.parent)
+
+
+def test_what_only_a_start_at_the_entry_needs_is_open_from_the_first_one_on(home: Settings, tender: str) -> None:
+    take(home, "draws", "aslr", count=2)
+    manifest = json.loads((image(home, "draws", "aslr") / "manifest.json").read_text())
+    entry_only = {run for run in (manifest["relocations"]["run"], *manifest["frames"]) if run}
+    from_snapshots = request(home, "draws", "aslr", 1, tender)
+
+    async def opened() -> list[bool]:
+        async with launcher.private(home) as (control, pid):
+            found = []
+            for wanted in (from_snapshots, from_snapshots.model_copy(update={"snapshots": None}), from_snapshots):
+                started = await control.start(wanted)
+                assert (await control.invoke(started[0].instance, b"")).status == 0
+                files = {file.readlink().name for file in zygote_of(pid).glob("fd/*")}
+                found.append(bool(files & entry_only))
+            return found
+
+    assert asyncio.run(opened()) == [False, True, True]
+
+
+def zygote_of(launcher_pid: int) -> Path:
+    """The folder in /proc of a launcher's zygote."""
+    children = Path(f"/proc/{launcher_pid}/task/{launcher_pid}/children").read_text().split()
+    return next(Path("/proc") / pid for pid in children if Path(f"/proc/{pid}/comm").read_text() == "unishare-zygote\n")
+
+
+def test_a_collection_keeps_page_tables_as_long_as_their_snapshot(home: Settings) -> None:
+    pool = Pool.open(home.pool)
+    tables = Snapshot.read(take(home, "draws", "aslr", count=1)[0]).page_tables
+    assert tables is not None and tables.pages == pool.runs()[tables.run] // 4096
+    assert Snapshot.read(take(home, "draws", "aligned")[0]).page_tables is None
+    pool.collect()
+    assert pool.has_run(tables.run)
+    snapshots.remove(image(home, "draws", "aslr"))
+    pool.collect()
+    assert tables.run not in pool.runs()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_snapshot_says_how_much_heap_its_guest_has_and_an_instance_gets_more(
+    home: Settings, tender: str, layout: str
+) -> None:
+    file = take(home, "grows", layout, count=1)[0]
+    ready = Snapshot.read(file).heap_ready
+    heap = json.loads((image(home, "grows", layout) / "manifest.json").read_text())["heap"]
+    assert ready is not None and (3 << 20) < ready < (4 << 20) < heap  # what it took before, and little more
+
+    async def grown() -> list[tuple[int, bytes]]:
+        async with launcher.private(home) as (control, _):
+            started = await control.start(request(home, "grows", layout, 1, tender))
+            answers = [await control.invoke(started[0].instance, b"") for _ in range(3)]
+            return [(answer.status, answer.payload) for answer in answers]
+
+    assert asyncio.run(grown()) == [(0, b"%d" % (8 << 20))] * 3
+    # All of it is what the pool's snapshots of before gave; less than what is used is refused.
+    for said in (None, heap):
+        file.write_text(Snapshot.read(file).model_copy(update={"heap_ready": said}).to_text())
+        assert ask(home, request(home, "grows", layout, 1, tender))[1] == [b"%d" % (8 << 20)]
+    file.write_text(Snapshot.read(file).model_copy(update={"heap_ready": 4096}).to_text())
+    warnings = ask(home, request(home, "grows", layout, 1, tender))[0].warnings
+    assert "heap_ready: is 4096" in warnings[0]
 
 
 def test_functions_of_one_language_share_the_interpreters_pages(home: Settings) -> None:

@@ -49,6 +49,7 @@ mod tests {
         let mut page = Box::new([0; PAGE as usize]);
         page[100..100 + text.len()].copy_from_slice(text);
         Captured {
+            heap_ready: 0,
             waiting: Waiting::default(),
             pages: vec![(0x1000, page)],
         }

@@ -66,6 +66,7 @@ struct State {
     #[serde(skip_serializing_if = "Option::is_none")]
     draw: Option<DrawText>,
     waiting: WaitingText,
+    heap_ready: u64,
     addresses: Vec<Address>,
 }
 
@@ -199,6 +200,7 @@ fn write(folder: &Path, image: &Image, draw: &Draw, captured: &Captured) -> Resu
             heap: Address(draw.placement.heap_start),
         }),
         waiting: WaitingText::from(&captured.waiting),
+        heap_ready: captured.heap_ready,
         addresses: captured.pages.iter().map(|(address, _)| Address(*address)).collect(),
     };
     let failed = |path: &Path, error: std::io::Error| Error::io(format!("writing {}", path.display()), error);

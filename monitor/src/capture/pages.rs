@@ -8,7 +8,7 @@ use crate::abi::Waiting;
 use crate::error::Error;
 use crate::image::{Content, PAGE, Rights};
 use crate::placing::Placed;
-use crate::tender::process::is_waiting_at;
+use crate::tender::process::{heap_taken, is_waiting_at};
 
 /// How long a stopped guest that does not wait runs on before it is looked at again.
 const PATIENCE: Duration = Duration::from_millis(2);
@@ -23,6 +23,8 @@ type Page = Box<[u8; PAGE as usize]>;
 /// A guest's state at the hypercall for its next request. `pages`: address and bytes of each that differs from the image.
 pub struct Captured {
     pub waiting: Waiting,
+    /// Bytes of the heap that the guest takes for usable.
+    pub heap_ready: u64,
     pub pages: Vec<(u64, Page)>,
 }
 
@@ -37,10 +39,10 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
         if extent.rights != Rights::ReadWrite && !is_frame {
             continue;
         }
-        for number in 0..extent.pages {
+        for number in 0..extent.pages() {
             let address = extent.address + number * PAGE;
             let original = match &extent.content {
-                Content::Run { file, first } => Some((file.as_ref(), first + number)),
+                Content::Run { file, first } => Some((file.as_ref(), u64::from(*first) + number)),
                 Content::Zero | Content::Frames { .. } => None,
             };
             // A frame's own content is nowhere in the image; tables must be there even where they are zeros.
@@ -58,7 +60,12 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
     }
     forget_dead_stack(&mut pages, placed, waiting.rsp);
     pages.sort_unstable_by_key(|(address, _)| *address);
-    Ok(Captured { waiting, pages })
+    let heap_ready = heap_taken(placed, |address| memory.word(address))?;
+    Ok(Captured {
+        waiting,
+        heap_ready,
+        pages,
+    })
 }
 
 /// Zero what lies below the stack pointer: no frame uses it, and requests have left their bytes there.
@@ -164,6 +171,13 @@ impl Memory {
             file.read_exact_at(&mut before, number * PAGE).map_err(failed)?;
         }
         Ok((always || *page != before).then_some(page))
+    }
+
+    fn word(&self, address: u64) -> Result<u64, Error> {
+        let mut bytes = [0; 8];
+        let failed = |error| Error::io(format!("reading the instance's word at {address:#x}"), error);
+        self.bytes.read_exact_at(&mut bytes, address).map_err(failed)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     /// Pages between two addresses that the guest has written.

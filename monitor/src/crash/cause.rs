@@ -63,13 +63,13 @@ fn page_fault(evidence: &Evidence, placed: Option<&Placed>) -> String {
     };
     match placed.find(address) {
         Some((extent, _)) => {
-            let owner = extent.library.as_deref().unwrap_or(&placed.image.name);
+            let owner = extent.part.library.as_deref().unwrap_or(&placed.image.name);
             let state = if extent.rights == Rights::ReadWrite {
                 "is not there yet"
             } else {
                 "is not writable"
             };
-            format!("{verb} {address:#x}, which {state} ({} of {owner})", extent.section)
+            format!("{verb} {address:#x}, which {state} ({} of {owner})", extent.part.section)
         }
         None if address >= placement.heap_start && address < placement.heap_start + abi::INSTANCE_END => {
             format!(

@@ -76,7 +76,7 @@ impl<'a> Explained<'a> {
             .image
             .extents
             .iter()
-            .any(|extent| extent.module >= evidence.draw.bases.len())
+            .any(|extent| usize::from(extent.module) >= evidence.draw.bases.len())
         {
             return Err("the record is not of this image".into());
         }
@@ -147,7 +147,7 @@ impl<'a> Explained<'a> {
     /// The extent that an address is in, and the base of its module.
     fn locate(&self, address: u64) -> Option<(&Extent, u64)> {
         let (extent, _) = self.placed.as_ref()?.find(address)?;
-        Some((extent, self.base_of(extent.module)))
+        Some((extent, self.base_of(extent.module.into())))
     }
 
     fn base_of(&self, module: usize) -> u64 {
@@ -157,7 +157,7 @@ impl<'a> Explained<'a> {
     /// Whose code or data an address is: a library, or the app itself.
     fn library_of(&self, address: u64) -> Option<&str> {
         let (extent, _) = self.locate(address)?;
-        extent.library.as_deref().or(Some(&self.placed.as_ref()?.image.name))
+        extent.part.library.as_deref().or(Some(&self.placed.as_ref()?.image.name))
     }
 
     /// An address as `symbol in library (file:line)`, as far as known.
@@ -165,7 +165,7 @@ impl<'a> Explained<'a> {
         let (module, base) = self
             .locate(address)
             .map_or_else(|| (0, self.base_of(0)), |(extent, base)| (extent.module, base));
-        let (symbol, line) = self.symbols.find(module, address.wrapping_sub(base));
+        let (symbol, line) = self.symbols.find(module.into(), address.wrapping_sub(base));
         let mut text = symbol.unwrap_or("an unknown place").to_owned();
         if let Some(library) = self.library_of(address) {
             text += &format!(" in {library}");
@@ -207,14 +207,14 @@ impl<'a> Explained<'a> {
     /// The module and its base, if an address is behind an instruction of it.
     fn code_at(&self, address: u64) -> Option<(usize, u64)> {
         let (extent, base) = self.locate(address.checked_sub(1)?)?;
-        (extent.rights == Rights::ReadExecute).then_some((extent.module, base))
+        (extent.rights == Rights::ReadExecute).then_some((extent.module.into(), base))
     }
 
     /// The function that an address is in: its module and its symbol.
     fn function(&self, address: u64) -> Option<(usize, &str)> {
         let (extent, base) = self.locate(address)?;
-        let (symbol, _) = self.symbols.find(extent.module, address.wrapping_sub(base));
-        Some((extent.module, symbol?))
+        let (symbol, _) = self.symbols.find(extent.module.into(), address.wrapping_sub(base));
+        Some((extent.module.into(), symbol?))
     }
 }
 

@@ -38,7 +38,11 @@ impl Symbols {
             return Ok(Self(vec![load(&outline.elf)]));
         }
         let modules = outline.image.modules.iter();
-        Ok(Self(modules.map(|module| module.elf.as_deref().and_then(load)).collect()))
+        Ok(Self(
+            modules
+                .map(|module| module.elf.as_deref().map(Path::new).and_then(load))
+                .collect(),
+        ))
     }
 
     pub fn found(&self) -> bool {

@@ -156,9 +156,10 @@ fn order(
 
 /// The snapshot to begin from. Without a usable one the image itself is started, and stderr says why.
 fn snapshot(arguments: &Arguments, image: &Summary, zygote: &mut Zygote) -> Result<Option<u64>, Error> {
-    let mut choice = Choice::default();
-    for path in &arguments.snapshot {
-        choice.consider(path, zygote.snapshot(image.image, path));
+    let mut choice = Choice::among(&arguments.snapshot, 1)?;
+    while let Some(path) = choice.to_load() {
+        let loaded = zygote.snapshot(image.image, path);
+        choice.consider(loaded);
     }
     for warning in &choice.warnings {
         eprintln!("warning: {warning}");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::abi;
 use crate::error::Error;
-use crate::image::{Content, Extent, Image, PAGE, Rights};
+use crate::image::{Content, Extent, Image, PAGE, Rights, names};
 use crate::memory::sealed;
 
 global_asm!(
@@ -51,7 +51,7 @@ impl Image {
             argv: Vec::new(),
             env: BTreeMap::new(),
             is_stateless: false,
-            extents: vec![Extent {
+            extents: Arc::new([Extent {
                 module: 0,
                 offset: abi::APP_BASE,
                 pages: 1,
@@ -60,14 +60,14 @@ impl Image {
                     file: Arc::new(file),
                     first: 0,
                 },
-                library: None,
-                section: "text".into(),
-            }],
+                part: names::part(None, "text"),
+            }]),
             page_tables: None,
             elf: None,
-            modules: Vec::new(),
-            frames: Vec::new(),
+            modules: Box::default(),
+            frames: Box::default(),
             relocations: None,
+            entry_runs: Arc::default(),
         })
     }
 }

@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::Error;
 use crate::image::manifest::{self, Manifest};
 use crate::image::names;
 use crate::image::pool::{self, Pool};
-use crate::image::relocations::Relocations;
-use crate::image::{Content, Extent, Frame, Image, Module};
+use crate::image::{Content, EntryRuns, Extent, Frame, Image, Module};
 
 impl Image {
     /// Check the manifest at `path`, open and verify the runs it names.
@@ -36,7 +36,7 @@ impl Image {
             .collect();
         Ok(Outline {
             elf: manifest.elf.file.clone(),
-            elf_digest: manifest.elf.sha256.as_str().into(),
+            elf_digest: manifest.elf.sha256.to_string(),
             image: Self {
                 extents,
                 ..Self::bare(&manifest, pool::digest(&text))
@@ -52,7 +52,7 @@ impl Image {
             .map(|module| Module {
                 name: names::shared(&module.name),
                 pages: module.pages,
-                elf: Some(module.file.clone()),
+                elf: module.file.to_str().map(names::shared),
             })
             .collect();
         Self {
@@ -64,12 +64,13 @@ impl Image {
             argv: manifest.argv.clone(),
             env: manifest.env.clone(),
             is_stateless: manifest.state.is_some(),
-            extents: Vec::new(),
-            page_tables: None,
+            extents: Arc::new([]),
+            page_tables: manifest.page_tables.clone(),
             elf: Some(manifest.elf.file.clone()),
             modules,
-            frames: Vec::new(),
+            frames: Box::default(),
             relocations: None,
+            entry_runs: Arc::new(entry_runs(manifest)),
         }
     }
 
@@ -80,7 +81,7 @@ impl Image {
         let mut extents = Vec::with_capacity(manifest.extents.len());
         for (index, extent) in manifest.extents.iter().enumerate() {
             let content = match (&extent.run, extent.frame) {
-                (None, Some(first)) => Content::Frames { first },
+                (None, Some(first)) => Content::Frames { first: first as u32 },
                 (None, None) => Content::Zero,
                 (Some(digest), _) => {
                     let run = pool.run(digest)?;
@@ -93,40 +94,22 @@ impl Image {
                     }
                     Content::Run {
                         file: run.file,
-                        first: extent.first,
+                        first: extent.first as u32,
                     }
                 }
             };
             extents.push(extent_of(extent, content));
         }
-        let page_tables = match &manifest.page_tables {
-            None => None,
-            Some(tables) => {
-                let run = pool.run(&tables.run)?;
-                if run.pages != tables.pages {
-                    return Err(lies(
-                        "page_tables.pages".into(),
-                        format!("is {}, the run has {}", tables.pages, run.pages),
-                    ));
-                }
-                Some(run.file)
-            }
-        };
-        let mut frames = frames(manifest, pool, &extents)?;
-        let relocations = match &manifest.relocations {
-            None => None,
-            Some(named) => {
-                let run = pool.run(&named.run)?;
-                let checked = Relocations::check(run, named.count, manifest.modules.len(), &mut frames);
-                Some(checked.map_err(|what| lies("relocations".into(), what))?)
-            }
-        };
-        Ok(Self {
-            extents,
-            page_tables,
-            frames,
-            relocations,
+        let image = Self {
+            frames: frames(manifest, &extents).into(),
+            extents: extents.into(),
             ..Self::bare(manifest, identity)
+        };
+        image.whole(pool).map_err(|error| match error {
+            Error::BadManifest { what } => Error::BadManifest {
+                what: format!("{}: {what}", path.display()),
+            },
+            other => other,
         })
     }
 }
@@ -140,26 +123,26 @@ pub struct Outline {
 
 fn extent_of(extent: &manifest::Extent, content: Content) -> Extent {
     Extent {
-        module: extent.module.unwrap_or(0) as usize,
+        module: extent.module.unwrap_or(0) as u16,
         offset: extent.address(),
-        pages: extent.pages,
+        pages: extent.pages as u32,
         rights: extent.rights(),
         content,
-        library: extent.library.as_deref().map(names::shared),
-        section: names::shared(&extent.section),
+        part: names::part(extent.library.as_deref(), &extent.section),
     }
 }
 
-/// The frames of an aslr image, their first contents verified.
-fn frames(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Frame>, Error> {
-    let mut frames = Vec::new();
-    for digest in manifest.frames.iter().flatten() {
-        let content = digest.as_ref().map(|digest| pool.run(digest)).transpose()?;
-        frames.push(Frame {
-            content: content.map(|run| run.file),
-            ..Frame::default()
-        });
+fn entry_runs(manifest: &Manifest) -> EntryRuns {
+    let frames = manifest.frames.iter().flatten().enumerate();
+    EntryRuns {
+        frames: frames.filter_map(|(frame, digest)| Some((frame, (*digest)?))).collect(),
+        relocations: manifest.relocations.as_ref().map(|named| (named.run, named.count)),
     }
+}
+
+/// The frames of an aslr image, not yet their contents.
+fn frames(manifest: &Manifest, extents: &[Extent]) -> Vec<Frame> {
+    let mut frames = vec![Frame::default(); manifest.frames.as_ref().map_or(0, Vec::len)];
     let mut seen = vec![false; frames.len()];
     for extent in extents {
         if let Content::Frames { first } = extent.content {
@@ -168,7 +151,7 @@ fn frames(manifest: &Manifest, pool: &Pool, extents: &[Extent]) -> Result<Vec<Fr
             }
         }
     }
-    Ok(frames)
+    frames
 }
 
 fn open(path: &Path) -> Result<File, Error> {

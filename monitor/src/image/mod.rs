@@ -16,6 +16,8 @@ use crate::abi;
 use crate::error::Error;
 pub use crate::memory::PAGE;
 pub use loading::Outline;
+use manifest::Digest;
+use pool::Pool;
 use relocations::Relocations;
 
 /// What the guest may do with an extent's pages. Writable and executable does not exist.
@@ -32,20 +34,28 @@ pub enum Content {
     /// Zeros, on demand.
     Zero,
     /// Pages of a run, from page `first` on. The file was opened read-only and its digest verified.
-    Run { file: Arc<File>, first: u64 },
+    Run { file: Arc<File>, first: u32 },
     /// Frames of this instance alone, from frame `first` on (`Image::frames`). Several extents may show the same.
-    Frames { first: u64 },
+    Frames { first: u32 },
 }
 
 /// A stretch of an image: `pages` pages from byte `offset` of its module on. A fixed layout has no modules: offsets are addresses.
+///
+/// The zygote keeps hundreds for each image: small types, whose limits the manifest's are far below.
 #[derive(Clone, Debug)]
 pub struct Extent {
-    pub module: usize,
     pub offset: u64,
-    pub pages: u64,
-    pub rights: Rights,
     pub content: Content,
-    /// The library it belongs to, and which section: for reports only.
+    pub pages: u32,
+    pub module: u16,
+    pub rights: Rights,
+    pub part: Arc<Part>,
+}
+
+/// What an extent is of, for reports only: the same few for all images.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    /// `None`: the app, or a page that several libraries share.
     pub library: Option<Arc<str>>,
     pub section: Arc<str>,
 }
@@ -67,7 +77,7 @@ pub struct Module {
     pub name: Arc<str>,
     pub pages: u64,
     /// Its ELF file for crash reports, beside the manifest.
-    pub elf: Option<PathBuf>,
+    pub elf: Option<Arc<str>>,
 }
 
 /// A verified image. Extents ascend by module and offset and do not overlap.
@@ -85,21 +95,71 @@ pub struct Image {
     pub env: BTreeMap<String, String>,
     /// It says that it keeps nothing between requests, so it may be reset after each.
     pub is_stateless: bool,
-    pub extents: Vec<Extent>,
-    /// The KVM tender's page tables as pool content: verified as a run, not yet compared with what the image needs.
-    pub page_tables: Option<Arc<File>>,
+    pub extents: Arc<[Extent]>,
+    /// The KVM tender's page tables as pool content: neither opened nor verified, for only that tender needs them, and compares them.
+    pub page_tables: Option<manifest::PageTables>,
     /// The ELF file for crash reports, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: modules, the frames of each instance, and what depends on bases. Empty in fixed layouts.
-    pub modules: Vec<Module>,
-    pub frames: Vec<Frame>,
+    pub modules: Box<[Module]>,
+    pub frames: Box<[Frame]>,
     pub relocations: Option<Relocations>,
+    /// The runs of the last two, by name.
+    entry_runs: Arc<EntryRuns>,
+}
+
+/// What of a drawn image only an instance needs that begins at its entry, not one that begins from a snapshot: what frames hold at first,
+/// and relocations.
+#[derive(Debug, Default)]
+struct EntryRuns {
+    frames: Vec<(usize, Digest)>,
+    relocations: Option<(Digest, u64)>,
 }
 
 impl Image {
     /// Whether each instance lies elsewhere (layout aslr).
     pub fn is_random(&self) -> bool {
         !self.modules.is_empty()
+    }
+
+    /// The same without the files that no snapshot of it needs: each open one costs the kernel more than what it holds.
+    pub fn for_snapshots(&self) -> Self {
+        let closed = |frame: &Frame| Frame {
+            content: None,
+            ..frame.clone()
+        };
+        Self {
+            frames: self.frames.iter().map(closed).collect(),
+            relocations: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether an instance can begin at its entry.
+    pub fn is_whole(&self) -> bool {
+        self.relocations.is_some() == self.entry_runs.relocations.is_some()
+    }
+
+    /// The same with all files, verified again.
+    pub fn whole(&self, pool: &Pool) -> Result<Self, Error> {
+        let mut frames = self.frames.to_vec();
+        for (frame, digest) in &self.entry_runs.frames {
+            frames[*frame].content = Some(pool.run(digest)?.file);
+        }
+        let relocations = match &self.entry_runs.relocations {
+            None => None,
+            Some((digest, count)) => {
+                let checked = Relocations::check(pool.run(digest)?, *count, self.modules.len(), &mut frames);
+                Some(checked.map_err(|what| Error::BadManifest {
+                    what: format!("relocations: {what}"),
+                })?)
+            }
+        };
+        Ok(Self {
+            frames: frames.into(),
+            relocations,
+            ..self.clone()
+        })
     }
 
     /// The heap of an instance that was asked to have `memory` bytes of it, rounded up to pages; the manifest's without a wish.

@@ -66,7 +66,7 @@ impl Pool {
             return Ok(run.clone());
         }
         let run = self.verify(digest)?;
-        verified.insert(digest.clone(), run.clone());
+        verified.insert(*digest, run.clone());
         Ok(run)
     }
 
@@ -77,13 +77,14 @@ impl Pool {
     }
 
     fn verify(&self, digest: &Digest) -> Result<Run, Error> {
-        let name = format!("runs/{}/{}", &digest.as_str()[..2], digest.as_str());
+        let digest = digest.to_string();
+        let name = format!("runs/{}/{digest}", &digest[..2]);
         let mut file = self.open_file(&name)?;
         let metadata = file.metadata().map_err(|error| self.io(&name, error))?;
         if !metadata.is_file() {
             return Err(self.damaged(&name, "is not a regular file"));
         }
-        if metadata.len() % PAGE != 0 || metadata.len() == 0 {
+        if metadata.len() % PAGE != 0 || metadata.len() == 0 || metadata.len() / PAGE > u64::from(u32::MAX) {
             return Err(self.damaged(
                 &name,
                 &format!("has {} bytes, which is not a number of pages", metadata.len()),
@@ -102,7 +103,7 @@ impl Pool {
                 }
             }
         }
-        if hex(&hasher.finalize()) != digest.as_str() {
+        if hex(&hasher.finalize()) != digest {
             return Err(self.damaged(&name, "does not have the content that its name says"));
         }
         Ok(Run {

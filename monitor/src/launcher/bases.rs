@@ -15,7 +15,7 @@ pub fn of(member: &Member) -> Value {
             .modules
             .iter()
             .zip(&identity.draw.bases)
-            .map(|((name, file), base)| json!({"module": name, "base": hex(*base), "file": image.beside(file.as_ref())}))
+            .map(|((name, file), base)| json!({"module": name, "base": hex(*base), "file": image.beside(file.as_ref().map(|name| &*name.0))}))
             .collect(),
     };
     json!({

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use crate::error::Error;
+use crate::image::names;
 use crate::zygote::{Summary, Zygote};
 
 /// Device, inode, size and time of the last change: another manifest differs in one of them.
@@ -23,7 +24,7 @@ pub struct Known {
 
 impl Known {
     /// Its ELF file, if it is there.
-    pub fn beside(&self, file: Option<&PathBuf>) -> Option<PathBuf> {
+    pub fn beside(&self, file: Option<impl AsRef<Path>>) -> Option<PathBuf> {
         let folder = self.manifest.as_deref()?.parent()?;
         Some(folder.join(file?)).filter(|path| path.is_file())
     }
@@ -162,7 +163,11 @@ impl Images {
 
     /// Let the zygote forget images that were built again and of which nothing is still to be forked.
     pub fn forget_stale(&mut self, zygote: &mut Zygote, in_use: impl Fn(u64) -> bool) {
+        let before = self.stale.len();
         self.stale.retain(|image| in_use(*image) || zygote.forget(*image).is_err());
+        if self.stale.len() < before {
+            names::forget_unused();
+        }
     }
 }
 

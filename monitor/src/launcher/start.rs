@@ -40,8 +40,6 @@ struct Batch {
     /// `None` until the zygote has it.
     image: Option<Rc<Known>>,
     choice: Choice,
-    /// Of the request's snapshots, how many the zygote has looked at.
-    considered: usize,
     is_checked: bool,
     forked: u32,
 }
@@ -90,14 +88,14 @@ impl Starter {
     fn queue(&mut self, pending: u64, count: u32, request: Rc<Start>, again: Option<Again>, live: u64) -> Result<(), Error> {
         let unforked: u64 = self.batches.iter().map(|batch| u64::from(batch.count - batch.forked)).sum();
         host::check(live + unforked, count.into())?;
+        let choice = Choice::among(&request.snapshots, count)?;
         self.batches.push_back(Batch {
             pending,
             request,
             count,
             again,
             image: None,
-            choice: Choice::default(),
-            considered: 0,
+            choice,
             is_checked: false,
             forked: 0,
         });
@@ -165,12 +163,11 @@ impl Batch {
             check_strings(request, &image)?;
         }
         let known = self.image.insert(image);
-        while let Some(path) = request.snapshots.get(self.considered) {
+        while let Some(path) = self.choice.to_load() {
             match images.snapshot(known.summary.image, path, zygote).transpose() {
-                Some(loaded) => self.choice.consider(path, loaded),
+                Some(loaded) => self.choice.consider(loaded),
                 None => return Ok(None),
             }
-            self.considered += 1;
         }
         self.choice
             .check_reset(request.reset, &known.summary.name, known.summary.is_stateless)?;

@@ -28,6 +28,11 @@ pub unsafe fn fill(
             read(content, bytes)?;
         }
     }
+    if !image.is_whole() {
+        return Err(Error::Defect {
+            what: format!("{} begins at its entry without its relocations", image.name),
+        });
+    }
     let Some(relocations) = &image.relocations else {
         return Ok(());
     };

@@ -8,6 +8,7 @@ pub mod seed;
 use std::sync::Arc;
 
 use crate::abi::Waiting;
+use crate::image::manifest::PageTables;
 use crate::image::{self, Content, Image, PAGE, Rights};
 use draw::Draw;
 use placement::Placement;
@@ -16,17 +17,51 @@ use placement::Placement;
 #[derive(Clone, Debug)]
 pub struct Extent {
     pub address: u64,
-    pub pages: u64,
-    pub rights: Rights,
     pub content: Content,
+    pages: u32,
     /// Which of the image's extents it is.
-    pub source: usize,
+    source: u16,
+    pub rights: Rights,
 }
 
 impl Extent {
+    /// Of the snapshot of an instance: pages of its stack or heap.
+    pub fn own(address: u64, pages: u64, content: Content) -> Self {
+        Self {
+            address,
+            content,
+            pages: pages as u32,
+            source: 0,
+            rights: Rights::ReadWrite,
+        }
+    }
+
+    /// A part of it, with another content.
+    pub fn part(&self, address: u64, pages: u64, content: Content) -> Self {
+        Self {
+            address,
+            content,
+            pages: pages as u32,
+            ..*self
+        }
+    }
+
+    pub fn pages(&self) -> u64 {
+        self.pages.into()
+    }
+
+    pub fn end(&self) -> u64 {
+        self.address + self.pages() * PAGE
+    }
+
+    /// Which of the image's extents it is.
+    pub fn source(&self) -> usize {
+        self.source.into()
+    }
+
     /// Whether an address lies in it.
     pub fn contains(&self, address: u64) -> bool {
-        address >= self.address && address - self.address < self.pages * PAGE
+        address >= self.address && address - self.address < self.pages() * PAGE
     }
 }
 
@@ -35,10 +70,12 @@ impl Extent {
 pub struct Placed {
     pub image: Arc<Image>,
     pub entry: u64,
-    pub extents: Vec<Extent>,
+    pub extents: Box<[Extent]>,
     pub placement: Placement,
     /// Where each module lies: one base of 0 in fixed layouts.
     pub draw: Draw,
+    /// The pool's page tables for these places, if it has some.
+    pub page_tables: Option<PageTables>,
     /// Of a snapshot: where it goes on.
     pub resumption: Option<Resumption>,
 }
@@ -47,7 +84,9 @@ pub struct Placed {
 #[derive(Clone, Debug)]
 pub struct Resumption {
     pub waiting: Waiting,
-    pub own: Vec<Extent>,
+    /// Bytes of the heap that the guest takes for usable.
+    pub heap_ready: u64,
+    pub own: Box<[Extent]>,
 }
 
 impl Placed {
@@ -59,20 +98,21 @@ impl Placed {
             .iter()
             .enumerate()
             .map(|(source, extent)| Extent {
-                address: bases[extent.module] + extent.offset,
-                pages: extent.pages,
-                rights: extent.rights,
+                address: bases[usize::from(extent.module)] + extent.offset,
                 content: extent.content.clone(),
-                source,
+                pages: extent.pages,
+                source: source as u16,
+                rights: extent.rights,
             })
             .collect();
         extents.sort_unstable_by_key(|extent| extent.address);
         Self {
             image: Arc::clone(image),
             entry: image.entry + bases[0],
-            extents,
+            extents: extents.into(),
             placement: draw.placement,
             draw: draw.clone(),
+            page_tables: image.page_tables.clone(),
             resumption: None,
         }
     }
@@ -80,7 +120,7 @@ impl Placed {
     /// The image's extent that an address lies in, and where in this instance that is.
     pub fn find(&self, address: u64) -> Option<(&image::Extent, &Extent)> {
         let extent = self.extents.iter().find(|extent| extent.contains(address))?;
-        Some((&self.image.extents[extent.source], extent))
+        Some((&self.image.extents[extent.source()], extent))
     }
 
     /// The base that the app's own addresses were raised by.

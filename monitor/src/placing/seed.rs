@@ -52,7 +52,7 @@ mod tests {
             pages: 7,
             elf: None,
         };
-        image.modules = vec![module; 4];
+        image.modules = vec![module; 4].into();
         image
     }
 

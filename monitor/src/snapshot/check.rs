@@ -113,13 +113,30 @@ pub fn waiting(waiting: &Waiting, placed: &Placed) -> Result<(), String> {
     }
 }
 
+/// All of the heap that the snapshot holds something of, and that the waiting guest has its message in, is usable.
+pub fn heap_ready(bytes: u64, stretches: &[Stretch], waiting: &Waiting, placed: &Placed) -> Result<(), String> {
+    let (heap, size) = (placed.placement.heap_start, placed.image.heap);
+    let message = (waiting.receive_address, waiting.receive_address + waiting.receive_bytes);
+    let used = stretches
+        .iter()
+        .map(|stretch| (stretch.address, stretch.end()))
+        .chain([message]);
+    let used = used.filter(|(from, _)| (heap..heap + size).contains(from));
+    let end = used.map(|(_, end)| end - heap).max().unwrap_or(0);
+    if bytes % PAGE == 0 && (end..=size).contains(&bytes) {
+        Ok(())
+    } else {
+        Err(format!(
+            "heap_ready: is {bytes}, of a heap of {size} bytes that is used up to {end}"
+        ))
+    }
+}
+
 /// From and to of all that a snapshot may replace, what touches each other joined.
 fn replaceable(placed: &Placed) -> Vec<(u64, u64)> {
     let written = |rights: Rights, content: &Content| rights == Rights::ReadWrite || matches!(content, Content::Frames { .. });
     let extents = placed.extents.iter().filter(|extent| written(extent.rights, &extent.content));
-    let mut places: Vec<(u64, u64)> = extents
-        .map(|extent| (extent.address, extent.address + extent.pages * PAGE))
-        .collect();
+    let mut places: Vec<(u64, u64)> = extents.map(|extent| (extent.address, extent.end())).collect();
     let Placement {
         stack_bottom,
         stack_top,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::abi::{self, Waiting};
 use crate::error::Error;
-use crate::image::manifest::{Address, Digest};
+use crate::image::manifest::{Address, Digest, PageTables};
 
 pub const FORMAT: &str = "unishare-snapshot";
 pub const VERSION: u32 = 1;
@@ -77,7 +77,13 @@ pub struct SnapshotText {
     #[serde(default)]
     pub draw: Option<DrawText>,
     waiting: WaitingText,
+    /// Bytes of the heap that the guest takes for usable; all where nothing is said.
+    #[serde(default)]
+    pub heap_ready: Option<u64>,
     pub pages: Vec<StretchText>,
+    /// Of an image whose addresses are drawn: the KVM tender's for this draw.
+    #[serde(default)]
+    pub page_tables: Option<PageTables>,
 }
 
 impl SnapshotText {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::abi::Waiting;
 use crate::error::Error;
 use crate::image::pool::Pool;
-use crate::image::{Content, Image, PAGE, Rights};
+use crate::image::{Content, Image, PAGE};
 use crate::placing::placement::Placement;
 use crate::placing::{Extent, Placed, Resumption};
 use manifest::SnapshotText;
@@ -36,7 +36,7 @@ impl Stretch {
     fn content(&self, address: u64) -> Content {
         Content::Run {
             file: Arc::clone(&self.file),
-            first: self.first + (address - self.address) / PAGE,
+            first: (self.first + (address - self.address) / PAGE) as u32,
         }
     }
 }
@@ -50,7 +50,7 @@ pub fn load(file: File, path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<
     let named = |what: String| Error::BadSnapshot {
         what: format!("{}: {what}", path.display()),
     };
-    if text.image.as_str() != image.identity {
+    if text.image.to_string() != image.identity {
         return Err(named(format!("{} was built again since it was taken", image.name)));
     }
     let missing = processor::missing(&text.processor);
@@ -78,15 +78,19 @@ pub fn load(file: File, path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<
             first: stretch.first,
         });
     }
-    let placed = Placed::new(image, &draw);
+    let mut placed = Placed::new(image, &draw);
+    // Where addresses are fixed, the image's serve its snapshots too.
+    placed.page_tables = text.page_tables.or(placed.page_tables);
     check::stretches(&stretches, &placed).map_err(named)?;
+    let heap_ready = text.heap_ready.unwrap_or(image.heap);
     check::waiting(&waiting, &placed).map_err(named)?;
-    Ok(with_pages(placed, waiting, &stretches))
+    check::heap_ready(heap_ready, &stretches, &waiting, &placed).map_err(named)?;
+    Ok(with_pages(placed, waiting, heap_ready, &stretches))
 }
 
 /// The image with the snapshot's pages in place of its own. Frames are plain pages from now on: what shows the same frame at several
 /// addresses shows the same page of a run, and nothing reaches a library's data but through the library's own address.
-fn with_pages(placed: Placed, waiting: Waiting, stretches: &[Stretch]) -> Placed {
+fn with_pages(placed: Placed, waiting: Waiting, heap_ready: u64, stretches: &[Stretch]) -> Placed {
     let mut extents = Vec::with_capacity(placed.extents.len() + stretches.len());
     for extent in &placed.extents {
         cut(extent, stretches, &mut extents);
@@ -103,31 +107,24 @@ fn with_pages(placed: Placed, waiting: Waiting, stretches: &[Stretch]) -> Placed
         .filter(|stretch| {
             (stack_bottom..stack_top).contains(&stretch.address) || (heap_start..heap_end).contains(&stretch.address)
         })
-        .map(|stretch| Extent {
-            address: stretch.address,
-            pages: stretch.pages,
-            rights: Rights::ReadWrite,
-            content: stretch.content(stretch.address),
-            source: 0,
-        })
+        .map(|stretch| Extent::own(stretch.address, stretch.pages, stretch.content(stretch.address)))
         .collect();
     Placed {
-        extents,
-        resumption: Some(Resumption { waiting, own }),
+        extents: extents.into(),
+        resumption: Some(Resumption {
+            waiting,
+            heap_ready,
+            own,
+        }),
         ..placed
     }
 }
 
 /// An extent as stretches of the snapshot and what lies between them.
 fn cut(extent: &Extent, stretches: &[Stretch], into: &mut Vec<Extent>) {
-    let end = extent.address + extent.pages * PAGE;
+    let end = extent.end();
     let mut at = extent.address;
-    let part = |from: u64, to: u64, content: Content| Extent {
-        address: from,
-        pages: (to - from) / PAGE,
-        content,
-        ..extent.clone()
-    };
+    let part = |from: u64, to: u64, content| extent.part(from, (to - from) / PAGE, content);
     for stretch in stretches {
         if stretch.end() <= at || stretch.address >= end {
             continue;
@@ -149,7 +146,7 @@ fn original(extent: &Extent, address: u64) -> Content {
     match &extent.content {
         Content::Run { file, first } => Content::Run {
             file: Arc::clone(file),
-            first: first + (address - extent.address) / PAGE,
+            first: first + ((address - extent.address) / PAGE) as u32,
         },
         // A frame that was zero.
         Content::Zero | Content::Frames { .. } => Content::Zero,

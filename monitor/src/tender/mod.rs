@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
-use seccompiler::BpfProgram;
 
 use crate::error::Error;
+use crate::image::pool::Pool;
 use crate::placing::Placed;
 
 /// The number under which an instance can tell its launcher what went wrong, until the guest's confinement is in force, or under
@@ -24,7 +24,7 @@ pub const WORD_FD: i32 = 2;
 const KVM: &str = "/dev/kvm";
 
 /// Which tender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tender {
     /// A virtual machine at ring 3.
@@ -107,18 +107,16 @@ pub struct Descriptors {
 /// What a tender made once for all instances of an image that lie at the same place.
 #[derive(Clone, Debug, Default)]
 pub struct Prepared {
-    /// The KVM tender's page tables for the manifest's own heap.
+    /// The KVM tender's page tables for the manifest's own heap: the pool's where it has them.
     pub page_tables: Option<Arc<File>>,
-    /// The process tender's filter for the same.
-    pub filter: Option<Arc<BpfProgram>>,
 }
 
 /// Make what all instances of one parent share, before the first of them is forked: more where it is known before where they lie. Says early
 /// what the host lacks.
-pub fn prepare(tender: Tender, place: Option<&Placed>) -> Result<Prepared, Error> {
+pub fn prepare(tender: Tender, place: Option<&Placed>, pool: Option<&Pool>) -> Result<Prepared, Error> {
     match tender {
-        Tender::Kvm => kvm::prepare(place),
-        Tender::Process => process::prepare(place),
+        Tender::Kvm => kvm::prepare(place, pool),
+        Tender::Process => process::prepare(),
     }
 }
 

@@ -271,7 +271,8 @@ fn open_manifest(path: &Path) -> Result<File, Error> {
     })
 }
 
-fn open_snapshot(path: &Path) -> Result<File, Error> {
+/// A snapshot's file, to be read.
+pub fn open_snapshot(path: &Path) -> Result<File, Error> {
     open_to_read(path).map_err(|error| Error::BadSnapshot {
         what: format!("{}: {}", path.display(), std::io::Error::from(error)),
     })

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Failure};
+use crate::image::names::Name;
 use crate::placing::draw::Draw;
 use crate::tender::{Sharing, Tender};
 
@@ -112,7 +113,7 @@ pub struct Summary {
     /// Its ELF file, beside the manifest.
     pub elf: Option<PathBuf>,
     /// Layout aslr: names of modules and their ELF files.
-    pub modules: Vec<(String, Option<PathBuf>)>,
+    pub modules: Box<[(Name, Option<Name>)]>,
 }
 
 /// Send a message with up to two descriptors. Waits while the other side has no room.

@@ -1,7 +1,7 @@
 //! The zygote's own loop: images, and forks of instances. It does what the launcher asks and nothing by itself; it ends with the launcher.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -15,7 +15,7 @@ use super::confine;
 use super::protocol::{self, Beginning, Born, Order, Reply, Request, Summary};
 use crate::error::Error;
 use crate::image::Image;
-use crate::image::names;
+use crate::image::names::{self, Name};
 use crate::image::pool::Pool;
 use crate::placing::draw::{Draw, Source};
 use crate::placing::{Placed, seed};
@@ -27,9 +27,9 @@ use crate::tender::{self, Prepared, Tender, descriptor_table};
 pub struct Nursery {
     pool: Option<Pool>,
     kvm: Result<Option<OwnedFd>, Error>,
-    images: HashMap<u64, Known>,
+    images: BTreeMap<u64, Box<Known>>,
     last_image: u64,
-    snapshots: HashMap<u64, Snapshot>,
+    snapshots: BTreeMap<u64, Box<Snapshot>>,
     last_snapshot: u64,
     /// Instances say through it why they could not start.
     word: OwnedFd,
@@ -41,15 +41,19 @@ pub struct Nursery {
 /// An image, and what was made for it once.
 struct Known {
     image: Arc<Image>,
-    /// Where it lies, in a fixed layout.
+    /// As its snapshots need it.
+    lean: Option<Arc<Image>>,
+    /// Where it lies, in a fixed layout: known when the first instance begins at its entry.
     fixed: Option<Placed>,
-    prepared: HashMap<Tender, Prepared>,
+    prepared: BTreeMap<Tender, Prepared>,
 }
 
 /// The same of a snapshot, which always has a place.
 struct Snapshot {
+    /// The number of its image.
+    image: u64,
     placed: Placed,
-    prepared: HashMap<Tender, Prepared>,
+    prepared: BTreeMap<Tender, Prepared>,
 }
 
 /// Be the zygote of `launcher` until that closes `control`.
@@ -112,9 +116,9 @@ impl Nursery {
         Self {
             pool,
             kvm,
-            images: HashMap::new(),
+            images: BTreeMap::new(),
             last_image: 0,
-            snapshots: HashMap::new(),
+            snapshots: BTreeMap::new(),
             last_snapshot: 0,
             word,
             cgroup: None,
@@ -128,10 +132,8 @@ impl Nursery {
             Request::Snapshot { image, snapshot } => self.load_snapshot(image, &snapshot, descriptors),
             Request::Floor => Ok(self.keep(Image::empty()?)),
             Request::Forget { image } => {
-                if let Some(known) = self.images.remove(&image) {
-                    self.snapshots
-                        .retain(|_, snapshot| !Arc::ptr_eq(&snapshot.placed.image, &known.image));
-                }
+                self.images.remove(&image);
+                self.snapshots.retain(|_, snapshot| snapshot.image != image);
                 if let Some(pool) = &self.pool {
                     pool.forget_unused();
                 }
@@ -153,16 +155,34 @@ impl Nursery {
     }
 
     fn load_snapshot(&mut self, image: u64, path: &Path, descriptors: Vec<OwnedFd>) -> Result<Reply, Error> {
-        let (Some(pool), Some(file), Some(known)) = (&self.pool, descriptors.into_iter().next(), self.images.get(&image))
+        let (Some(pool), Some(file), Some(known)) = (&self.pool, descriptors.into_iter().next(), self.images.get_mut(&image))
         else {
             return Err(Error::Defect {
                 what: "the zygote was given no pool, no snapshot, or none of its images".into(),
             });
         };
-        let placed = snapshot::load(File::from(file), path, &known.image, pool)?;
+        let lean = match &known.lean {
+            Some(lean) => Arc::clone(lean),
+            None => Arc::new(known.image.for_snapshots()),
+        };
+        let placed = snapshot::load(File::from(file), path, &lean, pool)?;
+        if known.lean.is_none() {
+            // Until an instance begins at its entry, if one ever does.
+            if known.prepared.is_empty() {
+                known.image = Arc::clone(&lean);
+                pool.forget_unused();
+            }
+            known.lean = Some(lean);
+        }
         self.last_snapshot += 1;
-        let prepared = HashMap::new();
-        self.snapshots.insert(self.last_snapshot, Snapshot { placed, prepared });
+        self.snapshots.insert(
+            self.last_snapshot,
+            Box::new(Snapshot {
+                image,
+                placed,
+                prepared: BTreeMap::new(),
+            }),
+        );
         Ok(Reply::Snapshot(self.last_snapshot))
     }
 
@@ -179,17 +199,17 @@ impl Nursery {
             modules: image
                 .modules
                 .iter()
-                .map(|module| (module.name.to_string(), module.elf.clone()))
+                .map(|module| (Name(Arc::clone(&module.name)), module.elf.clone().map(Name)))
                 .collect(),
         };
-        let fixed = Draw::fixed(&image).map(|draw| Placed::new(&image, &draw));
         self.images.insert(
             self.last_image,
-            Known {
+            Box::new(Known {
                 image,
-                fixed,
-                prepared: HashMap::new(),
-            },
+                lean: None,
+                fixed: None,
+                prepared: BTreeMap::new(),
+            }),
         );
         Reply::Image(Box::new(summary))
     }
@@ -215,6 +235,13 @@ impl Nursery {
             None => Source::Kernel,
         };
         let heap = known.image.heap_for(order.memory)?;
+        if !known.image.is_whole() && !matches!(order.beginning, Beginning::Snapshot(_)) {
+            let pool = self.pool.as_ref().ok_or_else(|| defect("an image, but no pool"))?;
+            known.image = Arc::new(known.image.whole(pool)?);
+        }
+        if known.fixed.is_none() && !matches!(order.beginning, Beginning::Snapshot(_)) {
+            known.fixed = Draw::fixed(&known.image).map(|draw| Placed::new(&known.image, &draw));
+        }
         let (placed, beginning, prepared) = match &order.beginning {
             Beginning::Entry => (known.fixed.as_ref(), tender::Beginning::Entry, &mut known.prepared),
             Beginning::BeforeSnapshot { seed, .. } => {
@@ -222,7 +249,7 @@ impl Nursery {
             }
             Beginning::Snapshot(snapshot) => {
                 let found = self.snapshots.get_mut(snapshot);
-                let found = found.filter(|snapshot| Arc::ptr_eq(&snapshot.placed.image, &known.image));
+                let found = found.filter(|snapshot| snapshot.image == order.image);
                 let found = found.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
                 let reset = known.image.is_stateless;
                 (
@@ -234,7 +261,11 @@ impl Nursery {
         };
         let prepared = match prepared.entry(order.tender) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(tender::prepare(order.tender, placed.or(known.fixed.as_ref()))?),
+            Entry::Vacant(entry) => entry.insert(tender::prepare(
+                order.tender,
+                placed.or(known.fixed.as_ref()),
+                self.pool.as_ref(),
+            )?),
         };
         let draw = match (&order.beginning, placed) {
             (Beginning::BeforeSnapshot { draw, .. }, _) => draw.clone(),

@@ -17,7 +17,7 @@ from unishare.errors import BadInputError, NotFoundError
 from unishare.formats.addresses import PAGE
 from unishare.formats.bounded import MANIFEST_BYTES, read_file
 from unishare.formats.image import Digest
-from unishare.formats.manifest import HexAddress, Pages
+from unishare.formats.manifest import HexAddress, Pages, RunReference, SizeInPages
 
 # Beside an image's manifest: one file a snapshot, named by its number.
 FOLDER_NAME = "snapshots"
@@ -82,6 +82,8 @@ class Snapshot(_Model):
     processor: list[str]
     draw: SnapshotDraw | None = None
     waiting: WaitingRegisters
+    heap_ready: SizeInPages | None = None
+    page_tables: RunReference | None = None
     pages: list[PageStretch]
 
     @model_validator(mode="after")
@@ -97,11 +99,13 @@ class Snapshot(_Model):
     @property
     def runs(self) -> frozenset[str]:
         """All runs that it names."""
-        return frozenset(stretch.run for stretch in self.pages)
+        tables = {self.page_tables.run} if self.page_tables is not None else set()
+        return frozenset({stretch.run for stretch in self.pages} | tables)
 
     def to_text(self) -> str:
         """The file's text, a stretch of pages a line: the same for the same snapshot."""
-        fields = self.model_dump(mode="json", exclude={"pages"} | ({"draw"} if self.draw is None else set()))
+        absent = {name for name in ("draw", "heap_ready", "page_tables") if getattr(self, name) is None}
+        fields = self.model_dump(mode="json", exclude={"pages"} | absent)
         lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
         stretches = ",\n  ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.pages)
         lines.append(f' "pages": [\n  {stretches}\n ]')

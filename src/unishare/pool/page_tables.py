@@ -1,6 +1,7 @@
 """Page tables as pool content: the KVM tender's, computed by the monitor itself, which will compare them before it trusts them.
 
-They depend only on an image's shape (addresses, rights, sizes), so images of one shape share a run and the monitor is asked once.
+They depend only on an image's shape (addresses, rights, sizes), so images of one shape share a run and the monitor is asked once. A
+snapshot of drawn addresses has tables of its own.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import json
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from unishare.errors import BadInputError
 from unishare.formats.addresses import PAGE
 from unishare.formats.manifest import Manifest, RunReference
+from unishare.formats.snapshot import Snapshot
 from unishare.monitor_program import monitor_program
 from unishare.pool.runs import RunFiles
 from unishare.state import make_folder, replace_file
@@ -40,12 +43,29 @@ class PageTableCache:
         record = self._folder / _shape(manifest)
         run = _read(record)
         if run is not None and self._runs.is_intact(run):
-            return RunReference(run=run, pages=self._runs.file(run).stat().st_size // PAGE)
+            return self._reference(run, self._runs.file(run).stat().st_size)
         data = self._ask_monitor(manifest, folder)
         run = self._runs.add(data)
         make_folder(self._folder)
         replace_file(record, f"{run}\n".encode())
-        return RunReference(run=run, pages=len(data) // PAGE)
+        return self._reference(run, len(data))
+
+    def of_snapshots(self, snapshots: Sequence[Snapshot], manifest: Path) -> list[Snapshot]:
+        """Snapshots of an image with the page tables that they need; those of a fixed image are the image's."""
+        if any(snapshot.draw is None for snapshot in snapshots):
+            return list(snapshots)
+        with tempfile.TemporaryDirectory(dir=self._incoming) as temporary:
+            answer, arguments = Path(temporary) / "tables", []
+            for number, snapshot in enumerate(snapshots):
+                question = Path(temporary) / f"{number}.json"
+                question.write_text(snapshot.to_text(), encoding="utf-8")
+                arguments += ["--snapshot", str(question)]
+            self._run_monitor(manifest, answer, arguments)
+            tables = [answer.with_name(f"{answer.name}.{number}").read_bytes() for number in range(len(snapshots))]
+        return [
+            snapshot.model_copy(update={"page_tables": self._reference(self._runs.add(data), len(data))})
+            for snapshot, data in zip(snapshots, tables, strict=True)
+        ]
 
     def forget(self, live_runs: set[str]) -> None:
         """Drop records of runs that were collected, and damaged ones."""
@@ -57,13 +77,29 @@ class PageTableCache:
         with tempfile.TemporaryDirectory(dir=self._incoming) as temporary:
             question, answer = Path(temporary) / "manifest.json", Path(temporary) / "tables"
             question.write_text(manifest.to_text(), encoding="utf-8")
-            command = [str(monitor_program()), "page-tables", str(question), "--pool", str(self._pool), "-o", str(answer)]
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, stdin=subprocess.DEVNULL
-            )
-            if done.returncode:
-                raise BadInputError(f"{folder}: the monitor made no page tables: {done.stderr.strip()}")
+            self._run_monitor(question, answer, [], named=folder)
             return answer.read_bytes()
+
+    def _run_monitor(self, manifest: Path, answer: Path, arguments: Sequence[str], *, named: Path | None = None) -> None:
+        command = [
+            str(monitor_program()),
+            "page-tables",
+            str(manifest),
+            "--pool",
+            str(self._pool),
+            "-o",
+            str(answer),
+            *arguments,
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise BadInputError(f"{named or manifest.parent}: the monitor made no page tables: {done.stderr.strip()}")
+
+    @staticmethod
+    def _reference(run: str, size: int) -> RunReference:
+        return RunReference(run=run, pages=size // PAGE)
 
 
 def _read(record: Path) -> str | None:

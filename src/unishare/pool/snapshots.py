@@ -54,7 +54,7 @@ def take(
                 snapshots = [
                     Snapshot(name=manifest.name, image=image, pages=pool.store_pages(pages), **state) for state, pages in taken
                 ]
-                return _publish(folder, temporary, snapshots)
+                return _publish(folder, temporary, pool.with_page_tables(snapshots, folder / MANIFEST_NAME))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -65,14 +65,19 @@ def take(
 
 
 def are_current(pool: Pool, folder: Path) -> bool:
-    """Whether an image has snapshots, all of this build and with all their pages."""
+    """Whether an image has snapshots, all of this build, with all their pages and, where those are drawn, page tables."""
     files = snapshots_of(folder / MANIFEST_NAME)
     image = hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
     try:
         found = [Snapshot.read(file) for file in files]
     except UnishareError:
         return False
-    return bool(found) and all(snapshot.image == image and all(map(pool.has_run, snapshot.runs)) for snapshot in found)
+    return bool(found) and all(
+        snapshot.image == image
+        and (snapshot.draw is None or snapshot.page_tables is not None)
+        and all(map(pool.has_run, snapshot.runs))
+        for snapshot in found
+    )
 
 
 def remove(folder: Path) -> None:

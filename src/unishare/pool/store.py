@@ -20,7 +20,7 @@ from unishare.formats.addresses import PAGE
 from unishare.formats.bounded import MANIFEST_BYTES
 from unishare.formats.image import MANIFEST_NAME, read_part
 from unishare.formats.manifest import Manifest
-from unishare.formats.snapshot import PageStretch
+from unishare.formats.snapshot import PageStretch, Snapshot
 from unishare.pool import canonical
 from unishare.pool.cutting import Cutter
 from unishare.pool.images import AddedImage, Images
@@ -126,6 +126,10 @@ class Pool:
     def store_pages(self, pages: Sequence[tuple[int, bytes]]) -> list[PageStretch]:
         """Put a snapshot's pages into runs. Under `locked` until the snapshot is in its place: a collection would drop them."""
         return self._page_index.store(pages)
+
+    def with_page_tables(self, snapshots: Sequence[Snapshot], manifest: Path) -> list[Snapshot]:
+        """Snapshots of a manifest, with page tables for where they lie. Under `locked`, as their pages."""
+        return self._page_tables.of_snapshots(snapshots, manifest)
 
     def snapshots(self) -> list[FoundSnapshot]:
         """The snapshots of all images."""

@@ -52,3 +52,26 @@ def test_flushes() -> None:
     by_name = {claim.claim: claim for claim in claims(rows(3, 5))}
     assert by_name["fewest TLB flushes"].holds and by_name["the pool needs no merging"].holds
     assert not {claim.claim: claim for claim in claims(rows(6, 5))}["fewest TLB flushes"].holds
+
+
+def test_starts_are_judged_by_the_tender() -> None:
+    def judged(process: float, kvm: float) -> bool | None:
+        rows = [
+            number("pool aslr snapshot", "lua above empty", process, "ms"),
+            number("pool aslr snapshot kvm", "javascript above empty", kvm, "ms"),
+        ]
+        return {claim.claim: claim for claim in claims({"start": rows})}["a start is a map"].holds
+
+    assert judged(0.3, 0.7) is True
+    assert judged(0.5, 0.7) is False and judged(0.3, 0.9) is False
+
+
+def test_idle_machines_are_compared_with_processes() -> None:
+    def judged(machine: float) -> bool | None:
+        rows = [
+            number("pool aligned snapshot reset", "each", 100_000),
+            number("pool aligned snapshot reset parked kvm", "each", machine),
+        ]
+        return {claim.claim: claim for claim in claims({"memory": rows})}["an idle virtual machine costs little"].holds
+
+    assert judged(174_000) is True and judged(176_000) is False

@@ -11,6 +11,8 @@ const MAX_NAME: usize = 128;
 const MAX_MODULES: usize = 1024;
 /// 256 MiB.
 const MAX_FRAMES: usize = 1 << 16;
+/// Of an extent of a module; those of fixed layouts lie in regions of less.
+const MAX_PAGES: u64 = 1 << 20;
 /// 512 MiB.
 const MAX_MODULE_PAGES: u64 = 1 << 17;
 const FORMAT: &str = "unishare-manifest";
@@ -124,7 +126,7 @@ impl Manifest {
             );
         }
         match (extent.address.0 / PAGE).checked_add(extent.pages) {
-            Some(end) if end <= module.pages => Ok(()),
+            Some(end) if end <= module.pages && extent.pages <= MAX_PAGES => Ok(()),
             _ => fault(
                 "pages",
                 format!("{} from {:?} are past module {}", extent.pages, extent.address, module.name),

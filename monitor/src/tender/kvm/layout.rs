@@ -88,12 +88,12 @@ impl Layout {
         for number in order {
             let extent = &placed.extents[number];
             let at = match (&extent.content, frames, before) {
-                (Content::Frames { first }, Some(frames), _) => frames + first,
+                (Content::Frames { first }, Some(frames), _) => frames + u64::from(*first),
                 // A snapshot's page that is seen at several addresses.
                 (_, _, Some((same, at))) if is_random && shows_same(extent, same) => at,
-                _ => plot.add(Part::Extent(number), extent.pages),
+                _ => plot.add(Part::Extent(number), extent.pages()),
             };
-            plot.view(extent.address, at, extent.pages, Access::Guest(extent.rights));
+            plot.view(extent.address, at, extent.pages(), Access::Guest(extent.rights));
             before = Some((extent, at));
         }
         plot.show(Part::Stack, placement.stack_bottom, image.stack / PAGE, Rights::ReadWrite);
@@ -168,10 +168,10 @@ impl Layout {
 fn order(placed: &placing::Placed) -> Vec<usize> {
     let extents = &placed.extents;
     let mut files = Vec::new();
-    let mut groups: Vec<((bool, usize, u64), std::ops::Range<usize>)> = Vec::new();
+    let mut groups: Vec<((bool, usize, u32), std::ops::Range<usize>)> = Vec::new();
     for (number, extent) in extents.iter().enumerate() {
         match groups.last_mut() {
-            Some((_, group)) if extents[group.start].source == extent.source => group.end = number + 1,
+            Some((_, group)) if extents[group.start].source() == extent.source() => group.end = number + 1,
             _ => {
                 let key = match &extent.content {
                     Content::Run { file, first } if extent.rights != Rights::ReadWrite => {
@@ -205,7 +205,7 @@ fn shows_same(extent: &Extent, other: &Extent) -> bool {
         ) => {
             let rights = [extent.rights, other.rights];
             Arc::ptr_eq(file, other_file)
-                && (first, extent.pages) == (other_first, other.pages)
+                && (first, extent.pages()) == (other_first, other.pages())
                 && !rights.contains(&Rights::ReadWrite)
         }
         _ => false,

@@ -103,7 +103,7 @@ impl Memory {
             };
             if let Content::Run { file, first } = &extent.content {
                 let private = (READ_WRITE, MapFlags::PRIVATE);
-                mapping::of_file(host, extent.pages, private, (file, *first), Over::Reservation)?;
+                mapping::of_file(host, extent.pages(), private, (file, (*first).into()), Over::Reservation)?;
             }
         }
         Ok(())
@@ -237,7 +237,8 @@ impl Map {
                 let what = || {
                     format!(
                         "mapping {pages} pages for {:#x} ({})",
-                        extent.address, placed.image.extents[extent.source].section
+                        extent.address,
+                        placed.image.extents[extent.source()].part.section
                     )
                 };
                 return map_content(host, pages, &extent.content, extent.rights, sharing)
@@ -277,11 +278,11 @@ fn map_content(host: u64, pages: u64, content: &Content, rights: Rights, sharing
         (Content::Zero, _) => anonymous(host, pages),
         // Shown from the frames' own part.
         (Content::Frames { .. }, _) => Ok(Mapped::Private),
-        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, *first),
+        (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => private(host, pages, file, (*first).into()),
         (Content::Run { file, first }, Sharing::Pool) if rights == Rights::ReadWrite => {
-            copy_on_write(host, pages, file, *first)
+            copy_on_write(host, pages, file, (*first).into())
         }
-        (Content::Run { file, first }, Sharing::Pool) => shared(host, pages, file, *first),
+        (Content::Run { file, first }, Sharing::Pool) => shared(host, pages, file, (*first).into()),
     }
 }
 

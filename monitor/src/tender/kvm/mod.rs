@@ -30,7 +30,7 @@ use super::{Beginning, Descriptors, Prepared, Spec, WORD_FD, descriptor_table};
 use crate::allocator::Arena;
 use crate::channel;
 use crate::error::Error;
-use crate::image::Image;
+use crate::image::pool::Pool;
 use crate::memory::sealed;
 use crate::placing::Placed;
 use crate::stopwatch::{self, Step};
@@ -51,7 +51,7 @@ pub fn examine(device: BorrowedFd<'_>) -> Result<(), Error> {
 
 /// Make what all instances share, in the parent: the hypercall page, the sandbox's filter, and page tables of those at `place`. The pool's
 /// are compared with what they should be before anything trusts them.
-pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
+pub fn prepare(place: Option<&Placed>, pool: Option<&Pool>) -> Result<Prepared, Error> {
     hypercall_page::file()?;
     sandbox::prepare()?;
     rustix::param::linux_hwcap();
@@ -59,26 +59,30 @@ pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
         return Ok(Prepared::default());
     };
     let built = Layout::new(placed, placed.image.heap).tables().bytes();
-    let file = match pooled_tables(&placed.image, &built)? {
+    let file = match pooled_tables(placed, pool, &built)? {
         Some(pooled) => pooled,
         None => Arc::new(sealed::file("unishare-tables", |file| file.write_all(&built))?),
     };
-    Ok(Prepared {
-        page_tables: Some(file),
-        ..Prepared::default()
-    })
+    Ok(Prepared { page_tables: Some(file) })
 }
 
 /// The pool's page tables, if they are what they must be. A pool that an older monitor filled has others: they are not used.
-fn pooled_tables(image: &Image, built: &[u8]) -> Result<Option<Arc<File>>, Error> {
-    let Some(pooled) = &image.page_tables else { return Ok(None) };
+fn pooled_tables(placed: &Placed, pool: Option<&Pool>, built: &[u8]) -> Result<Option<Arc<File>>, Error> {
+    let (Some(named), Some(pool)) = (&placed.page_tables, pool) else {
+        return Ok(None);
+    };
+    // One that is missing or damaged is none: it can be made here too, and `pool verify` names it.
+    let Ok(pooled) = pool.run(&named.run) else {
+        return Ok(None);
+    };
+    let pooled = pooled.file;
     let failed = |error| Error::io("reading page tables", error);
     if pooled.metadata().map_err(failed)?.len() != built.len() as u64 {
         return Ok(None);
     }
     let mut bytes = vec![0; built.len()];
     pooled.read_exact_at(&mut bytes, 0).map_err(failed)?;
-    Ok((bytes == built).then(|| Arc::clone(pooled)))
+    Ok((bytes == built).then_some(pooled))
 }
 
 /// How many page-table pages an instance has for itself: those of its heap are shared under the layout aslr.
@@ -109,11 +113,9 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     rustix::thread::disable_transparent_huge_pages(true).map_err(|error| Error::io("PR_SET_THP_DISABLE", error))?;
     let layout = Layout::new(spec.placed, spec.heap);
     let mut machine = Machine::create(device)?;
-    // A snapshot may have used any of its heap.
-    let heap_ready = match &spec.placed.resumption {
-        Some(_) => layout.heap,
-        None => layout.first_heap(machine.slots_are_cheap()),
-    };
+    // A snapshot's guest uses without asking what it had then.
+    let taken = spec.placed.resumption.as_ref().map_or(0, |resumption| resumption.heap_ready);
+    let heap_ready = layout.first_heap(machine.slots_are_cheap()).max(taken);
     let boot = boot_page(spec, &layout, &machine, heap_ready)?;
     stopwatch::mark(Step::LaidOut);
     let memory = map(spec, &layout, &boot)?;

@@ -24,7 +24,7 @@ pub fn map(placed: &Placed, sharing: Sharing) -> Result<(), Error> {
         .map(|frame| backing.window + frame * PAGE)
         .collect();
     for (extent, first) in extents(placed) {
-        for page in 0..extent.pages {
+        for page in 0..extent.pages() {
             let (frame, address) = ((first + page) as usize, extent.address + page * PAGE);
             if image.frames[frame].aliased {
                 let rights = match extent.rights {
@@ -56,7 +56,7 @@ pub fn map(placed: &Placed, sharing: Sharing) -> Result<(), Error> {
         )
     }?;
     for (extent, first) in extents(placed) {
-        for page in (0..extent.pages).filter(|page| !image.frames[(first + page) as usize].aliased) {
+        for page in (0..extent.pages()).filter(|page| !image.frames[(first + page) as usize].aliased) {
             protect(extent.address + page * PAGE, PAGE as usize, extent.rights).map_err(failed)?;
         }
     }
@@ -73,7 +73,7 @@ fn map_own(image: &Image, frame: usize, address: u64, sharing: Sharing) -> std::
 
 fn extents(placed: &Placed) -> impl Iterator<Item = (&Extent, u64)> {
     placed.extents.iter().filter_map(|extent| match extent.content {
-        Content::Frames { first } => Some((extent, first)),
+        Content::Frames { first } => Some((extent, first.into())),
         _ => None,
     })
 }

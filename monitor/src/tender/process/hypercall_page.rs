@@ -20,6 +20,11 @@ pub const WORD_FD: i32 = super::super::WORD_FD;
 const BOOT_PAGE: usize = PAGE as usize;
 const SIGNAL_PAGE: usize = 2 * PAGE as usize;
 const RECORD: usize = SIGNAL_PAGE + size_of::<abi::Message>();
+/// Of an instance that a snapshot will be taken of: how far its heap has grown, in the last word of the tender's page, which nothing else
+/// uses until a fault ends it.
+pub const HEAP_GROWN_OFFSET: u64 = PAGE - 8;
+/// What a heap grows by at least before a snapshot.
+pub const HEAP_STEP: u64 = 128 << 10;
 
 global_asm!(
     include_str!("hypercall_page.s"),
@@ -53,6 +58,9 @@ global_asm!(
     WAITING_X87_CONTROL = const offset_of!(abi::Waiting, x87_control),
     NO_WRFSBASE = const abi::BOOT_NO_WRFSBASE,
     RESET = const abi::BOOT_RESET,
+    SNAPSHOT = const abi::BOOT_SNAPSHOT,
+    HEAP_STEP = const HEAP_STEP,
+    HEAP_GROWN = const SIGNAL_PAGE + HEAP_GROWN_OFFSET as usize,
     MADV_DONTNEED = const libc::MADV_DONTNEED,
     SYS_madvise = const libc::SYS_madvise,
     SIGNAL_PAGE = const SIGNAL_PAGE,

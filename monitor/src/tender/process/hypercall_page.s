@@ -168,7 +168,15 @@ unishare_received:
     mov     rax, [rip + unishare_hypercall_page + {BOOT_HEAP_LIMIT}]
     cmp     rsi, rax
     ja      1f
-    ret
+    test    dword ptr [rip + unishare_hypercall_page + {BOOT_PAGE} + {BOOT_FLAGS}], {SNAPSHOT}
+    jz      2f
+    // No more than it asks for, in steps, and noted: under KVM an instance of the snapshot has so much in its first memory slot.
+    add     rsi, {HEAP_STEP} - 1
+    and     rsi, -{HEAP_STEP}
+    cmp     rsi, rax
+    cmovb   rax, rsi
+    mov     [rip + unishare_hypercall_page + {HEAP_GROWN}], rax
+2:  ret
 1:  mov     rax, -{ENOMEM}
     ret
 

@@ -22,7 +22,9 @@ pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Re
         let what = || {
             format!(
                 "mapping {} pages at {:#x} ({})",
-                extent.pages, extent.address, spec.placed.image.extents[extent.source].section
+                extent.pages(),
+                extent.address,
+                spec.placed.image.extents[extent.source()].part.section
             )
         };
         map_extent(extent, spec.sharing).map_err(|error| Error::io(what(), error))?;
@@ -34,7 +36,7 @@ pub fn map(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) -> Re
 }
 
 fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
-    let length = (extent.pages * PAGE) as usize;
+    let length = (extent.pages() * PAGE) as usize;
     match (&extent.content, sharing) {
         (Content::Zero, _) => anonymous(extent.address, length),
         (Content::Frames { .. }, _) => Ok(()),
@@ -44,11 +46,11 @@ fn map_extent(extent: &Extent, sharing: Sharing) -> std::io::Result<()> {
                 Rights::Read => (ProtFlags::READ, MapFlags::SHARED),
                 Rights::ReadWrite => (READ_WRITE, MapFlags::PRIVATE),
             };
-            of_file(extent.address, length, protection, flags, file, first * PAGE)
+            of_file(extent.address, length, protection, flags, file, u64::from(*first) * PAGE)
         }
         (Content::Run { file, first }, Sharing::Copy | Sharing::Ksm) => {
-            mapping::filled(extent.address, extent.pages, Over::Nothing, |room| {
-                file.read_exact_at(room, first * PAGE)
+            mapping::filled(extent.address, extent.pages(), Over::Nothing, |room| {
+                file.read_exact_at(room, u64::from(*first) * PAGE)
             })?;
             protect(extent.address, length, extent.rights)
         }
@@ -84,8 +86,14 @@ fn map_instance(spec: &Spec<'_>, placement: &Placement, boot: &boot_page::Page) 
     for extent in spec.placed.resumption.iter().flat_map(|resumption| &resumption.own) {
         if let Content::Run { file, first } = &extent.content {
             let private = (READ_WRITE, MapFlags::PRIVATE);
-            mapping::of_file(extent.address, extent.pages, private, (file, *first), Over::Reservation)
-                .map_err(failed("snapshot"))?;
+            mapping::of_file(
+                extent.address,
+                extent.pages(),
+                private,
+                (file, (*first).into()),
+                Over::Reservation,
+            )
+            .map_err(failed("snapshot"))?;
         }
     }
     Ok(())

@@ -13,7 +13,6 @@ mod sandbox;
 
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
-use std::sync::Arc;
 
 use seccompiler::BpfProgram;
 
@@ -25,21 +24,18 @@ use crate::placing::Placed;
 use crate::placing::placement::Placement;
 use crate::stopwatch::{self, Step};
 use crate::tender::boot_page::{self, Clock};
-use hypercall_page::{CHANNEL_FD, CONSOLE_FD, Label, WORD_FD};
+use hypercall_page::{CHANNEL_FD, CONSOLE_FD, HEAP_GROWN_OFFSET, HEAP_STEP, Label, WORD_FD};
 
 /// asm/prctl.h.
 const ARCH_SET_FS: u64 = 0x1002;
 
-/// Make the hypercall page, which all instances share, and the filter of those at `place`.
-pub fn prepare(place: Option<&Placed>) -> Result<Prepared, Error> {
+/// Make what all instances share: the hypercall page, and the filter but for addresses.
+pub fn prepare() -> Result<Prepared, Error> {
     // Asked for once here, or every child would have to ask the kernel again.
     rustix::param::linux_hwcap();
     hypercall_page::file()?;
-    let filter = place.map(|placed| filter(placed, placed.image.heap)).transpose()?;
-    Ok(Prepared {
-        filter: filter.map(Arc::new),
-        ..Prepared::default()
-    })
+    sandbox::prepare()?;
+    Ok(Prepared::default())
 }
 
 fn filter(placed: &Placed, heap: u64) -> Result<BpfProgram, Error> {
@@ -50,19 +46,11 @@ fn filter(placed: &Placed, heap: u64) -> Result<BpfProgram, Error> {
 /// Become the guest.
 pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Error> {
     let placement = &spec.placed.placement;
-    // Fresh addresses, and another heap, need a filter of their own.
-    let own;
-    let filter = match &spec.prepared.filter {
-        Some(filter) if spec.heap == spec.placed.image.heap => &**filter,
-        _ => {
-            own = filter(spec.placed, spec.heap)?;
-            &own
-        }
-    };
+    let filter = filter(spec.placed, spec.heap)?;
     let is_reset = matches!(spec.beginning, Beginning::Snapshot { reset: true });
     let resets = if is_reset { written_ranges(spec) } else { Vec::new() };
     // The guest asks the kernel for the time: that costs it 0.2 us and is right under every adjustment of the clock.
-    let boot = boot_page::build(spec, Clock::default(), spec.heap, &resets)?;
+    let boot = boot_page::build(spec, Clock::default(), heap_ready(spec), &resets)?;
     stopwatch::mark(Step::Filtered);
     memory::map(spec, placement, &boot)?;
     stopwatch::mark(Step::Mapped);
@@ -82,10 +70,25 @@ pub fn enter(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Infallible, Er
     super::limit_descriptors()?;
     super::limit_files(spec.log_bytes)?;
     stopwatch::mark(Step::Stripped);
-    sandbox::enter(filter)?;
+    sandbox::enter(&filter)?;
     stopwatch::mark(Step::Confined);
     // SAFETY: all of it was mapped above; rseq is unregistered, and the handlers and their stack are in the guest's pages.
     unsafe { departure::depart(placement, if resumed { None } else { Some(spec.placed.entry) }) }
+}
+
+/// All of the heap, which is address space only. Before a snapshot little, so that it is known how much the snapshot's guest takes for
+/// usable: under KVM its instances pay for that.
+fn heap_ready(spec: &Spec<'_>) -> u64 {
+    match spec.beginning {
+        Beginning::BeforeSnapshot { .. } => HEAP_STEP.min(spec.heap),
+        _ => spec.heap,
+    }
+}
+
+/// How much of its heap an instance before its snapshot takes for usable; `read` gives a word of its memory.
+pub fn heap_taken(placed: &Placed, read: impl FnOnce(u64) -> Result<u64, Error>) -> Result<u64, Error> {
+    let grown = read(placed.placement.tender_page + HEAP_GROWN_OFFSET)?;
+    Ok(grown.max(HEAP_STEP).min(placed.image.heap))
 }
 
 /// Whether a guest that was stopped at `rip`, in the system call of that number, waits for its next request.
@@ -97,7 +100,7 @@ pub fn is_waiting_at(placement: &Placement, rip: u64, call: i64) -> bool {
 fn written_ranges(spec: &Spec<'_>) -> Vec<[u64; 2]> {
     let placement = &spec.placed.placement;
     let writable = spec.placed.extents.iter().filter(|extent| extent.rights == Rights::ReadWrite);
-    let mut ranges: Vec<[u64; 2]> = writable.map(|extent| [extent.address, extent.pages * PAGE]).collect();
+    let mut ranges: Vec<[u64; 2]> = writable.map(|extent| [extent.address, extent.pages() * PAGE]).collect();
     ranges.extend([
         [placement.tender_page, PAGE],
         [placement.stack_bottom, spec.placed.image.stack],

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter,
@@ -31,11 +32,64 @@ const RETURN: u16 = 0x06;
 /// 32-bit table (`int 0x80`) is a fault like any other: TRAP leads to the page's handler, which reports #UD.
 pub fn filter(page: u64, heap: &Range<u64>) -> Result<BpfProgram, Error> {
     let mut program = prelude(page);
-    program.extend(rules(heap).and_then(compile).map_err(|error| Error::Defect {
-        what: format!("the sandbox's rules: {error}"),
-    })?);
+    let known = [PLACEHOLDER.start, PLACEHOLDER.end, PLACEHOLDER.length];
+    let actual = Bounds::of(heap);
+    let values = [actual.start, actual.end, actual.length];
+    program.extend(template()?.iter().map(|instruction| {
+        let mut instruction = sock_filter { ..*instruction };
+        for (known, value) in known.iter().zip(values) {
+            if instruction.k == *known as u32 {
+                instruction.k = value as u32;
+            } else if instruction.k == (known >> 32) as u32 {
+                instruction.k = (value >> 32) as u32;
+            }
+        }
+        instruction
+    }));
     Ok(program)
 }
+
+/// Compile the rules, once for all instances of this process: their filters differ in a few constants only.
+pub fn prepare() -> Result<(), Error> {
+    template().map(drop)
+}
+
+static TEMPLATE: OnceLock<BpfProgram> = OnceLock::new();
+
+/// The rules' program with placeholders for the heap's bounds.
+fn template() -> Result<&'static BpfProgram, Error> {
+    if let Some(program) = TEMPLATE.get() {
+        return Ok(program);
+    }
+    let program = rules(&PLACEHOLDER).and_then(compile).map_err(|error| Error::Defect {
+        what: format!("the sandbox's rules: {error}"),
+    })?;
+    Ok(TEMPLATE.get_or_init(|| program))
+}
+
+/// Of the memory whose rights the guest may change.
+struct Bounds {
+    start: u64,
+    end: u64,
+    length: u64,
+}
+
+impl Bounds {
+    fn of(heap: &Range<u64>) -> Self {
+        Self {
+            start: heap.start,
+            end: heap.end,
+            length: heap.end - heap.start,
+        }
+    }
+}
+
+/// Numbers whose halves are nothing else in a program: a filter compares halves.
+const PLACEHOLDER: Bounds = Bounds {
+    start: 0x7e57_0001_7e57_0002,
+    end: 0x7e57_0003_7e57_0004,
+    length: 0x7e57_0005_7e57_0006,
+};
 
 /// Confine the calling thread, for ever.
 pub fn enter(filter: &BpfProgram) -> Result<(), Error> {
@@ -76,7 +130,7 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<BpfProgram, seccomp
 }
 
 /// What hypercall_page.s does, and nothing else.
-fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
+fn rules(heap: &Bounds) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::BackendError> {
     let is = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Eq, value);
     let at_most = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Le, value);
     let at_least = |argument, value| SeccompCondition::new(argument, Length::Qword, Compare::Ge, value);
@@ -116,7 +170,7 @@ fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompil
             rule(vec![
                 at_least(0, heap.start)?,
                 at_most(0, heap.end)?,
-                at_most(1, heap.end - heap.start)?,
+                at_most(1, heap.length)?,
                 at_most(2, abi::PROTECT_RIGHTS[2])?,
             ])?,
         ),
@@ -130,4 +184,32 @@ fn rules(heap: &Range<u64>) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompil
             rule(vec![is(0, departure::UNMAP_FROM)?, is(1, departure::UNMAP_BYTES)?])?,
         ),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_what_would_be_compiled_for_its_heap() {
+        let top = 0x4fff_ffff_f000;
+        for heap in [
+            0..0,
+            0x0804_4000..0x0904_4000,
+            0x33d8_e9c0_0000..0x33d9_e9c0_0000,
+            0x1000..0xffff_f000,
+            0x1_0000_0000..top,
+        ] {
+            let mut compiled = prelude(0x33c0_e010_0000);
+            compiled.extend(rules(&Bounds::of(&heap)).and_then(compile).expect("good rules"));
+            let patched = filter(0x33c0_e010_0000, &heap).expect("good rules");
+            let plain = |program: &BpfProgram| {
+                program
+                    .iter()
+                    .map(|one| (one.code, one.jt, one.jf, one.k))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(plain(&patched), plain(&compiled), "{heap:x?}");
+        }
+    }
 }

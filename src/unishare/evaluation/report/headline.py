@@ -25,7 +25,9 @@ _NAMES = {
     "pool aligned snapshot reset": "the same, started from a snapshot and back to it after each answer",
     "pool aslr": "shared from the pool, random addresses",
     "pool aslr snapshot reset": "the same, started from a snapshot and back to it after each answer",
-    "floor process": "an empty instance",
+    "pool aslr snapshot reset parked kvm": "the same as KVM virtual machines, which are given back while they are idle",
+    "floor process": "an empty instance, a process",
+    "floor kvm": "an empty instance, a KVM virtual machine",
 }
 _FIGURE = "memory-idle.png"
 
@@ -50,7 +52,7 @@ def block(report: Mapping[str, Any], figures: str) -> str:
     speed = f" Work a second of processor time is {said['speed']} of that of images linked as usual." if "speed" in said else ""
     lines = [
         BEGIN,
-        f"{said.get('instances', 'Some')} different functions have answered as a public cloud's trace shapes requests, and are idle; process tender. Everything is counted: the monitor, "
+        f"{said.get('instances', 'Some')} different functions have answered as a public cloud's trace shapes requests, and are idle; processes where it does not say otherwise. Everything is counted: the monitor, "
         f"kernel memory, the pool's pages.{speed}",
         "",
         "| | KiB an instance |",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 
 from unishare.evaluation.report.measured import Measured, ReportNumber
@@ -91,7 +92,7 @@ def speed(measured: Measured) -> list[ReportNumber]:
 
 
 def start(measured: Measured) -> list[ReportNumber]:
-    """p50 and p99 of all samples."""
+    """p50 and p99 of all samples; and of each app, how far its p50 is above that of empty instances of the same round."""
     numbers = []
     for title in measured.titles:
         for measure in ("first answer", "wake", "ready"):
@@ -101,7 +102,21 @@ def start(measured: Measured) -> list[ReportNumber]:
                 numbers.append(
                     ReportNumber(title, f"{measure} p{percent}", "ms", value, min(samples), max(samples), len(samples))
                 )
+        for app in measured.subjects(title, "first answer"):
+            if app and (above := start_above_empty(measured, title, app)):
+                numbers.append(ReportNumber.of(title, f"{app} above empty", "ms", Summary.of(above)))
     return numbers
+
+
+def start_above_empty(measured: Measured, title: str, app: str) -> list[float]:
+    """Of each round: milliseconds between the medians of an app's starts and of an empty instance's under the same tender."""
+    floor_of = floor_title(title)
+    floors = {part.name.round: part.values("first answer") for part in measured.of(floor_of)} if floor_of else {}
+    return [
+        statistics.median(samples) - statistics.median(floor)
+        for part in measured.of(title)
+        if (samples := part.values("first answer", subject=app)) and (floor := floors.get(part.name.round))
+    ]
 
 
 def deduplication(measured: Measured) -> list[ReportNumber]:

@@ -39,6 +39,7 @@ _COLUMNS: Mapping[str, Sequence[tuple[str, str, float]]] = {
     "start": (
         ("first answer p50", "first answer p50, ms", 1),
         ("first answer p99", "p99, ms", 1),
+        *((f"{app} above empty", f"{app}, ms above empty", 1) for app in ("hello", "gzip", "sql", "lua", "javascript")),
         ("wake p50", "woken p50, ms", 1),
         ("wake p99", "p99, ms", 1),
     ),

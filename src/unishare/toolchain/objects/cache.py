@@ -23,6 +23,7 @@ from unishare.state import mark_used, read_record, replace_file, replace_folder,
 from unishare.toolchain.objects.combine import combine
 from unishare.toolchain.objects.compilation import OBJECT, Compiled, Unit, submit
 from unishare.toolchain.objects.facts import FACTS_VERSION, UnitFacts, WindowSize, facts_of
+from unishare.toolchain.objects.function_order import ORDER_FORMAT
 from unishare.toolchain.objects.reads import digests_of, parse_rule, stable_names, uncovered
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import HOUSE_FLAGS, LANGUAGE_FLAGS, VARIANT_FLAGS, Compiler, Variant
@@ -70,7 +71,9 @@ class ObjectCache:
         """The name of a unit's cache entry; `inputs` are digests of the folders it is compiled from."""
         flags = [*HOUSE_FLAGS, *LANGUAGE_FLAGS[unit.language], *VARIANT_FLAGS[variant], *_without_paths(unit)]
         foreign = [COMBINE_FORMAT] if any(file.endswith(OBJECT) for file in unit.files) else []
-        return of_value([FORMAT, self._compiler.identity, unit.owner, unit.language, flags, unit.files, list(inputs), *foreign])
+        order = [[ORDER_FORMAT, *unit.order]] if unit.order else []
+        parts = [self._compiler.identity, unit.owner, unit.language, flags, unit.files, list(inputs)]
+        return of_value([FORMAT, *parts, *foreign, *order])
 
     def get(
         self,

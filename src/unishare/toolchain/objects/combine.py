@@ -13,6 +13,7 @@ from unishare.formats import elf
 from unishare.formats.elf import ElfFile
 from unishare.toolchain.objects.compilation import Unit
 from unishare.toolchain.objects.facts import must_combine
+from unishare.toolchain.objects.function_order import order_script
 from unishare.toolchain.tools.commands import Tools
 from unishare.toolchain.tools.compiler import Compiler, Variant
 
@@ -36,6 +37,10 @@ def combine(
 ) -> None:
     """Combine objects into `output`."""
     command = [compiler.ld, "-r", "--force-group-allocation", "-o", str(output)]
+    if unit.order and variant is not Variant.DCE:
+        script = work / "order.ld"
+        script.write_text(order_script(unit.order))
+        command += ["-T", str(script)]
     must_combine(unit, tools, [*command, *objects])
     combined = ElfFile.read(output)
     changes = []

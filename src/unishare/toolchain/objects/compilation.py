@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unishare.errors import BadInputError, BuildError
+from unishare.toolchain.objects.function_order import order_flags
 from unishare.toolchain.recipes.reading import line_of
 from unishare.toolchain.recipes.recipe import AppRecipe, LibraryRecipe
 from unishare.toolchain.tools.commands import Tools
@@ -39,6 +40,8 @@ class Unit:
     prefixes: tuple[tuple[str, str], ...]
     # Folders whose files the inputs of its key count, hidden ones left out; and files that they count.
     covered: tuple[Path, ...] = ()
+    # Functions whose code comes first, in this order (function_order.py).
+    order: tuple[str, ...] = ()
 
 
 def matching(recipe: AppRecipe | LibraryRecipe, root: Path, files: Sequence[str], exclude: Sequence[str]) -> tuple[str, ...]:
@@ -111,7 +114,8 @@ def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools:
     maps = [f"-ffile-prefix-map={path}={name}" for path, name in _prefixes(unit)]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
-    flags = [*HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *maps, *unit.flags, *_dependencies(output)]
+    flags = [*HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *order_flags(unit.order), *maps, *unit.flags]
+    flags += _dependencies(output)
     code, text = tools.run([driver, *flags, "-c", file, "-o", str(output)], unit.root)
     if code:
         raise CompilationError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from unishare.errors import BadInputError, NotFoundError, UnishareError
 from unishare.toolchain.objects.cache import ObjectCache, UnitObject
 from unishare.toolchain.objects.compilation import CompilationError, Unit, matching
+from unishare.toolchain.objects.function_order import read_order
 from unishare.toolchain.objects.hints import Guesses
 from unishare.toolchain.recipes.catalog import Catalog
 from unishare.toolchain.recipes.closure import libraries_of, needs_of
@@ -141,6 +142,7 @@ class Workshop:
                 (str(self.compiler.include), "/unishare/compiler"),
             ),
             covered=(tree.root, *self._covered(headers), *overlays, *forced),
+            order=read_order(self._beside(recipe, build.order)) if build.order else (),
         )
         inputs = [
             tree.digest,

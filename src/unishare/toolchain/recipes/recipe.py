@@ -146,6 +146,8 @@ class LibraryBuild(_Model):
     forced_include: list[SourcePath] = []
     overlay: list[SourcePath] = []
     public_overlay: list[SourcePath] = []
+    # A file of function names, one a line: their code comes first, in this order.
+    order: SourcePath | None = None
 
 
 class LibraryLink(_Model):

@@ -163,9 +163,10 @@ fn modules() -> Image {
         extent(0, 3, Rights::ReadWrite, &Content::Frames { first: 1 }),
         extent(1, 0, Rights::ReadExecute, &code.content),
         extent(1, 1, Rights::Read, &own),
-    ];
-    image.modules = vec![module; 2];
-    image.frames = vec![Frame::default(); 2];
+    ]
+    .into();
+    image.modules = vec![module; 2].into();
+    image.frames = vec![Frame::default(); 2].into();
     image
 }
 
