@@ -77,7 +77,7 @@ export default () => `${Math.random()} ${Math.random()} ${crypto.randomUUID()}`;
 """
 LAYOUTS = ("aligned", "aslr")
 # How many instances at a time, and how often.
-PARTS = {"process": (4, 250), "kvm": (2, 50)}
+PARTS = {"process": (4, 250), "kvm": (8, 125)}
 SECRET = b"a request that nobody else may ever see, not even a part of it"
 
 
