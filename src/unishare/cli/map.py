@@ -15,16 +15,28 @@ if TYPE_CHECKING:
 
 @click.command("map")
 @click.option("--check", "image", metavar="IMAGE", help="Compare an image's library sections with the map instead.")
+@click.option(
+    "--forget-unused",
+    is_flag=True,
+    help="Let libraries that come later have the places in frames of versions that no image has.",
+)
+@click.option("--dry-run", is_flag=True, help="With --forget-unused: say which, and let them be.")
 @json_option
 @pass_session
-def show_map(session: Session, image: str | None, as_json: bool) -> None:
+def show_map(session: Session, image: str | None, forget_unused: bool, dry_run: bool, as_json: bool) -> None:
     """Show where every library version lies, the same in all images: addresses for the layout aligned, places in shared frames for aslr.
 
     \b
     Examples:
       unishare map
       unishare map --check gzip      exit 65 and a list if a library is not where the map says
+      unishare map --forget-unused --dry-run
     """
+    if (dry_run and not forget_unused) or (image is not None and forget_unused):
+        raise click.UsageError("--dry-run goes with --forget-unused, which goes without --check")
+    if forget_unused:
+        _forget_unused(session, dry_run, as_json)
+        return
     if image is not None:
         _check(session, image, as_json)
         return
@@ -55,6 +67,27 @@ def show_map(session: Session, image: str | None, as_json: bool) -> None:
     click.echo(
         "text, rodata, data, bss: addresses; linkage, writable: bytes from the start of the frames that libraries share under aslr"
     )
+
+
+def _forget_unused(session: Session, dry_run: bool, as_json: bool) -> None:
+    from unishare.pool.store import Pool
+    from unishare.toolchain.map.global_map import GlobalMap
+
+    images = Pool.open(session.settings.pool).images()
+    needed = {module.hash for image in images for module in (*image.manifest.libraries, *(image.manifest.modules or ()))}
+    known = GlobalMap(session.settings.global_map)
+    gone = known.unused(needed) if dry_run else known.forget(needed)
+    size = sum(window.size for entry in gone for window in entry.windows.values())
+    if as_json:
+        named = [{"library": entry.name, "version": entry.version, "hash": entry.digest} for entry in gone]
+        print_json({"forgotten": named, "bytes": size})
+        return
+    for entry in gone:
+        click.echo(f"{entry.name} {entry.version} {entry.digest[:12]}")
+    verb = "would be forgotten" if dry_run else "forgotten"
+    click.echo(f"{len(gone)} library versions {verb}, {bytes_text(size)} of frames for those that come later")
+    if gone and not dry_run:
+        note("note: an image of them that is kept elsewhere runs on, and shares less with what is built from now on")
 
 
 def _texts(windows: Windows | FrameWindows) -> list[tuple[str, int, int]]:

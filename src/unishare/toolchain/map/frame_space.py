@@ -50,6 +50,19 @@ class FrameSpace:
         self._keep(kind, len(self.rests[kind]) - 1, round_up(start + size, STEPS[kind]), self.ends[kind])
         return Window(start, size, alignment)
 
+    def free(self, kind: FrameKind, window: Window) -> None:
+        """Let others have a window that was taken: rests lie in one page each, and are filled from below from now on."""
+        end = round_up(window.end, STEPS[kind])
+        pieces = [(rest.address, rest.end) for rest in self.rests[kind]]
+        for page in range(window.address // PAGE * PAGE, end, PAGE):
+            pieces.append((max(window.address, page), min(end, page + PAGE)))
+        joined: list[tuple[int, int]] = []
+        for start, stop in sorted(pieces):
+            if joined and joined[-1][1] == start and start % PAGE:
+                start = joined.pop()[0]
+            joined.append((start, stop))
+        self.rests[kind] = [Window(start, stop - start, 1) for start, stop in joined]
+
     def _keep(self, kind: FrameKind, number: int, start: int, end: int) -> None:
         if start < end:
             self.rests[kind][number] = Window(start, end - start, 1)

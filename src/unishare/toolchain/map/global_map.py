@@ -6,9 +6,10 @@ Lines of text, `#` comments:
     generation 1
     library zlib 1.2.13 <sha256 of the object> text=0x20000000+0xb2f0:16 rodata=0x20200000+0x4ac0:32
     frames zlib 1.2.13 <sha256 of the object> linkage=0x1f0+0xe8:16 writable=0x340+0x20:32
+    forget zlib 1.2.13 <sha256 of the object>
 
 `library` lines give addresses, for fixed layouts; `frames` lines give places in the frames that libraries share under the layout
-aslr (frame_space.py): these have no generations, for nothing is ever used up. A window is `address+size:alignment`. Reading replays
+aslr (frame_space.py): these have no generations, for nothing is ever used up; `forget` gives a version's places to those that come later. A window is `address+size:alignment`. Reading replays
 every line through `zones`, so a damaged or hand-edited map is noticed at once. When the addresses of `zones` are used up, a new
 generation begins: everything is placed anew for images linked from then on;
 images of an older generation keep their addresses and run on. The file is only written under a lock, by appending whole
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,7 +43,11 @@ HEADER = "unishare-map 3"
 EARLIER = {"unishare-map 2": SEPARATE}
 _WINDOW = re.compile(r"([a-z]+)=(0x[0-9a-f]{1,16})\+(0x[0-9a-f]{1,16}):(\d{1,9})")
 _GENERATION = re.compile(r"generation (\d{1,9})")
-_KINDS = {"library": [kind.value for kind in Kind], "frames": [kind.value for kind in FrameKind]}
+_KINDS: dict[str, list[str]] = {
+    "library": [kind.value for kind in Kind],
+    "frames": [kind.value for kind in FrameKind],
+    "forget": [],
+}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _HINT = "The map is append-only and not edited by hand: restore it, or remove it and the pool and build everything again."
 
@@ -98,6 +103,11 @@ class MapState:
         zones = self.empty()
         return zones if self.lengths is None else replace(zones, lengths=self.lengths)
 
+    def forget(self, digest: str) -> None:
+        """Free a library version's places in frames."""
+        for kind, window in self.frames.pop(digest).windows.items():
+            self.frame_space.free(kind, window)
+
     def add(self, entry: Entry) -> None:
         """Note an entry whose windows were taken from `zones`."""
         self.entries.append(entry)
@@ -144,6 +154,21 @@ class GlobalMap:
                         lines.append(_line("frames", library.name, library.version, library.digest, windows))
                 self._append(lines)
         return {unit.digest: self._state.frames[unit.digest].windows for unit, _ in libraries}
+
+    def unused(self, needed: Container[str]) -> list[FrameEntry]:
+        """The library versions with places in frames that are not among the digests `needed`."""
+        return [entry for digest, entry in self.state().frames.items() if digest not in needed]
+
+    def forget(self, needed: Container[str]) -> list[FrameEntry]:
+        """Give the places of the `unused` to libraries that come later; who they were. All others keep theirs."""
+        if not self.unused(needed):
+            return []
+        with self._writing() as state:
+            gone = [entry for digest, entry in state.frames.items() if digest not in needed]
+            for entry in gone:
+                state.forget(entry.digest)
+            self._append(_line("forget", entry.name, entry.version, entry.digest, {}) for entry in gone)
+        return gone
 
     @contextmanager
     def _writing(self) -> Iterator[MapState]:
@@ -289,7 +314,11 @@ def _replay_line(where: str, state: MapState, words: list[str]) -> None:
     ]
     if len({kind for kind, _ in windows}) < len(windows) or any(window.alignment.bit_count() != 1 for _, window in windows):
         raise BadInputError(f"{where}: {words[1]} has a window twice, or an alignment that is no power of two", _HINT)
-    if words[0] == "frames":
+    if words[0] == "forget":
+        if words[3] not in state.frames:
+            raise BadInputError(f"{where}: {words[1]} has no places to forget", _HINT)
+        state.forget(words[3])
+    elif words[0] == "frames":
         places = {
             FrameKind(kind): _again(where, words[1], kind, said, partial(state.frame_space.allocate, FrameKind(kind)))
             for kind, said in windows
