@@ -88,6 +88,8 @@ enum Command {
     },
     /// Run an image until it waits for a request, and write down what it has written.
     Snapshot(capture::Arguments),
+    /// Ask instances of snapshots, and print which pages every first request writes.
+    FirstWrites(capture::first_writes::Arguments),
     /// Print the bases that many starts of an aslr image would get.
     #[command(hide = true)]
     Draw(drawing::Arguments),
@@ -128,6 +130,7 @@ fn run(command: Command) -> Result<u8, Error> {
         }
         Command::ExplainCrash { json } => crash::run(json)?,
         Command::Snapshot(arguments) => capture::run(&arguments)?,
+        Command::FirstWrites(arguments) => capture::first_writes::run(&arguments)?,
         Command::Draw(arguments) => drawing::run(&arguments)?,
         Command::PageTables {
             manifest,

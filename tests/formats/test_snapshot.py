@@ -18,6 +18,12 @@ def test_the_golden_file_is_read_and_written_byte_for_byte() -> None:
     assert Snapshot.read(GOLDEN).to_text() == GOLDEN.read_text()
 
 
+def test_a_snapshot_of_before_says_nothing_of_first_writes_and_is_written_without() -> None:
+    data = json.loads(GOLDEN.read_text())
+    del data["first_writes"]
+    assert "first_writes" not in Snapshot.parse(json.dumps(data).encode(), "snapshot.json").to_text()
+
+
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
@@ -30,6 +36,11 @@ def test_the_golden_file_is_read_and_written_byte_for_byte() -> None:
         (("pages", 0, "address"), "0x405001", "not the start of a page"),
         (("pages", 0, "pages"), 0, "pages.0.pages"),
         (("pages", 1, "address"), "0x405000", "overlap"),
+        (("first_writes", 0, "address"), "0x405001", "not the start of a page"),
+        (("first_writes", 0, "pages"), 0, "first_writes.0.pages"),
+        (("first_writes", 0, "pages"), 128, "129 pages, more than 128"),
+        (("first_writes", 1, "address"), "0x406000", "overlap"),
+        (("first_writes", 0, "run"), "", "first_writes.0.run"),
         (("draw",), {"modules": ["0x1000"]}, "draw.instance"),
     ],
 )

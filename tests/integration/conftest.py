@@ -38,6 +38,17 @@ def aslr_home(home: Settings) -> Settings:
     return home
 
 
+def second_home(folder: Path) -> Settings:
+    """`folder/home` with the sources and objects of the home that `make` uses, and images and a pool of its own."""
+    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
+    home = folder / "home"
+    home.mkdir()
+    for name in ("sources", "objects"):
+        (warm / name).mkdir(parents=True, exist_ok=True)
+        (home / name).symlink_to(warm / name)
+    return Settings(home)
+
+
 def default_signals() -> None:
     """For a child that gets signals: whoever runs the tests may have these ignored (nohup, a shell's background)."""
     for number in (signal.SIGINT, signal.SIGHUP):

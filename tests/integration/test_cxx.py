@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from integration.conftest import second_home
+
 HEADER = """
 #include <cstdio>
 inline int &counter() { static int count; return count; }
@@ -83,13 +84,8 @@ def test_the_headers_of_c_have_their_names_in_std(tmp_path: Path) -> None:
 
 def answer(tmp_path: Path, layout: str, code: str, library: str) -> tuple[int, str]:
     """Status and output of a program in C++ with a library, in a home that has what is compiled already."""
-    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-    home, project = tmp_path / "home", tmp_path / "project"
-    for folder in (home, project):
-        folder.mkdir(exist_ok=True)
-    for name in ("sources", "objects"):
-        (warm / name).mkdir(parents=True, exist_ok=True)
-        (home / name).symlink_to(warm / name)
+    home, project = second_home(tmp_path).home, tmp_path / "project"
+    project.mkdir()
     (project / "main.cc").write_text(code)
     (project / "app.toml").write_text(
         f'name = "program"\nlibraries = ["{library}", "musl-stdio"]\n[build]\nlanguage = "c++"\nfiles = ["*.cc"]\n'

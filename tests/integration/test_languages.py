@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from integration.conftest import second_home
+
 BROKEN = {"lua": "return = 5\n", "javascript": "module.exports = function () {\n  return 1 +;\n};\n"}
 MESSAGE = {"lua": "/handler.lua:1: unexpected symbol near '='", "javascript": "/handler.js:2:13: SyntaxError"}
 FAILING = {
@@ -24,12 +25,7 @@ class Function:
     """A project folder, and a home that takes compiled libraries from the one `make` uses."""
 
     def __init__(self, folder: Path, language: str) -> None:
-        warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-        self.home = folder / "home"
-        self.home.mkdir()
-        for name in ("sources", "objects"):
-            (warm / name).mkdir(parents=True, exist_ok=True)
-            (self.home / name).symlink_to(warm / name)
+        self.home = second_home(folder).home
         self.folder = folder
         self.must("init", "--lang", language, "greeter")
         self.folder = folder / "greeter"

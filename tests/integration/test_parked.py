@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import ROOT, build
+from integration.conftest import build, second_home
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
 from unishare.fleet.messages import StartedInstance, StartRequest, Tender
@@ -81,17 +81,12 @@ pytestmark = pytest.mark.kvm
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the function, once as one that keeps state and once as one that keeps nothing, and snapshots of both."""
     folder = tmp_path_factory.mktemp("parked")
-    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-    (folder / "home").mkdir()
-    for name in ("sources", "objects"):
-        (warm / name).mkdir(parents=True, exist_ok=True)
-        (folder / "home" / name).symlink_to(warm / name)
     for name, state in (("hoarder", ""), ("forgetful", 'state = "none"')):
         app = folder / "apps" / name
         app.mkdir(parents=True)
         (app / "main.c").write_text(MAIN)
         (app / "app.toml").write_text(RECIPE.format(name=name, state=state))
-    settings = Settings(folder / "home")
+    settings = second_home(folder)
     build(settings, Catalog([folder]), ("hoarder", "forgetful"), LAYOUTS)
     for layout in LAYOUTS:
         for name in ("hoarder", "forgetful"):

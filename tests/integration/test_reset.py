@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.conftest import ROOT, build
+from integration.conftest import build, second_home
 from unishare.errors import UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.control import Control
@@ -69,17 +69,12 @@ ZEROS = bytes(PAGE)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the function, once as one that keeps nothing and once as one that keeps state, and snapshots of both."""
     folder = tmp_path_factory.mktemp("reset")
-    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-    (folder / "home").mkdir()
-    for name in ("sources", "objects"):
-        (warm / name).mkdir(parents=True, exist_ok=True)
-        (folder / "home" / name).symlink_to(warm / name)
     for name, state in (("forgetful", 'state = "none"'), ("stateful", ""), ("guarded", 'state = "none"')):
         app = folder / "apps" / name
         app.mkdir(parents=True)
         (app / "main.c").write_text(GUARDED if name == "guarded" else FORGETFUL.read_text())
         (app / "app.toml").write_text(RECIPE.format(name=name, state=state))
-    settings = Settings(folder / "home")
+    settings = second_home(folder)
     build(settings, Catalog([folder]), ("forgetful", "stateful", "guarded"), LAYOUTS)
     for layout in LAYOUTS:
         for name in ("forgetful", "stateful", "guarded"):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from integration.conftest import ROOT, build
+from integration.conftest import build, second_home
 from unishare.errors import BadInputError, InputOutputError, TimeLimitError, UnishareError
 from unishare.fleet import launcher
 from unishare.fleet.messages import Started, StartRequest
@@ -78,7 +77,7 @@ export default () => `${Math.random()} ${Math.random()} ${crypto.randomUUID()}`;
 """
 LAYOUTS = ("aligned", "aslr")
 # How many instances at a time, and how often.
-PARTS = {"process": (4, 250), "kvm": (2, 50)}
+PARTS = {"process": (4, 250), "kvm": (8, 125)}
 SECRET = b"a request that nobody else may ever see, not even a part of it"
 
 
@@ -107,12 +106,7 @@ def write_guests(folder: Path) -> Catalog:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home of its own with all of them, and objects from the one that `make` uses."""
     folder = tmp_path_factory.mktemp("snapshots")
-    warm = Path(os.environ.get("UNISHARE_HOME", ROOT / ".state")).absolute()
-    (folder / "home").mkdir()
-    for name in ("sources", "objects"):
-        (warm / name).mkdir(parents=True, exist_ok=True)
-        (folder / "home" / name).symlink_to(warm / name)
-    settings = Settings(folder / "home")
+    settings = second_home(folder)
     build(settings, write_guests(folder), (*GUESTS, "dice", "tumbler"), LAYOUTS)
     return settings
 

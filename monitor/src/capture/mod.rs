@@ -4,6 +4,7 @@
 //! runs of the pool and writes the snapshot (pool/snapshots.py).
 
 mod dialogue;
+pub mod first_writes;
 mod leftovers;
 mod pages;
 
@@ -98,33 +99,16 @@ fn capture(
     warm: &[Vec<u8>],
 ) -> Result<Captured, Error> {
     let (paths, limit_ms) = (&arguments.warm, arguments.time_limit_ms);
-    let console =
-        memfd_create("unishare-console", MemfdFlags::CLOEXEC).map_err(|error| Error::io("making a console", error))?;
-    let console = File::from(console);
+    let console = console()?;
     let deadline = Instant::now() + Duration::from_millis(limit_ms);
     let mut zygote = Zygote::fork(Some(&arguments.pool), None)?;
     let summary = zygote.load(&arguments.manifest)?;
     let mut start = || {
-        let order = Order {
-            number: 0,
-            image: summary.image,
-            tender: Tender::Process,
-            sharing: Sharing::Pool,
-            memory: None,
-            argv: None,
-            env: BTreeMap::new(),
-            seed: None,
-            gaps: draw::DEFAULT_GAPS,
-            beginning: Beginning::BeforeSnapshot {
-                seed: *seed,
-                draw: draw.clone(),
-            },
-            limits: Limits::default(),
-            park_after_ms: None,
+        let beginning = Beginning::BeforeSnapshot {
+            seed: *seed,
+            draw: draw.clone(),
         };
-        let (channel, theirs) = channel::pair(None)?;
-        let (pid, _) = zygote.start(order, theirs.as_fd(), console.as_fd())?;
-        Ok::<_, Error>(Started(Child { pid, channel }))
+        start(&mut zygote, summary.image, beginning, &console)
     };
     let placed = Placed::new(image, draw);
     let mut take = |requests: &[Vec<u8>]| {
@@ -140,6 +124,33 @@ fn capture(
         leftovers::refuse(&captured, &take(&[])?, paths, warm)?;
     }
     Ok(captured)
+}
+
+fn console() -> Result<File, Error> {
+    memfd_create("unishare-console", MemfdFlags::CLOEXEC)
+        .map(File::from)
+        .map_err(|error| Error::io("making a console", error))
+}
+
+/// Start an instance of the process tender.
+fn start(zygote: &mut Zygote, image: u64, beginning: Beginning, console: &File) -> Result<Started, Error> {
+    let order = Order {
+        number: 0,
+        image,
+        tender: Tender::Process,
+        sharing: Sharing::Pool,
+        memory: None,
+        argv: None,
+        env: BTreeMap::new(),
+        seed: None,
+        gaps: draw::DEFAULT_GAPS,
+        beginning,
+        limits: Limits::default(),
+        park_after_ms: None,
+    };
+    let (channel, theirs) = channel::pair(None)?;
+    let (pid, _) = zygote.start(order, theirs.as_fd(), console.as_fd())?;
+    Ok(Started(Child { pid, channel }))
 }
 
 /// An instance that ends with this value.

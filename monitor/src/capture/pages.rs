@@ -8,6 +8,7 @@ use crate::abi::Waiting;
 use crate::error::Error;
 use crate::image::{Content, PAGE, Rights};
 use crate::placing::Placed;
+use crate::snapshot::check;
 use crate::tender::process::{heap_taken, is_waiting_at};
 
 /// How long a stopped guest that does not wait runs on before it is looked at again.
@@ -17,6 +18,7 @@ const ENTRY_BYTES: u64 = 8;
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const OF_FILE: u64 = 1 << 61;
+const ALONE: u64 = 1 << 56;
 
 type Page = Box<[u8; PAGE as usize]>;
 
@@ -30,7 +32,9 @@ pub struct Captured {
 
 /// Stop the instance once it waits, and read it. It stays stopped.
 pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured, Error> {
-    let registers = stop_waiting(pid, placed, deadline)?;
+    let registers = stop(pid, &placed.image.name, deadline, |rip, call| {
+        is_waiting_at(&placed.placement, rip, call)
+    })?;
     let memory = Memory::open(pid)?;
     let waiting = waiting(pid, &registers)?;
     let mut pages = Vec::new();
@@ -68,6 +72,21 @@ pub fn capture(pid: i32, placed: &Placed, deadline: Instant) -> Result<Captured,
     })
 }
 
+/// Pages that an instance has copies of, once it waits again. It stays stopped.
+pub fn written(pid: i32, placed: &Placed, deadline: Instant) -> Result<Vec<u64>, Error> {
+    stop(pid, &placed.image.name, deadline, |_, call| call == libc::SYS_recvfrom)?;
+    let memory = Memory::open(pid)?;
+    let mut found = Vec::new();
+    for (from, to) in check::writable(placed) {
+        let entries = memory.entries(from, (to - from) / PAGE)?;
+        // The page of zeros is nobody's alone.
+        let written = |entry: u64| is_written(entry) && entry & ALONE != 0;
+        let pages = entries.iter().enumerate().filter(|(_, entry)| written(**entry));
+        found.extend(pages.map(|(number, _)| from + number as u64 * PAGE));
+    }
+    Ok(found)
+}
+
 /// Zero what lies below the stack pointer: no frame uses it, and requests have left their bytes there.
 fn forget_dead_stack(pages: &mut Vec<(u64, Page)>, placed: &Placed, rsp: u64) {
     let stack = placed.placement.stack_bottom..placed.placement.stack_top;
@@ -78,8 +97,8 @@ fn forget_dead_stack(pages: &mut Vec<(u64, Page)>, placed: &Placed, rsp: u64) {
     pages.retain(|(address, page)| !stack.contains(address) || page.iter().any(|byte| *byte != 0));
 }
 
-/// Attach, and let the guest run until it is in the one hypercall.
-fn stop_waiting(pid: i32, placed: &Placed, deadline: Instant) -> Result<libc::user_regs_struct, Error> {
+/// Attach, and let the guest run until it waits: `waits` is asked with its instruction pointer and the number of its system call.
+fn stop(pid: i32, name: &str, deadline: Instant, waits: impl Fn(u64, i64) -> bool) -> Result<libc::user_regs_struct, Error> {
     trace(libc::PTRACE_SEIZE, pid, 0)?;
     loop {
         trace(libc::PTRACE_INTERRUPT, pid, 0)?;
@@ -87,12 +106,12 @@ fn stop_waiting(pid: i32, placed: &Placed, deadline: Instant) -> Result<libc::us
         // SAFETY: plain numbers; zeros are a value of it, and the kernel fills it.
         let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
         trace(libc::PTRACE_GETREGS, pid, (&raw mut registers).expose_provenance())?;
-        if is_waiting_at(&placed.placement, registers.rip, registers.orig_rax as i64) {
+        if waits(registers.rip, registers.orig_rax as i64) {
             return Ok(registers);
         }
         if Instant::now() >= deadline {
             return Err(Error::TimeLimit {
-                what: format!("{} does not wait for its next request", placed.image.name),
+                what: format!("{name} does not wait for its next request"),
             });
         }
         trace(libc::PTRACE_CONT, pid, 0)?;

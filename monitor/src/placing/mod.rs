@@ -87,6 +87,8 @@ pub struct Resumption {
     /// Bytes of the heap that the guest takes for usable.
     pub heap_ready: u64,
     pub own: Box<[Extent]>,
+    /// Address and bytes of what every first request writes: an instance gets its copies of these pages at once (tender/kvm/working_set.rs).
+    pub first_writes: Box<[[u64; 2]]>,
 }
 
 impl Placed {

@@ -62,6 +62,14 @@ pub struct StretchText {
     pub first: u64,
 }
 
+/// `pages` pages from `address` on.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RangeText {
+    pub address: Address,
+    pub pages: u64,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotText {
@@ -81,6 +89,9 @@ pub struct SnapshotText {
     #[serde(default)]
     pub heap_ready: Option<u64>,
     pub pages: Vec<StretchText>,
+    /// What a first request writes.
+    #[serde(default)]
+    pub first_writes: Vec<RangeText>,
     /// Of an image whose addresses are drawn: the KVM tender's for this draw.
     #[serde(default)]
     pub page_tables: Option<PageTables>,

@@ -1,7 +1,7 @@
 //! Snapshots: an image as it was when it first waited for a request, from which any number of instances begin
 //! (docs/formats/snapshot.md).
 
-mod check;
+pub mod check;
 pub mod choice;
 pub mod manifest;
 pub mod processor;
@@ -85,7 +85,12 @@ pub fn load(file: File, path: &Path, image: &Arc<Image>, pool: &Pool) -> Result<
     let heap_ready = text.heap_ready.unwrap_or(image.heap);
     check::waiting(&waiting, &placed).map_err(named)?;
     check::heap_ready(heap_ready, &stretches, &waiting, &placed).map_err(named)?;
-    Ok(with_pages(placed, waiting, heap_ready, &stretches))
+    let first_writes = check::first_writes(&text.first_writes, &placed).map_err(named)?;
+    let mut placed = with_pages(placed, waiting, heap_ready, &stretches);
+    if let Some(resumption) = &mut placed.resumption {
+        resumption.first_writes = first_writes.into();
+    }
+    Ok(placed)
 }
 
 /// The image with the snapshot's pages in place of its own. Frames are plain pages from now on: what shows the same frame at several
@@ -115,6 +120,7 @@ fn with_pages(placed: Placed, waiting: Waiting, heap_ready: u64, stretches: &[St
             waiting,
             heap_ready,
             own,
+            first_writes: Box::default(),
         }),
         ..placed
     }

@@ -71,6 +71,8 @@ pub enum Beginning {
     },
     /// Where this snapshot was taken; there again after each answer if the image keeps nothing.
     Snapshot(u64),
+    /// There too, and never again: to be looked at when it has answered.
+    KeptSnapshot(u64),
 }
 
 /// What an instance may use up, beside its memory.

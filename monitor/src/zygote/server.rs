@@ -248,11 +248,11 @@ impl Nursery {
             Beginning::BeforeSnapshot { seed, .. } => {
                 (None, tender::Beginning::BeforeSnapshot { seed: *seed }, &mut known.prepared)
             }
-            Beginning::Snapshot(snapshot) => {
+            Beginning::Snapshot(snapshot) | Beginning::KeptSnapshot(snapshot) => {
                 let found = self.snapshots.get_mut(snapshot);
                 let found = found.filter(|snapshot| snapshot.image == order.image);
                 let found = found.ok_or_else(|| defect("an order for a snapshot that is not there"))?;
-                let reset = known.image.is_stateless;
+                let reset = known.image.is_stateless && matches!(order.beginning, Beginning::Snapshot(_));
                 (
                     Some(&found.placed),
                     tender::Beginning::Snapshot { reset },

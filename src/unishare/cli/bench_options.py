@@ -34,10 +34,8 @@ def print_report(report: BenchReport, as_json: bool) -> None:
     percentiles = any(row.p99 is not None for row in report.rows)
     rows = []
     for row in report.rows:
-        values = [row.median, row.min, row.max]
-        if percentiles:
-            values.insert(1, row.max if row.p99 is None else row.p99)
-        rows.append([row.configuration, *(_value(value, row.unit) for value in values), row.n])
+        values = [row.median, *([row.p99] if percentiles else []), row.min, row.max]
+        rows.append([row.configuration, *("" if value is None else _value(value, row.unit) for value in values), row.n])
     columns = ["median#", *(["p99#"] if percentiles else []), "min#", "max#"]
     print_table(["configuration", *columns, "n#"], rows, title=f"bench {report.bench}")
     if report.ratios:

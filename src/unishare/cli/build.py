@@ -101,13 +101,16 @@ def build_apps(
 
 def _take_snapshots(pool: Pool, folder: Path, recipe: AppRecipe) -> None:
     """Take the snapshots that a recipe wants, unless they are there. Those that it does not name are a gift: without them the image starts too."""
+    from unishare.fleet.examples import expectations
     from unishare.pool import snapshots
 
     wanted = recipe.wanted_snapshots
     if wanted is None or snapshots.are_current(pool, folder):
         return
     try:
-        snapshots.take(pool, folder, count=wanted.count, warm=[recipe.folder / file for file in wanted.warm])
+        warm = [recipe.folder / file for file in wanted.warm]
+        requests = [example.request for example in expectations(recipe)]
+        snapshots.take(pool, folder, count=wanted.count, warm=warm, requests=requests)
     except UnishareError as error:
         if recipe.snapshot is not None:
             raise

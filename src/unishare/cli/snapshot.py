@@ -9,6 +9,7 @@ import click
 from unishare.cli.numbers import SECONDS
 from unishare.cli.options import image_or_own
 from unishare.cli.session import Session, json_option, pass_session, print_json
+from unishare.errors import UnishareError
 
 
 @click.command()
@@ -62,9 +63,21 @@ def snapshot(
     else:
         pool = Pool.open(session.settings.pool)
         pool.ensure_image(folder)
-        taken = snapshots.take(pool, folder, count=count, warm=warm, time_limit_s=time_limit)
+        requests = [file.read_bytes() for file in warm] or _examples(found.name)
+        taken = snapshots.take(pool, folder, count=count, warm=warm, requests=requests, time_limit_s=time_limit)
     if as_json:
         print_json({"name": found.name, "snapshots": [str(file) for file in taken]})
         return
     for file in taken:
         click.echo(str(file))
+
+
+def _examples(name: str) -> list[bytes]:
+    """The requests of an app's examples, if it is an app of the catalogue here."""
+    from unishare.fleet.examples import expectations
+    from unishare.toolchain.recipes.catalog import Catalog
+
+    try:
+        return [example.request for example in expectations(Catalog.from_here().app(name))]
+    except UnishareError:
+        return []

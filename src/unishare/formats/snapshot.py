@@ -7,6 +7,7 @@ Whatever contradicts itself is refused here, and again by the monitor, which tru
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,8 @@ from unishare.formats.manifest import HexAddress, Pages, RunReference, SizeInPag
 
 # Beside an image's manifest: one file a snapshot, named by its number.
 FOLDER_NAME = "snapshots"
+# Pages that an instance may have of its own before its first request (the monitor's snapshot/check.rs has the same).
+FIRST_WRITES = 128
 
 
 class _Model(BaseModel):
@@ -53,13 +56,11 @@ class WaitingRegisters(_Model):
     x87_control: Annotated[int, Field(ge=0, le=0xFFFF)]
 
 
-class PageStretch(_Model):
-    """`pages` pages from `address` on hold what page `first` of a run, and those behind it, hold."""
+class PageRange(_Model):
+    """`pages` pages from `address` on."""
 
     address: HexAddress
     pages: Pages
-    run: Digest
-    first: Annotated[int, Field(ge=0)] = 0
 
     @property
     def start(self) -> int:
@@ -70,6 +71,13 @@ class PageStretch(_Model):
     def end(self) -> int:
         """The first address behind it."""
         return self.start + self.pages * PAGE
+
+
+class PageStretch(PageRange):
+    """They hold what page `first` of a run, and those behind it, hold."""
+
+    run: Digest
+    first: Annotated[int, Field(ge=0)] = 0
 
 
 class Snapshot(_Model):
@@ -85,15 +93,15 @@ class Snapshot(_Model):
     heap_ready: SizeInPages | None = None
     page_tables: RunReference | None = None
     pages: list[PageStretch]
+    # What every first request writes.
+    first_writes: list[PageRange] = []
 
     @model_validator(mode="after")
     def _check(self) -> Snapshot:
-        for stretch in self.pages:
-            if stretch.start % PAGE:
-                raise ValueError(f"address {stretch.address} is not the start of a page")
-        for before, after in pairwise(self.pages):
-            if before.end > after.start:
-                raise ValueError(f"the pages at {after.address} overlap those before them, or are out of order")
+        _check_order(self.pages)
+        _check_order(self.first_writes)
+        if (pages := sum(written.pages for written in self.first_writes)) > FIRST_WRITES:
+            raise ValueError(f"first_writes are {pages} pages, more than {FIRST_WRITES}")
         return self
 
     @property
@@ -105,10 +113,13 @@ class Snapshot(_Model):
     def to_text(self) -> str:
         """The file's text, a stretch of pages a line: the same for the same snapshot."""
         absent = {name for name in ("draw", "heap_ready", "page_tables") if getattr(self, name) is None}
-        fields = self.model_dump(mode="json", exclude={"pages"} | absent)
+        fields = self.model_dump(mode="json", exclude={"pages", "first_writes"} | absent)
         lines = [f" {json.dumps(name)}: {json.dumps(value)}" for name, value in fields.items()]
         stretches = ",\n  ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.pages)
         lines.append(f' "pages": [\n  {stretches}\n ]')
+        if self.first_writes:
+            ranges = ", ".join(json.dumps(stretch.model_dump(mode="json")) for stretch in self.first_writes)
+            lines.append(f' "first_writes": [{ranges}]')
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
     @classmethod
@@ -133,6 +144,15 @@ class Snapshot(_Model):
             raise NotFoundError(f"{file}: no such snapshot", "unishare snapshot takes one") from None
         except OSError as error:
             raise BadInputError(f"{file}: {error.strerror}") from None
+
+
+def _check_order(stretches: Sequence[PageRange]) -> None:
+    for stretch in stretches:
+        if stretch.start % PAGE:
+            raise ValueError(f"address {stretch.address} is not the start of a page")
+    for before, after in pairwise(stretches):
+        if before.end > after.start:
+            raise ValueError(f"the pages at {after.address} overlap those before them, or are out of order")
 
 
 def snapshots_of(manifest: Path) -> list[Path]:

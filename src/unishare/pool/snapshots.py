@@ -21,6 +21,7 @@ from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.formats.snapshot import FOLDER_NAME, Snapshot, snapshots_of
 from unishare.monitor_program import monitor_program
+from unishare.pool import first_writes
 from unishare.pool.store import Pool
 from unishare.state import replace_file, replace_folder
 from unishare.unfinished import unfinished_folder
@@ -31,6 +32,8 @@ PATIENCE_S = 20.0
 SEED_FILE = "snapshot.seed"
 SEED_BYTES = 32
 ASLR_COUNT = 4
+# How many requests show what every one of them writes.
+REQUESTS = 3
 
 
 def default_count(layout: str) -> int:
@@ -39,9 +42,16 @@ def default_count(layout: str) -> int:
 
 
 def take(
-    pool: Pool, folder: Path, *, count: int | None = None, warm: Sequence[Path] = (), time_limit_s: float = TIME_LIMIT_S
+    pool: Pool,
+    folder: Path,
+    *,
+    count: int | None = None,
+    warm: Sequence[Path] = (),
+    requests: Sequence[bytes] = (),
+    time_limit_s: float = TIME_LIMIT_S,
 ) -> list[Path]:
-    """Take an image's snapshots in place of those it has; their files."""
+    """Take an image's snapshots in place of those it has; their files. `requests`: some as its instances will be asked, which show what a
+    first request writes."""
     text = (folder / MANIFEST_NAME).read_bytes()
     manifest = Manifest.parse(text, str(folder / MANIFEST_NAME))
     image = hashlib.sha256(text).hexdigest()
@@ -54,7 +64,11 @@ def take(
                 snapshots = [
                     Snapshot(name=manifest.name, image=image, pages=pool.store_pages(pages), **state) for state, pages in taken
                 ]
-                return _publish(folder, temporary, pool.with_page_tables(snapshots, folder / MANIFEST_NAME))
+                files = _publish(folder, temporary, pool.with_page_tables(snapshots, folder / MANIFEST_NAME))
+            if requests:
+                # They are whole without it, and the guest is not run under the pool's lock.
+                first_writes.add(pool, folder / MANIFEST_NAME, files, requests[:REQUESTS], temporary)
+            return files
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

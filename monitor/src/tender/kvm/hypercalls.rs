@@ -49,6 +49,8 @@ pub struct Service {
     pub has_answered: bool,
     /// Whether the guest has changed the rights of heap pages.
     pub protects: bool,
+    /// Whether it has pages that were made for a first request.
+    pub is_populated: bool,
     /// How long it waits for a request until it gives its machine back.
     pub park_after: Option<Duration>,
 }
@@ -183,12 +185,16 @@ impl Service {
         }
     }
 
-    /// The same, for long without a machine.
+    /// The same of a guest that is as its snapshot, for long without a machine.
     pub fn receive_long(&mut self, machine: &mut Machine, address: u64, room: u64) -> Result<i64, Error> {
         loop {
             match self.receive_soon(address, room) {
                 got if got == -i64::from(libc::EAGAIN) => {}
                 got => return Ok(got),
+            }
+            // What was made for a first request that has not come.
+            if std::mem::take(&mut self.is_populated) {
+                resume::forget(self)?;
             }
             self.wait_long(machine)?;
         }

@@ -187,6 +187,16 @@ impl Memory {
         fits.then(|| region.host + (address - region.start))
     }
 
+    /// Host address and bytes of the writable pieces that guest memory lies in.
+    pub fn pieces(&self, address: u64, bytes: u64) -> impl Iterator<Item = [u64; 2]> {
+        let end = address + bytes;
+        let inside = move |region: &&Region| region.writable && region.start < end && region.end > address;
+        self.regions.iter().filter(inside).map(move |region| {
+            let (from, to) = (region.start.max(address), region.end.min(end));
+            [region.host + (from - region.start), to - from]
+        })
+    }
+
     /// How many bytes follow a guest address in its region.
     pub fn room(&self, address: u64) -> u64 {
         let region = self

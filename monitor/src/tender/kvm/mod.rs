@@ -15,6 +15,7 @@ mod parking;
 mod resume;
 mod sandbox;
 mod states;
+mod working_set;
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -137,6 +138,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
         }),
         has_answered: false,
         protects: false,
+        is_populated: false,
         park_after: spec.park_after,
     };
     service.memory.set_heap(layout.placement.heap_start, heap_ready);
@@ -147,6 +149,7 @@ pub fn set_up(spec: &Spec<'_>, descriptors: Descriptors) -> Result<Guest, Error>
     if service.resume.is_some() {
         channel::send_ready(service.channel.as_fd())?;
     }
+    service.is_populated = working_set::populate(spec, &service.memory);
     Ok(Guest {
         machine,
         service,

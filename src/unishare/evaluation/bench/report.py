@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-# Fewer have no 99th percentile but their greatest one.
+# Of fewer, the greatest one says more.
 PERCENTILE_SAMPLES = 100
 
 

@@ -65,7 +65,7 @@ async def _round_trips(settings: Settings, function: Function, tender: Tender, r
         async with launcher.private(settings) as (control, _):
             instances = {}
             for state, manifest in manifests.items():
-                taken = snapshots.take(pool, manifest.parent, count=1)
+                taken = snapshots.take(pool, manifest.parent, count=1, requests=[request])
                 wanted = StartRequest(
                     manifest=str(manifest), tender=tender, snapshots=[str(file) for file in taken], reset=state == "none"
                 )

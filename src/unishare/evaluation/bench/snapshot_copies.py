@@ -38,7 +38,8 @@ def snapshotted(settings: Settings, functions: Sequence[Function]) -> Iterator[l
         copies = []
         for function in functions:
             manifest = copy(function.image.manifest, Path(folder) / function.name, "kept")
-            taken = snapshots.take(pool, manifest.parent)
+            requests = [example.request for example in function.expectations]
+            taken = snapshots.take(pool, manifest.parent, requests=requests)
             copies.append(Snapshotted(function, manifest, [str(file) for file in taken]))
         yield copies
 

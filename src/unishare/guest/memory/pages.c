@@ -22,6 +22,7 @@ enum { LARGE = 1 << 20 };
 static size_t used;      /* bytes from heap_start to the untouched end */
 static size_t ready;     /* bytes that the tender has made usable */
 static size_t break_end; /* the growing range's end, in bytes from heap_start */
+static size_t in_snapshot; /* what a snapshot has pages of, in bytes from heap_start */
 static int break_begun;
 static int held;
 
@@ -146,9 +147,10 @@ static int change(page first, page end, enum state state)
     return 0;
 }
 
-static int discarding_clears(void)
+/* From that page on: behind what is in the snapshot that the instance began from. */
+static int discarding_clears(page first)
 {
-    return !unishare_boot_page->generation;
+    return !unishare_boot_page->generation || first >= page_of(in_snapshot);
 }
 
 int unishare_pages_give(void *start, size_t size)
@@ -162,7 +164,7 @@ int unishare_pages_give(void *start, size_t size)
         given.end = page_of(used);
     if (given.first >= given.end)
         return 0;
-    if (size >= LARGE && discarding_clears()
+    if (size >= LARGE && discarding_clears(given.first)
         && !unishare_pages_discard(start, (size_t)(given.end - given.first) * UNISHARE_PAGE_SIZE))
         state = CLEAN;
     return change(given.first, given.end, state);
@@ -177,7 +179,7 @@ void unishare_pages_give_back(void)
         range = ranges_at(at, page_of(used));
         if (range.state == FREE
             && !unishare_pages_discard(address_of(range.first), (size_t)(range.end - range.first) * UNISHARE_PAGE_SIZE)) {
-            if (discarding_clears())
+            if (discarding_clears(range.first))
                 ranges_set(range.first, range.end, CLEAN);
             range = ranges_at(at, page_of(used));
         }
@@ -186,6 +188,8 @@ void unishare_pages_give_back(void)
         ranges_set(range.first, range.end, WRITABLE);
         used = (size_t)range.first * UNISHARE_PAGE_SIZE;
     }
+    if (unishare_boot_page->flags & UNISHARE_BOOT_SNAPSHOT)
+        in_snapshot = used;
 }
 
 /* The end of the taken pages from `first` on, `end` at most. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
@@ -110,9 +111,7 @@ def submit(
 def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools: Tools, output: Path) -> Compiled:
     if file.endswith(OBJECT):
         return Compiled(unit.root / file, "")
-    # The compiler takes the last prefix that fits: the longest must come last.
-    prefixes = sorted(unit.prefixes, key=lambda pair: len(pair[0]))
-    maps = [f"-ffile-prefix-map={path}={name}" for path, name in prefixes]
+    maps = [f"-ffile-prefix-map={path}={name}" for path, name in _prefixes(unit)]
     language = () if Path(file).suffix in ASSEMBLER else LANGUAGE_FLAGS[unit.language]
     driver = compiler.driver(unit.language)
     flags = [*HOUSE_FLAGS, *language, *VARIANT_FLAGS[variant], *order_flags(unit.order), *maps, *unit.flags]
@@ -123,6 +122,13 @@ def _compile(unit: Unit, file: str, variant: Variant, compiler: Compiler, tools:
             f"{unit.owner}: {file} does not compile:\n{_first_errors(text)}", f"The recipe is {unit.recipe}.", text
         )
     return Compiled(output, text.strip())
+
+
+def _prefixes(unit: Unit) -> list[tuple[str, str]]:
+    """Also those that symbolic links lead to, for the compiler asks where it is. It takes the last one that fits: the longest must come
+    last."""
+    resolved = [(os.path.realpath(path), name) for path, name in unit.prefixes]
+    return sorted(dict.fromkeys([*unit.prefixes, *resolved]), key=lambda pair: len(pair[0]))
 
 
 def _dependencies(output: Path) -> list[str]:

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include <unishare/function.h>
+#include <unishare/lua.h>
 
 static lua_State *state;
 
@@ -28,7 +29,8 @@ static int handle(const unishare_request *request, unishare_answer *answer)
 
 static void collect(void)
 {
-    lua_gc(state, LUA_GCCOLLECT);
+    if (unishare_lua_has_changed(state))
+        unishare_lua_settle(state);
 }
 
 int main(void)
@@ -45,6 +47,7 @@ int main(void)
         fprintf(stderr, "/app/handler.lua: must return a function\n");
         return 1;
     }
+    unishare_on_snapshot(collect);
     unishare_when_quiet(collect);
     return unishare_serve(handle);
 }

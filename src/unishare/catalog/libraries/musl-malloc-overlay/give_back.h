@@ -1,6 +1,6 @@
 /*
  * The last lines of musl's malloc.c (musl-malloc.toml appends the #include): whole pages inside free chunks go back to the
- * host.
+ * host, and so does a heap apart from the first in which nothing is allocated any more.
  *
  * Called when the instance has nothing to do (guest/invoke). malloc.c itself does this only for what it frees in chunks of more
  * than RECLAIM bytes. A chunk's head, with its sizes and its links, stays; so does what lies in the page of the next one. With
@@ -34,8 +34,46 @@ static void give_back_chunk(struct chunk *c, int clear)
     clear_words(last, end);
 }
 
+/* Whether a free chunk fills a heap apart from the first. Those begin at a page, with room for a head that nothing uses, and
+ * end at one, with the head of a chunk of no size. */
+static int fills_heap(struct chunk *c)
+{
+    uintptr_t begin = (uintptr_t)CHUNK_TO_MEM(c) - SIZE_ALIGN, end = (uintptr_t)CHUNK_TO_MEM(NEXT_CHUNK(c));
+
+    return c->psize == C_INUSE && NEXT_CHUNK(c)->csize == C_INUSE && begin >= mal.brk && !(begin % PAGE_SIZE)
+           && !(end % PAGE_SIZE);
+}
+
+static void give_back_heap(struct chunk *c)
+{
+    char *begin = (char *)CHUNK_TO_MEM(c) - SIZE_ALIGN, *end = CHUNK_TO_MEM(NEXT_CHUNK(c));
+
+    unbin(c, bin_index(CHUNK_SIZE(c)));
+    if (mal.end == end)
+        mal.end = NULL;
+    mal.mmap_step = 0;
+    __munmap(begin, end - begin);
+}
+
+/* They are in the list of chunks that large, or in the last one. */
+static void give_back_heaps(void)
+{
+    struct chunk *next;
+
+    for (int i = bin_index(PAGE_SIZE - 2 * SIZE_ALIGN); i < 64; i++) {
+        if (!(mal.binmap & 1ULL << i))
+            continue;
+        for (struct chunk *c = mal.bins[i].head; c != BIN_TO_CHUNK(i); c = next) {
+            next = c->next;
+            if (fills_heap(c))
+                give_back_heap(c);
+        }
+    }
+}
+
 void unishare_malloc_give_back(int clear)
 {
+    give_back_heaps();
     for (int i = clear ? 0 : bin_index(PAGE_SIZE); i < 64; i++) {
         if (!(mal.binmap & 1ULL << i))
             continue;

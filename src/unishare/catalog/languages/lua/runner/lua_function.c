@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <unishare/function.h>
+#include <unishare/lua.h>
 #include <unishare/platform.h>
 #include <unishare/random.h>
 
@@ -96,18 +97,6 @@ static void resumed(void)
         seed(drawn[0], drawn[1]);
 }
 
-/* Bytes that the state held after the last whole collection. In the state itself: who writes this has changed its page already.
- */
-static size_t *collected(void)
-{
-    return lua_getextraspace(state);
-}
-
-static size_t held(void)
-{
-    return (size_t)lua_gc(state, LUA_GCCOUNT) * 1024 + (size_t)lua_gc(state, LUA_GCCOUNTB);
-}
-
 /* Dead slots of the stack, and the frame that the interpreter keeps for the next call, hold what the last call left there. */
 static void call_nothing(void)
 {
@@ -117,19 +106,15 @@ static void call_nothing(void)
     lua_call(state, DEAD_SLOTS, 0);
 }
 
-/* A collection marks each object that it leaves, with one of two marks in turn. Two of them leave what a snapshot holds as it
- * was there, so that its pages are the snapshot's again. */
 static void collect_garbage(void)
 {
     call_nothing();
-    lua_gc(state, LUA_GCCOLLECT);
-    lua_gc(state, LUA_GCCOLLECT);
-    *collected() = held();
+    unishare_lua_settle(state);
 }
 
 static void collect_when_quiet(void)
 {
-    if (held() > *collected())
+    if (unishare_lua_has_changed(state))
         collect_garbage();
 }
 

@@ -1,0 +1,42 @@
+"""What every first request writes: the monitor asks instances of snapshots, and the pages that all of them wrote are put into the snapshots.
+
+An instance makes its copies of these pages while its request is still on its way. In: snapshots that are published, and requests.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from unishare.errors import BadInputError
+from unishare.formats.snapshot import PageRange, Snapshot
+from unishare.monitor_program import monitor_program
+from unishare.pool.store import Pool
+from unishare.state import replace_file
+
+TIME_LIMIT_S = 2.0
+# Beyond the limits that the monitor keeps itself.
+PATIENCE_S = 20.0
+
+
+def add(pool: Pool, manifest: Path, files: Sequence[Path], requests: Sequence[bytes], temporary: Path) -> None:
+    """Put what requests write into snapshots that were published; one that was replaced meanwhile stays as it is."""
+    snapshots = [Snapshot.read(file) for file in files]
+    command = [str(monitor_program()), "first-writes", str(manifest), "--pool", str(pool.folder)]
+    command += ["--time-limit-ms", str(round(TIME_LIMIT_S * 1000))]
+    for file in files:
+        command += ["--snapshot", str(file)]
+    for number, request in enumerate(requests):
+        question = temporary / f"{number}.request"
+        question.write_bytes(request)
+        command += ["--request", str(question)]
+    limit = PATIENCE_S + TIME_LIMIT_S * len(files) * len(requests)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=limit)
+    if done.returncode:
+        raise BadInputError(f"{manifest}: its instances were not asked: {done.stderr.strip()}")
+    for file, snapshot, written in zip(files, snapshots, json.loads(done.stdout), strict=True):
+        if written and Snapshot.read(file) == snapshot:
+            ranges = [PageRange.model_validate(stretch) for stretch in written]
+            replace_file(file, snapshot.model_copy(update={"first_writes": ranges}).to_text().encode())
