@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from unishare.errors import BadInputError
+from unishare.errors import BadInputError, TimeLimitError
 from unishare.formats.snapshot import PageRange, Snapshot
 from unishare.monitor_program import monitor_program
 from unishare.pool.store import Pool
@@ -19,6 +19,7 @@ from unishare.state import replace_file
 TIME_LIMIT_S = 2.0
 # Beyond the limits that the monitor keeps itself.
 PATIENCE_S = 20.0
+WHOLE = "Its snapshots are whole without; under KVM a first request takes a little longer."
 
 
 def add(pool: Pool, manifest: Path, files: Sequence[Path], requests: Sequence[bytes], temporary: Path) -> None:
@@ -33,9 +34,12 @@ def add(pool: Pool, manifest: Path, files: Sequence[Path], requests: Sequence[by
         question.write_bytes(request)
         command += ["--request", str(question)]
     limit = PATIENCE_S + TIME_LIMIT_S * len(files) * len(requests)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=limit)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise TimeLimitError(f"{manifest}: its instances were not asked within {limit:.0f} s", WHOLE) from None
     if done.returncode:
-        raise BadInputError(f"{manifest}: its instances were not asked: {done.stderr.strip()}")
+        raise BadInputError(f"{manifest}: its instances were not asked: {done.stderr.strip()}", WHOLE)
     for file, snapshot, written in zip(files, snapshots, json.loads(done.stdout), strict=True):
         if written and Snapshot.read(file) == snapshot:
             ranges = [PageRange.model_validate(stretch) for stretch in written]

@@ -81,7 +81,7 @@ async def bench_idle(
     count = len(next(iter(functions.values())))
     fleets = [FLOOR, *configurations(functions, tender)]
     for layout in {fleet.layout for fleet in fleets if fleet.layout is not None and fleet.from_snapshots}:
-        take_snapshots(settings, [function.image for function in functions[layout]], layout, progress)
+        take_snapshots(settings, functions[layout], layout, progress)
     samples: dict[str, list[IdleSample]] = {}
     for number in range(rounds):
         turn = number % len(fleets)

@@ -53,7 +53,7 @@ async def bench_javascript(
     settings: Settings, functions: Sequence[Function], tender: Tender, layout: str, rounds: int, progress: Progress
 ) -> BenchReport:
     """Measure `rounds` times. Node is left out where it is not installed."""
-    take_snapshots(settings, [functions[0].image], layout, progress)
+    take_snapshots(settings, functions[:1], layout, progress)
     begun = {function.name: (function, False) for function in functions}
     begun[SNAPSHOT] = (functions[0], True)
     names = [*begun, *([NODE] if shutil.which(NODE) else [])]

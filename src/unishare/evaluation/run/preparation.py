@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from unishare.evaluation.population.images import build_population, population_folder, write_population
+from unishare.evaluation.bench.workload import Function
+from unishare.evaluation.population.images import (
+    build_population,
+    catalogue_functions,
+    population_folder,
+    population_functions,
+    write_population,
+)
 from unishare.evaluation.population.pipeline import name
 from unishare.evaluation.run.context import jobs
 from unishare.evaluation.run.plan import BUILD_S, LOOK_S, OVERHEAD_S, SNAPSHOT_S, PlannedPart
 from unishare.evaluation.run.product import lacks
 from unishare.evaluation.scenario import PeersScenario
-from unishare.fleet.references import ImageReference
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.snapshot import Snapshot, snapshots_of
 from unishare.pool import snapshots
@@ -78,26 +84,29 @@ def needs(parts: Sequence[PlannedPart]) -> NeededImages:
 def prepare(settings: Settings, needed: NeededImages, step: Step) -> None:
     """Build what is missing; what is there and unchanged is only looked at. Then snapshots, where a configuration starts from them."""
     for layout, apps in needed.apps.items():
-        images = build_population(settings, None, list(apps), layout, jobs(), step)
-        take_snapshots(settings, [image for image in images if image.name in needed.app_snapshots[layout]], layout, step)
+        build_population(settings, None, list(apps), layout, jobs(), step)
+        take_snapshots(settings, catalogue_functions(settings, list(needed.app_snapshots[layout]), layout), layout, step)
     for seed in sorted({seed for seed, _ in needed.functions}):
         most = max(count for (other, _), count in needed.functions.items() if other == seed)
         names = write_population(settings, seed, most, step)
         for (other, layout), count in needed.functions.items():
             if other == seed:
-                images = build_population(settings, population_folder(settings, seed), names[:count], layout, jobs(), step)
-                take_snapshots(settings, images[: needed.snapshots.get((seed, layout), 0)], layout, step)
+                build_population(settings, population_folder(settings, seed), names[:count], layout, jobs(), step)
+                if starting := needed.snapshots.get((seed, layout), 0):
+                    take_snapshots(settings, population_functions(settings, seed, starting, layout), layout, step)
 
 
-def take_snapshots(settings: Settings, images: Sequence[ImageReference], layout: str, step: Step) -> None:
+def take_snapshots(settings: Settings, functions: Sequence[Function], layout: str, step: Step) -> None:
     """One for each image that has none of its present manifest: among different functions no two instances are of one draw anyway."""
     pool = Pool.open(settings.pool)
 
-    def take_one(image: ImageReference) -> None:
+    def take_one(function: Function) -> None:
+        image = function.image
         current = hashlib.sha256(image.manifest.read_bytes()).hexdigest()
         if not any(Snapshot.read(file).image == current for file in snapshots_of(image.manifest)):
-            snapshots.take(pool, image.folder, count=1)
+            requests = [example.request for example in function.expectations]
+            snapshots.take(pool, image.folder, count=1, requests=requests)
 
     with ThreadPoolExecutor(jobs()) as threads:
-        for number, _ in enumerate(threads.map(take_one, images)):
-            step(f"snapshots of {layout}", number + 1, len(images))
+        for number, _ in enumerate(threads.map(take_one, functions)):
+            step(f"snapshots of {layout}", number + 1, len(functions))
