@@ -85,7 +85,7 @@ def test_the_headers_of_c_have_their_names_in_std(tmp_path: Path) -> None:
 def answer(tmp_path: Path, layout: str, code: str, library: str) -> tuple[int, str]:
     """Status and output of a program in C++ with a library, in a home that has what is compiled already."""
     home, project = second_home(tmp_path).home, tmp_path / "project"
-    project.mkdir()
+    project.mkdir(exist_ok=True)
     (project / "main.cc").write_text(code)
     (project / "app.toml").write_text(
         f'name = "program"\nlibraries = ["{library}", "musl-stdio"]\n[build]\nlanguage = "c++"\nfiles = ["*.cc"]\n'
