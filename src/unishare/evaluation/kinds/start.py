@@ -1,14 +1,16 @@
 """Start: milliseconds from asking a running launcher for an instance until its first answer is here, one after the other.
 
-`first answer`: the instance is started for this request. `wake`: it stood parked, beside others that do. An instance ends before the next one is
-started.
+`first answer`: the instance is started for this request. `empty first answer`: the same of an empty instance, once in each turn of the functions,
+so that both find caches alike. `wake`: it stood parked, beside others that do. An instance ends before the next one is started.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from unishare.evaluation.bench.measured_fleet import TIME_LIMIT_MS
 from unishare.evaluation.bench.workload import Function
@@ -20,27 +22,34 @@ from unishare.fleet.messages import StartedInstance
 # Longer than a configuration with `park` leaves an instance idle before it gives its machine back (run/product.py).
 PARKED_AFTER_S = 0.6
 PARKED_AT_ONCE = 60
+# Turns that fill caches and do not count.
+WARMING = 1
 
 
 async def measure(task: Task) -> list[Reading]:
-    """As many starts as the size has instances."""
+    """As many starts as the size has instances, the functions in turns, as many of each."""
     functions: Sequence[Function | None] = task.functions() or [None]
-    step = task.counter("start", task.size.instances)
-    # One of each first: caches are filled, and these do not count.
-    warm = len(functions)
-    wanted = [functions[number % warm] for number in range(warm + task.size.instances)]
-    readings: list[Reading] = []
+    turns = math.ceil(task.size.instances / len(functions))
+    step = task.counter("start", turns * len(functions))
     async with running_fleet(task.settings, task.configuration) as fleet:
         if task.configuration.park:
-            for first in range(0, len(wanted), PARKED_AT_ONCE):
-                members = wanted[first : first + PARKED_AT_ONCE]
-                readings += await _wakes(fleet, members)
-                step(len(members))
-        else:
-            for function in wanted:
-                readings += await _start(fleet, function)
-                step(1)
-    return readings[warm * 2 :]
+            return await _wakes(fleet, functions, turns, step)
+        return await _starts(fleet, functions, turns, step)
+
+
+async def _starts(fleet: Fleet, functions: Sequence[Function | None], turns: int, step: Callable[[int], None]) -> list[Reading]:
+    readings: list[Reading] = []
+    for turn in range(-WARMING, turns):
+        taken = []
+        if not fleet.configuration.floor:
+            first_answer, _ready = await _start(fleet, None)
+            taken.append(replace(first_answer, measure="empty first answer"))
+        for function in functions:
+            taken += await _start(fleet, function)
+        if turn >= 0:
+            readings += taken
+            step(len(functions))
+    return readings
 
 
 async def _start(fleet: Fleet, function: Function | None) -> list[Reading]:
@@ -52,7 +61,17 @@ async def _start(fleet: Fleet, function: Function | None) -> list[Reading]:
     return readings
 
 
-async def _wakes(fleet: Fleet, functions: Sequence[Function | None]) -> list[Reading]:
+async def _wakes(fleet: Fleet, functions: Sequence[Function | None], turns: int, step: Callable[[int], None]) -> list[Reading]:
+    readings: list[Reading] = []
+    wanted = [function for _ in range(-WARMING, turns) for function in functions]
+    for first in range(0, len(wanted), PARKED_AT_ONCE):
+        members = wanted[first : first + PARKED_AT_ONCE]
+        readings += await _woken(fleet, members)
+        step(len(members))
+    return readings[2 * WARMING * len(functions) :]
+
+
+async def _woken(fleet: Fleet, functions: Sequence[Function | None]) -> list[Reading]:
     """All are started and asked; when they are parked, each is asked once more."""
     members = [(await fleet.start(function), function) for function in functions]
     for started, function in members:

@@ -92,7 +92,7 @@ def speed(measured: Measured) -> list[ReportNumber]:
 
 
 def start(measured: Measured) -> list[ReportNumber]:
-    """p50 and p99 of all samples; and of each app, how far its p50 is above that of empty instances of the same round."""
+    """p50 and p99 of all samples; and of each app, how far its p50 is above that of empty instances in the same turns."""
     numbers = []
     for title in measured.titles:
         for measure in ("first answer", "wake", "ready"):
@@ -109,13 +109,11 @@ def start(measured: Measured) -> list[ReportNumber]:
 
 
 def start_above_empty(measured: Measured, title: str, app: str) -> list[float]:
-    """Of each round: milliseconds between the medians of an app's starts and of an empty instance's under the same tender."""
-    floor_of = floor_title(title)
-    floors = {part.name.round: part.values("first answer") for part in measured.of(floor_of)} if floor_of else {}
+    """Of each round: milliseconds between the medians of an app's starts and of an empty instance's between them."""
     return [
-        statistics.median(samples) - statistics.median(floor)
+        statistics.median(samples) - statistics.median(empty)
         for part in measured.of(title)
-        if (samples := part.values("first answer", subject=app)) and (floor := floors.get(part.name.round))
+        if (samples := part.values("first answer", subject=app)) and (empty := part.values("empty first answer"))
     ]
 
 
