@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from unishare.errors import UnishareError
-from unishare.monitor_program import monitor_program
+from unishare.errors import TimeLimitError, UnishareError
+from unishare.monitor_program import ask_monitor
 from unishare.settings import Settings
 
 LIMIT_S = 300
@@ -24,10 +23,10 @@ class Draws:
 
 def draw(settings: Settings, manifest: Path, count: int, seed: int | None = None, gaps: int | None = None) -> Draws:
     """Bases of `count` starts; with a seed the same ones every time; with other `gaps`, in pages, than the default."""
-    command = [str(monitor_program()), "draw", str(manifest), "--pool", str(settings.pool), "--count", str(count)]
-    command += [] if seed is None else ["--seed", str(seed)]
-    command += [] if gaps is None else ["--gaps", str(gaps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
+    arguments = ["draw", str(manifest), "--pool", str(settings.pool), "--count", str(count)]
+    arguments += [] if seed is None else ["--seed", str(seed)]
+    arguments += [] if gaps is None else ["--gaps", str(gaps)]
+    done = ask_monitor(arguments, LIMIT_S, TimeLimitError(f"bases were not drawn within {LIMIT_S} s"))
     if done.returncode:
         raise UnishareError(f"bases cannot be drawn: {done.stderr.strip().removeprefix('error: ')}")
     names, *lines = done.stdout.splitlines()

@@ -6,13 +6,12 @@ An instance makes its copies of these pages while its request is still on its wa
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from unishare.errors import BadInputError, TimeLimitError
 from unishare.formats.snapshot import PageRange, Snapshot
-from unishare.monitor_program import monitor_program
+from unishare.monitor_program import ask_monitor
 from unishare.pool.store import Pool
 from unishare.state import replace_file
 
@@ -22,25 +21,24 @@ PATIENCE_S = 20.0
 WHOLE = "Its snapshots are whole without; under KVM a first request takes a little longer."
 
 
-def add(pool: Pool, manifest: Path, files: Sequence[Path], requests: Sequence[bytes], temporary: Path) -> None:
-    """Put what requests write into snapshots that were published; one that was replaced meanwhile stays as it is."""
-    snapshots = [Snapshot.read(file) for file in files]
-    command = [str(monitor_program()), "first-writes", str(manifest), "--pool", str(pool.folder)]
-    command += ["--time-limit-ms", str(round(TIME_LIMIT_S * 1000))]
-    for file in files:
-        command += ["--snapshot", str(file)]
+def add(
+    pool: Pool, manifest: Path, published: Sequence[tuple[Path, Snapshot]], requests: Sequence[bytes], temporary: Path
+) -> None:
+    """Put what requests write into snapshots that were published, each by its file; one that was replaced meanwhile stays as it is."""
+    arguments = ["first-writes", str(manifest), "--pool", str(pool.folder)]
+    arguments += ["--time-limit-ms", str(round(TIME_LIMIT_S * 1000))]
+    for file, _ in published:
+        arguments += ["--snapshot", str(file)]
     for number, request in enumerate(requests):
         question = temporary / f"{number}.request"
         question.write_bytes(request)
-        command += ["--request", str(question)]
-    limit = PATIENCE_S + TIME_LIMIT_S * len(files) * len(requests)
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=limit)
-    except subprocess.TimeoutExpired:
-        raise TimeLimitError(f"{manifest}: its instances were not asked within {limit:.0f} s", WHOLE) from None
+        arguments += ["--request", str(question)]
+    limit = PATIENCE_S + TIME_LIMIT_S * len(published) * len(requests)
+    late = TimeLimitError(f"{manifest}: its instances were not asked within {limit:.0f} s", WHOLE)
+    done = ask_monitor(arguments, limit, late)
     if done.returncode:
         raise BadInputError(f"{manifest}: its instances were not asked: {done.stderr.strip()}", WHOLE)
-    for file, snapshot, written in zip(files, snapshots, json.loads(done.stdout), strict=True):
+    for (file, snapshot), written in zip(published, json.loads(done.stdout), strict=True):
         if written and Snapshot.read(file) == snapshot:
             ranges = [PageRange.model_validate(stretch) for stretch in written]
             replace_file(file, snapshot.model_copy(update={"first_writes": ranges}).to_text().encode())

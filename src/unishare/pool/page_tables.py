@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from unishare.errors import BadInputError
+from unishare.errors import BadInputError, TimeLimitError
 from unishare.formats.addresses import PAGE
 from unishare.formats.manifest import Manifest, RunReference
 from unishare.formats.snapshot import Snapshot
-from unishare.monitor_program import monitor_program
+from unishare.monitor_program import ask_monitor
 from unishare.pool.runs import RunFiles
 from unishare.state import make_folder, replace_file
 from unishare.unfinished import PREFIX
@@ -81,21 +80,12 @@ class PageTableCache:
             return answer.read_bytes()
 
     def _run_monitor(self, manifest: Path, answer: Path, arguments: Sequence[str], *, named: Path | None = None) -> None:
-        command = [
-            str(monitor_program()),
-            "page-tables",
-            str(manifest),
-            "--pool",
-            str(self._pool),
-            "-o",
-            str(answer),
-            *arguments,
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False, stdin=subprocess.DEVNULL
-        )
+        image = named or manifest.parent
+        late = TimeLimitError(f"{image}: the monitor made no page tables within {TIME_LIMIT_S} s")
+        command = ["page-tables", str(manifest), "--pool", str(self._pool), "-o", str(answer), *arguments]
+        done = ask_monitor(command, TIME_LIMIT_S, late)
         if done.returncode:
-            raise BadInputError(f"{named or manifest.parent}: the monitor made no page tables: {done.stderr.strip()}")
+            raise BadInputError(f"{image}: the monitor made no page tables: {done.stderr.strip()}")
 
     @staticmethod
     def _reference(run: str, size: int) -> RunReference:

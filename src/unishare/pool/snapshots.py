@@ -10,7 +10,6 @@ import hashlib
 import json
 import secrets
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from unishare.formats.addresses import PAGE
 from unishare.formats.image import MANIFEST_NAME
 from unishare.formats.manifest import Manifest
 from unishare.formats.snapshot import FOLDER_NAME, Snapshot, snapshots_of
-from unishare.monitor_program import monitor_program
+from unishare.monitor_program import ask_monitor
 from unishare.pool import first_writes
 from unishare.pool.store import Pool
 from unishare.state import replace_file, replace_folder
@@ -64,10 +63,12 @@ def take(
                 snapshots = [
                     Snapshot(name=manifest.name, image=image, pages=pool.store_pages(pages), **state) for state, pages in taken
                 ]
-                files = _publish(folder, temporary, pool.with_page_tables(snapshots, folder / MANIFEST_NAME))
+                snapshots = pool.with_page_tables(snapshots, folder / MANIFEST_NAME)
+                files = _publish(folder, temporary, snapshots)
             if requests:
                 # They are whole without it, and the guest is not run under the pool's lock.
-                first_writes.add(pool, folder / MANIFEST_NAME, files, requests[:REQUESTS], temporary)
+                published = list(zip(files, snapshots, strict=True))
+                first_writes.add(pool, folder / MANIFEST_NAME, published, requests[:REQUESTS], temporary)
             return files
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -113,12 +114,12 @@ def _run_once(
     pool: Pool, folder: Path, manifest: Manifest, number: int, warm: Sequence[Path], time_limit_s: float, temporary: Path
 ) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
     """Let the monitor take a snapshot: what it says of it, and the pages."""
-    command = [str(monitor_program()), "snapshot", str(folder / MANIFEST_NAME), "--pool", str(pool.folder)]
-    command += ["--output", str(temporary), "--seed", _seed(pool, manifest, number)]
-    command += ["--time-limit-ms", str(max(1, round(time_limit_s * 1000)))]
+    arguments = ["snapshot", str(folder / MANIFEST_NAME), "--pool", str(pool.folder)]
+    arguments += ["--output", str(temporary), "--seed", _seed(pool, manifest, number)]
+    arguments += ["--time-limit-ms", str(max(1, round(time_limit_s * 1000)))]
     for file in warm:
-        command += ["--warm", str(file)]
-    _run(command, manifest.name, time_limit_s)
+        arguments += ["--warm", str(file)]
+    _run(arguments, manifest.name, time_limit_s)
     state = json.loads((temporary / "state.json").read_bytes())
     data = (temporary / "pages.bin").read_bytes()
     addresses = [int(address, 16) for address in state.pop("addresses")]
@@ -126,13 +127,9 @@ def _run_once(
     return state, pages
 
 
-def _run(command: list[str], name: str, time_limit_s: float) -> None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=time_limit_s + PATIENCE_S
-        )
-    except subprocess.TimeoutExpired:
-        raise TimeLimitError(f"{name}: its snapshot was not taken in time") from None
+def _run(arguments: list[str], name: str, time_limit_s: float) -> None:
+    late = TimeLimitError(f"{name}: its snapshot was not taken in time")
+    done = ask_monitor(arguments, time_limit_s + PATIENCE_S, late)
     if not done.returncode:
         return
     lines = done.stderr.strip().splitlines()
